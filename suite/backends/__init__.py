@@ -1,0 +1,14 @@
+"""Backends: text in, text out. ``base`` says what one is; each other file is one kind."""
+
+from .base import Backend, Capabilities, Completion, ContextOverflow, GenerateRequest, Message, ScoreRequest, TokenScores
+
+__all__ = [
+    "Backend",
+    "Capabilities",
+    "Completion",
+    "ContextOverflow",
+    "GenerateRequest",
+    "Message",
+    "ScoreRequest",
+    "TokenScores",
+]

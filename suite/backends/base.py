@@ -1,0 +1,217 @@
+"""What a backend is: text in, text out, and a record of what it can do. A backend knows no task."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Backend",
+    "Capabilities",
+    "Completion",
+    "ContextOverflow",
+    "GenerateRequest",
+    "Message",
+    "ScoreRequest",
+    "TokenScores",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat.
+
+    Args:
+        role: Who speaks.
+        content: The text.
+        token_ids: For a reply of the same backend: its tokens as they were generated, so that the prompt of the next
+            turn repeats them exactly and a cached prefix is found. Never part of equality of text or of hashes.
+    """
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+    token_ids: tuple[int, ...] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateRequest:
+    """One request for one completion.
+
+    Args:
+        messages: The prompt, rebuilt in full for every call.
+        session: Names the episode (and seat) that asks; a backend may keep a cache by it until :meth:`Backend.release`.
+        seed: In [0, 2**63). All randomness of the reply comes from it, whatever else is in the batch.
+        max_tokens: Cap on the reply's tokens; a thinking part is not counted when ``think_budget`` is set.
+        temperature: 0 takes the most likely token.
+        top_p: Nucleus: the smallest set of tokens with at least this probability, in (0, 1].
+        stop: Strings that end the reply; the one that was met stays at the end of the text.
+        think_budget: Cap on the tokens of a ``<think>`` part; when it is reached the part is closed and the reply
+            goes on. None: thinking counts as reply.
+        keep_thinking: Whether ``Completion.token_ids`` keeps the thinking part, for agents that leave it in the history.
+    """
+
+    messages: tuple[Message, ...]
+    session: str
+    seed: int
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    think_budget: int | None = None
+    keep_thinking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a backend answered.
+
+    Args:
+        text: The reply without its thinking part, with the stop string that ended it.
+        finish_reason: ``stop`` (end of turn or stop string), ``length`` (cut off at ``max_tokens``),
+            ``content_filter`` (the provider declined).
+        prompt_tokens: Tokens of the whole prompt, padding not counted.
+        completion_tokens: Tokens generated, thinking included.
+        reasoning: The thinking part, without its tags.
+        reasoning_tokens: Tokens of the thinking part.
+        cached_tokens: Prompt tokens that a cache spared.
+        token_ids: The reply's tokens for the next prompt, or None where the backend has none.
+        cost: US dollars, 0 where nothing is paid by the token.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length", "content_filter"]
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    token_ids: tuple[int, ...] | None = None
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """Asks for the log-probability of a given reply.
+
+    Args:
+        messages: The prompt.
+        continuation: The reply to be scored, as text.
+        session: As in :class:`GenerateRequest`.
+    """
+
+    messages: tuple[Message, ...]
+    continuation: str
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """Log-probabilities of given tokens.
+
+    Args:
+        token_ids: The continuation's tokens, length n.
+        logprobs: Natural logarithms of their probabilities given the prompt and the tokens before, length n.
+        greedy: Whether each was the most likely one, length n.
+    """
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    greedy: tuple[bool, ...]
+
+    @property
+    def total(self) -> float:
+        """Log-probability of the whole continuation."""
+        return sum(self.logprobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do.
+
+    Args:
+        scheduling: ``own``: takes requests as they come and batches them itself. ``waves``: wants lists, through
+            :meth:`Backend.generate_wave`. ``concurrent``: independent requests, at most ``concurrency`` at once.
+        concurrency: How many requests it makes good use of at once.
+        seeds: Whether the same seed gives the same reply.
+        logprobs: What :meth:`Backend.score` can give.
+        deterministic: Whether equal requests give equal replies, bit for bit, whatever the batch.
+        policies: Whether it plays policies that a task supplies (references).
+        steering: Whether residual streams can be steered.
+    """
+
+    scheduling: Literal["own", "waves", "concurrent"]
+    concurrency: int
+    seeds: bool = True
+    logprobs: Literal["none", "top-k", "full"] = "none"
+    deterministic: bool = False
+    policies: bool = False
+    steering: bool = False
+
+
+class ContextOverflow(Exception):  # noqa: N818 - it names an outcome of the model, not a fault of ours
+    """The prompt and the reply's cap do not fit into the model's context. The sample becomes ``invalid``.
+
+    Args:
+        needed: Tokens of the prompt plus the cap on the reply.
+        available: The model's context in tokens.
+    """
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(f"the prompt and the reply need {needed} tokens, the model's context holds {available}")
+        self.needed, self.available = needed, available
+
+
+class Backend(abc.ABC):
+    """Base of all backends.
+
+    A backend is made outside any event loop, then used from one loop. It raises
+    :class:`~finchmark.suite.errors.BackendError` for faults that are its own and :class:`ContextOverflow` when a
+    prompt is too long; it never answers a fault with an empty reply.
+    """
+
+    capabilities: Capabilities
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the model so that another's answers are never taken for its own: name, revision, hash, dtype.
+
+        Returns:
+            Plain data; part of the run's specification through its hash, so without paths, hosts or keys.
+        """
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Describe where and how the model runs (device, versions), for the manifest only."""
+        return {}
+
+    async def start(self) -> None:  # noqa: B027 - an optional hook, not a forgotten abstract method
+        """Load what must be loaded. Called once, before the first request, in the loop that will make requests."""
+
+    @abc.abstractmethod
+    async def generate(self, request: GenerateRequest) -> Completion:
+        """Answer one request."""
+
+    def generate_wave(self, requests: Sequence[GenerateRequest]) -> list[Completion | Exception]:
+        """Answer many requests at once, in their order; runs in a worker thread. For ``waves`` backends only."""
+        raise NotImplementedError(f"{type(self).__name__} schedules {self.capabilities.scheduling!r}, not waves")
+
+    async def score(self, request: ScoreRequest) -> TokenScores:
+        """Give the log-probabilities of a continuation.
+
+        Raises:
+            UsageError: The backend has no log-probabilities (``capabilities.logprobs`` is ``none``).
+        """
+        from ..errors import UsageError
+
+        raise UsageError(f"The backend {type(self).__name__} gives no log-probabilities (logprobs = none).")
+
+    def release(self, session: str) -> None:  # noqa: B027 - an optional hook
+        """Forget what is kept for a session. Its episode has ended."""
+
+    async def aclose(self) -> None:  # noqa: B027 - an optional hook
+        """Free everything. Called once, also after a failure."""
+
+    def stats(self) -> dict[str, float]:
+        """Counters for the progress display, such as ``batch_fill`` in [0, 1] and ``queue``."""
+        return {}

@@ -1,0 +1,3 @@
+"""Finchmark measures agents that change."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,227 @@
+"""The nouns that are stored: RunSpec, Sample, Turn, Call, Usage, Outcome (frozen pydantic models)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .canonical import content_hash
+
+__all__ = [
+    "AgentChoice",
+    "BackendChoice",
+    "Call",
+    "Key",
+    "Limits",
+    "Outcome",
+    "Record",
+    "RunSpec",
+    "Sample",
+    "Sampling",
+    "TaskChoice",
+    "Thinking",
+    "Turn",
+    "Usage",
+]
+
+SPEC_FORMAT = "finchmark-run/1"
+
+
+class Record(BaseModel):
+    """Base of all stored nouns: frozen, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Outcome(StrEnum):
+    """How a sample ended.
+
+    ``ok``: played to its end. ``invalid``: the model's output could not be used (malformed, cut off,
+    over its context, its token cap or time limit); that is its failure and scored as one. ``refused``:
+    it declined. ``error``: our fault or the backend's; never scored, always counted.
+    """
+
+    OK = "ok"
+    INVALID = "invalid"
+    REFUSED = "refused"
+    ERROR = "error"
+
+
+class Usage(Record):
+    """What model calls cost. Sums over the calls of a turn or a sample.
+
+    ``prompt_tokens`` counts every prompt in full; ``cached_tokens`` of them were found in a cache.
+    ``completion_tokens`` includes ``reasoning_tokens``. ``seconds`` is the time that the caller waited,
+    ``cost`` is in US dollars.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            seconds=self.seconds + other.seconds,
+            cost=self.cost + other.cost,
+        )
+
+
+class Call(Record):
+    """One request to a backend and its answer. The prompt itself is not kept: it can be rebuilt, and its hash tells."""
+
+    prompt_hash: str
+    seed: int
+    completion: str
+    reasoning: str = ""
+    finish_reason: str
+    usage: Usage
+
+
+class Turn(Record):
+    """One turn of an episode: what a seat saw, what it was asked to complete, what it did.
+
+    ``action`` is the text handed to the world; ``usable`` is false when the world could not use it.
+    """
+
+    index: int
+    seat: str = "player"
+    observation: str
+    calls: tuple[Call, ...] = ()
+    action: str | None = None
+    usable: bool = True
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+class Key(NamedTuple):
+    """Names one sample within a run. Sorting by it gives the order of every export."""
+
+    task: str
+    arm: str
+    item: str
+    sample: int
+    stream: str = ""
+    position: int = 0
+    checkpoint: int = 0
+    agent: str = ""
+
+
+class Sample(Record):
+    """One stochastic repeat of one item in one arm, as it is stored.
+
+    ``metrics`` holds finite numbers or ``None`` where a metric does not apply (steps to a success that did not come).
+    """
+
+    task: str
+    version: int
+    arm: str
+    item: str
+    item_hash: str
+    sample: int
+    stream: str = ""
+    position: int = 0
+    checkpoint: int = 0
+    agent: str = ""
+    attempt: int = 1
+    seed: int
+    outcome: Outcome
+    reason: str = ""
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    usage: Usage = Usage()
+    seconds: float = 0.0
+    turns: tuple[Turn, ...] = ()
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        """The sample's name within its run."""
+        return Key(
+            self.task, self.arm, self.item, self.sample, self.stream, self.position, self.checkpoint, self.agent
+        )
+
+
+class TaskChoice(Record):
+    """A task as a run chose it: its name, its version, the arms, and the hash of the items that it plays."""
+
+    name: str
+    version: int
+    arms: tuple[str, ...]
+    items: int
+    items_hash: str
+
+
+class BackendChoice(Record):
+    """A backend and its arguments: ``hf`` with ``{"model": "smollm2"}``, ``scripted`` with ``{"model": "random"}``."""
+
+    name: str
+    model: str = ""
+    args: dict[str, Any] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.model}" if self.model else self.name
+
+
+class AgentChoice(Record):
+    """An agent and its arguments."""
+
+    name: str = "history"
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Sampling(Record):
+    """How tokens are drawn. ``temperature`` 0 is greedy; ``max_tokens`` None leaves the task's own cap."""
+
+    temperature: float = Field(default=0.7, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
+class Thinking(Record):
+    """How ``<think>`` parts are treated: a token budget of their own, and whether the history keeps them."""
+
+    budget: int | None = Field(default=None, ge=0)
+    keep: bool = False
+
+
+class Limits(Record):
+    """What one sample may use: seconds of wall time, and tokens (prompt not counted). None: no limit."""
+
+    seconds: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0)
+
+
+class RunSpec(Record):
+    """All that decides a run's numbers, and nothing else.
+
+    Two runs with equal specifications ask the same questions with the same seeds. What only decides how fast or
+    where a run happens (concurrency, folder, display) is not part of it.
+    """
+
+    format: Literal["finchmark-run/1"] = SPEC_FORMAT
+    tasks: tuple[TaskChoice, ...]
+    tier: str
+    limit: int | None = Field(default=None, ge=1)
+    samples: int = Field(ge=1)
+    seed: int = Field(default=0, ge=0)
+    backend: BackendChoice
+    agent: AgentChoice = AgentChoice()
+    sampling: Sampling = Sampling()
+    thinking: Thinking = Thinking()
+    limits: Limits = Limits()
+    system_prompt: str | None = None
+    model_identity: str = ""
+
+    @property
+    def hash(self) -> str:
+        """Content hash of the specification, 32 hexadecimal digits."""
+        return content_hash(self.model_dump(mode="json"))
