@@ -14,13 +14,17 @@ __all__ = [
     "BackendChoice",
     "Call",
     "Key",
+    "Level",
     "Limits",
+    "Manifest",
+    "Metric",
     "Outcome",
     "Record",
     "RunSpec",
     "Sample",
     "Sampling",
     "TaskChoice",
+    "TaskSheet",
     "Thinking",
     "Turn",
     "Usage",
@@ -101,6 +105,68 @@ class Turn(Record):
     action: str | None = None
     usable: bool = True
     scores: dict[str, float] = Field(default_factory=dict)
+
+
+class Metric(Record):
+    """A number that a task gives for every sample, and all that is needed to read it.
+
+    Args:
+        name: Column name, unique within the task.
+        summary: What it measures, in one line.
+        kind: ``binary`` (0 or 1) or ``graded``.
+        direction: Which way is better; ``none`` where neither is.
+        low: Lower end of the range.
+        high: Upper end of the range, None where there is none.
+        chance: Level of the random policy where it is the same for all items; items may state their own.
+        ceiling: Level of the oracle, likewise.
+        failure: Value of a sample that ended as ``invalid`` or ``refused``; None: the metric does not apply to it.
+        clusters: Cluster path from the sample up; claims use the highest level with enough units.
+        primary: Whether this metric decides; a task has exactly one.
+        unit: Unit to show, such as ``turns``.
+    """
+
+    name: str
+    summary: str
+    kind: Literal["binary", "graded"] = "graded"
+    direction: Literal["higher", "lower", "none"] = "higher"
+    low: float = 0.0
+    high: float | None = 1.0
+    chance: float | None = None
+    ceiling: float | None = None
+    failure: float | None = None
+    clusters: tuple[str, ...] = ("sample", "item")
+    primary: bool = False
+    unit: str = ""
+
+
+class Level(Record):
+    """What the references reach on the items of a run: the random policy (chance) and the oracle (ceiling).
+
+    ``exact`` is true where the value was computed, not declared or sampled.
+    """
+
+    chance: float | None = None
+    ceiling: float | None = None
+    exact: bool = False
+
+
+class TaskSheet(Record):
+    """What a manifest says about a task, so that a table can be made without the task's code.
+
+    ``levels`` maps arm to column to :class:`Level`; columns are metric names and ``pass@k``.
+    """
+
+    name: str
+    version: int
+    summary: str
+    metrics: tuple[Metric, ...]
+    arms: dict[str, str]
+    levels: dict[str, dict[str, Level]]
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that decides."""
+        return next(m for m in self.metrics if m.primary)
 
 
 class Key(NamedTuple):
@@ -225,3 +291,26 @@ class RunSpec(Record):
     def hash(self) -> str:
         """Content hash of the specification, 32 hexadecimal digits."""
         return content_hash(self.model_dump(mode="json"))
+
+
+class Manifest(Record):
+    """What a run folder says about its run: the specification, and where and with what it ran.
+
+    ``label`` names the model in tables. ``environment`` holds versions, hardware, the git commit and the device;
+    ``counts`` the samples by outcome when the run last stopped; ``complete`` whether every sample was there then.
+    """
+
+    format: Literal["finchmark-manifest/1"] = "finchmark-manifest/1"
+    finchmark: str
+    label: str
+    created: str
+    updated: str
+    complete: bool = False
+    spec: RunSpec
+    spec_hash: str
+    tasks: dict[str, TaskSheet]
+    model: dict[str, Any] = Field(default_factory=dict)
+    environment: dict[str, Any] = Field(default_factory=dict)
+    counts: dict[str, int] = Field(default_factory=dict)
+    expected: int = 0
+    notes: tuple[str, ...] = ()
