@@ -279,6 +279,7 @@ class RunSpec(Record):
     limit: int | None = Field(default=None, ge=1)
     samples: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
+    items_seed: int = Field(default=0, ge=0)
     backend: BackendChoice
     agent: AgentChoice = AgentChoice()
     sampling: Sampling = Sampling()

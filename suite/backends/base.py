@@ -185,6 +185,15 @@ class Backend(abc.ABC):
         """Describe where and how the model runs (device, versions), for the manifest only."""
         return {}
 
+    def locate(self) -> None:  # noqa: B027 - an optional hook, not a forgotten abstract method
+        """Find or fetch what the model is made of, without loading it; :meth:`identity` is right from then on.
+
+        Called once, in a worker thread, before anything is written.
+
+        Raises:
+            BackendUnavailable: It cannot be had here.
+        """
+
     async def start(self) -> None:  # noqa: B027 - an optional hook, not a forgotten abstract method
         """Load what must be loaded. Called once, before the first request, in the loop that will make requests."""
 

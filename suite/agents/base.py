@@ -1,0 +1,74 @@
+"""What an agent is: a state that acts through a model, learns, snapshots and restores."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ..model import Model
+
+__all__ = ["Action", "Agent", "Observation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a seat sees at one turn.
+
+    Args:
+        text: What is new this turn.
+        instructions: What holds for the whole episode: goal, rules, format of an action. Given with every observation,
+            so that an agent that forgets can still act; an agent with a history shows it once.
+        stop: Strings that end a reply.
+        max_tokens: A lower cap on the reply than the run's, or None.
+    """
+
+    text: str
+    instructions: str = ""
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What an agent answers.
+
+    Args:
+        text: The reply as the model wrote it, thinking removed; the task finds the action in it.
+        cut_off: Whether the reply ended at its token cap.
+    """
+
+    text: str
+    cut_off: bool = False
+
+
+class Agent(abc.ABC):
+    """Base of all agents. One object lives through one stream of episodes in one seat.
+
+    A subclass is made with its arguments as keywords; unknown ones are refused by Python itself.
+    """
+
+    name: ClassVar[str] = ""
+
+    def begin(self) -> None:  # noqa: B027 - an optional hook
+        """Start a new episode: forget what belongs to one episode only."""
+
+    @abc.abstractmethod
+    async def act(self, observation: Observation, model: Model) -> Action:
+        """Answer an observation."""
+
+    async def learn(self, episode: Any, model: Model) -> None:  # noqa: B027 - an optional hook
+        """Learn from an episode that has ended. Default: nothing."""
+
+    def snapshot(self) -> Any:
+        """The state that lasts beyond an episode, as plain data (canonical JSON). Default: none."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take up a state from :meth:`snapshot`.
+
+        Raises:
+            ValueError: The state is not one of this agent's.
+        """
+        if state is not None:
+            raise ValueError(f"{type(self).__name__} has no state, so it cannot take up {state!r}")

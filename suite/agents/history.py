@@ -1,0 +1,69 @@
+"""Agents without training: the whole conversation, its last turns, or only the present."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ..backends.base import Completion, Message
+from ..errors import UsageError
+from ..model import Model
+from .base import Action, Agent, Observation
+
+__all__ = ["HistoryAgent", "StatelessAgent"]
+
+
+def _action(completion: Completion) -> Action:
+    return Action(completion.text, cut_off=completion.finish_reason == "length")
+
+
+class HistoryAgent(Agent):
+    """Shows the model the instructions and all turns of the episode so far, or the last ``window`` of them.
+
+    Args:
+        window: How many past turns are shown; None shows all. A window saves tokens, but makes induction partly a
+            memory test, and every turn beyond it is prefilled again, because the prompt's beginning changes.
+    """
+
+    name: ClassVar[str] = "history"
+
+    def __init__(self, window: int | None = None) -> None:
+        if window is not None and (not isinstance(window, int) or window < 0):
+            raise UsageError(f"agent history: window must be a whole number of turns from 0 on, not {window!r}.")
+        self.window = window
+        self._turns: list[tuple[str, Message]] = []
+
+    def begin(self) -> None:
+        """Forget the turns of the last episode."""
+        self._turns = []
+
+    async def act(self, observation: Observation, model: Model) -> Action:
+        """Send instructions, past turns and the new observation."""
+        turns = self._turns
+        if self.window is not None:
+            turns = turns[len(turns) - min(self.window, len(turns)) :]
+        messages: list[Message] = []
+        opening = observation.instructions
+        for seen, reply in turns:
+            messages += [Message("user", f"{opening}\n\n{seen}" if opening else seen), reply]
+            opening = ""
+        messages.append(Message("user", f"{opening}\n\n{observation.text}" if opening else observation.text))
+        completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
+        content = completion.text
+        if model.thinking.keep and completion.reasoning:
+            content = f"<think>{completion.reasoning}</think>{content}"
+        self._turns.append((observation.text, Message("assistant", content, completion.token_ids)))
+        return _action(completion)
+
+
+class StatelessAgent(Agent):
+    """Shows the model the instructions and the present observation, nothing of the past."""
+
+    name: ClassVar[str] = "stateless"
+
+    async def act(self, observation: Observation, model: Model) -> Action:
+        """Send instructions and the new observation."""
+        text = f"{observation.instructions}\n\n{observation.text}" if observation.instructions else observation.text
+        completion = await model.generate(
+            [Message("user", text)], stop=observation.stop, max_tokens=observation.max_tokens
+        )
+        return _action(completion)

@@ -1,0 +1,248 @@
+"""Runs task x item x arm x sample concurrently, stores each sample as it ends, and goes on where a run stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .agents.base import Agent
+from .backends.base import Backend
+from .backends.scripted import ScriptedBackend
+from .broker import Broker
+from .errors import StoreError
+from .model import Model, ModelStopped, TokenMeter
+from .records import Key, Outcome, RunSpec, Sample, Usage
+from .seeds import derive
+from .store import RunWriter
+from .task import Arm, Episode, EpisodeResult, Item, Task, Tier
+
+__all__ = ["Engine", "Plan", "Watcher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One task of a run, ready to be played."""
+
+    task: Task
+    tier: Tier
+    arms: tuple[Arm, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One sample that is to be played."""
+
+    plan: Plan
+    arm: Arm
+    item: Item
+    sample: int
+    key: Key
+    failed: int
+
+
+class Watcher(Protocol):
+    """Is told what happens; a display. All calls come from the engine's loop."""
+
+    def started(self, plans: Sequence[Plan], expected: int, done: int, broker: Broker) -> None:
+        """The run begins: ``done`` of ``expected`` samples are there already."""
+
+    def finished(self, sample: Sample) -> None:
+        """A sample was stored."""
+
+    def stopped(self) -> None:
+        """The run ends, whatever the reason."""
+
+
+class Engine:
+    """Plays all samples of a run that are not there yet.
+
+    Args:
+        spec: The run's specification.
+        plans: Its tasks.
+        backend: Answers the prompts; started and closed by the engine.
+        writer: Takes the samples.
+        make_agent: Makes a fresh agent for one seat of one episode.
+        concurrency: How many episodes are open at once; None: what the backend makes good use of.
+        retries: How often an errored sample is tried again within this run.
+        watcher: Is told what happens.
+    """
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        plans: Sequence[Plan],
+        backend: Backend,
+        writer: RunWriter,
+        *,
+        make_agent: Callable[[], Agent],
+        concurrency: int | None = None,
+        retries: int = 0,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.spec, self.plans, self.backend, self.writer = spec, plans, backend, writer
+        self._make_agent = make_agent
+        self._concurrency = concurrency or backend.capabilities.concurrency
+        self._retries = retries
+        self._watcher = watcher
+
+    @property
+    def expected(self) -> int:
+        """How many samples the run has in all."""
+        return sum(len(plan.arms) * len(plan.items) for plan in self.plans) * self.spec.samples
+
+    def _units(self, done: set[Key], failed: Mapping[Key, int]) -> Iterator[_Unit]:
+        # Samples of one item stand together: they share the beginning of their prompts.
+        for plan in self.plans:
+            for arm in plan.arms:
+                for item in plan.items:
+                    for sample in range(self.spec.samples):
+                        key = Key(plan.task.name, arm.name, item.id, sample, agent=self.spec.agent.name)
+                        if key not in done:
+                            yield _Unit(plan, arm, item, sample, key, failed.get(key, 0))
+
+    async def run(self) -> None:
+        """Play everything that is missing.
+
+        Errors of single samples are stored and do not stop the run; an error of the store does.
+
+        Raises:
+            StoreError: A sample cannot be stored.
+            BackendUnavailable: The backend cannot start.
+        """
+        done, failed = self.writer.finished()
+        units = self._units(done, failed)
+        try:
+            await self.backend.start()
+            broker = Broker(self.backend)
+            if self._watcher:
+                self._watcher.started(self.plans, self.expected, len(done), broker)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(max(1, min(self._concurrency, self.expected - len(done)))):
+                    group.create_task(self._work(units, broker))
+        except* StoreError as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            if self._watcher:
+                self._watcher.stopped()
+            await self.backend.aclose()
+
+    async def _work(self, units: Iterator[_Unit], broker: Broker) -> None:
+        for unit in units:
+            attempt = unit.failed
+            for _ in range(self._retries + 1):
+                attempt += 1
+                sample = await self.play(unit, attempt, broker)
+                self.writer.append(sample)
+                if self._watcher:
+                    self._watcher.finished(sample)
+                if sample.outcome is not Outcome.ERROR:
+                    break
+            # Policies answer without ever waiting; the other episodes and the display get their turn here.
+            await asyncio.sleep(0)
+
+    async def play(self, unit: _Unit, attempt: int, broker: Broker) -> Sample:
+        """Play one sample. Whatever an environment, a task or a backend raises becomes an ``error`` sample."""
+        spec, task = self.spec, unit.plan.task
+        path = (spec.seed, task.name, task.version, unit.item.id, unit.sample)
+        seed = derive("sample", unit.arm.name, *path)
+        session = "/".join((task.name, unit.arm.name, unit.item.id, str(unit.sample)))
+        sessions = {seat: f"{session}/{seat}" for seat in task.seats}
+        meter = TokenMeter(spec.limits)
+        started = time.perf_counter()
+        ctx: Episode | None = None
+        error = ""
+        try:
+            if isinstance(self.backend, ScriptedBackend) and self.backend.reference is not None:
+                for name in sessions.values():
+                    self.backend.bind(name, task.reference(self.backend.reference, unit.item, unit.arm))
+            agents = {seat: self._make_agent() for seat in task.seats}
+            for agent in agents.values():
+                agent.begin()
+            models = {
+                seat: Model(
+                    broker,
+                    session=sessions[seat],
+                    seed=seed,
+                    seat=seat,
+                    sampling=spec.sampling,
+                    thinking=spec.thinking,
+                    max_tokens=unit.plan.tier.max_tokens,
+                    meter=meter,
+                    system_prompt=spec.system_prompt,
+                )
+                for seat in task.seats
+            }
+            ctx = Episode(
+                item=unit.item, arm=unit.arm, tier=unit.plan.tier, agents=agents, models=models, seed_path=path
+            )
+            result = await self._episode(task, ctx)
+            result = EpisodeResult(_checked(task, result), Outcome(result.outcome), result.reason)
+        except Exception as failure:  # noqa: BLE001 - any failure of a task, world or backend is that sample's error
+            error = "".join(traceback.format_exception(failure))
+            result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
+        finally:
+            for name in sessions.values():
+                self.backend.release(name)
+        turns = ctx.finish() if ctx else ()
+        usage = Usage()
+        for turn in turns:
+            for call in turn.calls:
+                usage += call.usage
+        return Sample(
+            **unit.key._asdict(),
+            version=task.version,
+            item_hash=unit.item.hash,
+            attempt=attempt,
+            seed=seed,
+            outcome=result.outcome,
+            reason=result.reason,
+            metrics=dict(result.metrics),
+            usage=usage,
+            seconds=time.perf_counter() - started,
+            turns=turns,
+            error=error,
+        )
+
+    async def _episode(self, task: Task, ctx: Episode) -> EpisodeResult:
+        """Play within the time limit; what the model brings upon itself is a result, not an error."""
+        timer = asyncio.timeout(self.spec.limits.seconds)
+        try:
+            async with timer:
+                return await task.episode(ctx)
+        except ModelStopped as stopped:
+            return EpisodeResult(task.failure(), stopped.outcome, stopped.reason)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            return EpisodeResult(task.failure(), Outcome.INVALID, "time_limit")
+
+
+def _checked(task: Task, result: EpisodeResult) -> dict[str, float | None]:
+    """Hold a result against the task's declared metrics: a number outside its range is a fault, not a score.
+
+    Raises:
+        ValueError: A metric is missing, unknown, not finite or out of range.
+    """
+    declared = {metric.name: metric for metric in task.metrics}
+    if result.outcome == Outcome.ERROR:
+        raise ValueError(f"{task.name}: an episode raises its errors, it does not return them ({result.reason!r})")
+    if result.metrics.keys() != declared.keys():
+        raise ValueError(
+            f"{task.name}: the episode gave the metrics {sorted(result.metrics)}, the task declares {sorted(declared)}"
+        )
+    checked: dict[str, float | None] = {}
+    for name, value in result.metrics.items():
+        metric = declared[name]
+        if value is not None:
+            value = float(value)
+            if not (metric.low <= value <= (float("inf") if metric.high is None else metric.high)):
+                raise ValueError(f"{task.name}: {name} = {value} is outside [{metric.low}, {metric.high}]")
+            if metric.kind == "binary" and value not in (0.0, 1.0):
+                raise ValueError(f"{task.name}: {name} is binary, but the episode gave {value}")
+        checked[name] = value
+    return checked

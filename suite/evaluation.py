@@ -1,0 +1,352 @@
+"""``evaluate``: from names to a finished run on disk. The command line and Python both come through here."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .agents.base import Agent
+from .backends.base import Backend
+from .backends.scripted import ScriptedBackend
+from .canonical import content_hash
+from .engine import Engine, Plan, Watcher
+from .environment import describe_environment, version
+from .errors import UsageError
+from .records import AgentChoice, BackendChoice, Level, Limits, Manifest, RunSpec, Sampling, TaskChoice, Thinking
+from .registry import AGENTS, BACKENDS, TASKS, include_file
+from .store import RunWriter, StoredRun
+from .task import Estimate
+
+__all__ = ["Prepared", "evaluate", "make_backend", "prepare", "run_prepared"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start: nothing has been spent yet."""
+
+    spec: RunSpec
+    plans: tuple[Plan, ...]
+    backend: Backend
+    manifest: Manifest
+    make_agent: Callable[[], Agent]
+
+    @property
+    def expected(self) -> int:
+        """How many samples the run has."""
+        return sum(len(p.arms) * len(p.items) for p in self.plans) * self.spec.samples
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Upper bounds on calls and tokens, by task."""
+        found: dict[str, Estimate] = {}
+        for plan in self.plans:
+            each = [
+                plan.task.estimate(item, arm, plan.tier) for item in plan.items for arm in plan.arms
+            ]
+            found[plan.task.name] = Estimate(
+                *(self.spec.samples * sum(getattr(e, f) for e in each) for f in Estimate.__dataclass_fields__)
+            )
+        return found
+
+    def default_out(self) -> Path:
+        """The folder of a run that was given none; the same specification always gets the same."""
+        names = "+".join(p.task.name.replace("/", "-") for p in self.plans[:2])
+        more = f"+{len(self.plans) - 2}" if len(self.plans) > 2 else ""
+        label = re.sub(r"[^A-Za-z0-9._-]+", "-", self.manifest.label).strip("-")[-40:]
+        return Path("runs") / f"{names}{more}-{self.spec.tier}-{label}-{self.spec.hash[:8]}"
+
+
+def make_backend(text: str, args: Mapping[str, Any] | None = None) -> tuple[BackendChoice, Backend]:
+    """Make a backend from what people type.
+
+    Args:
+        text: ``NAME`` or ``NAME:MODEL``, such as ``hf:smollm2``.
+        args: Its further arguments.
+
+    Raises:
+        UnknownName: There is no such backend.
+        UsageError: It refuses an argument.
+    """
+    name, _, model = text.partition(":")
+    cls = BACKENDS.load(name)
+    choice = BackendChoice(name=name, model=model, args=dict(args or {}))
+    try:
+        return choice, cls(**({"model": model} if model else {}), **choice.args)
+    except TypeError as error:
+        raise UsageError(f"The backend {text!r} cannot be made: {error}.") from error
+
+
+def _agent_factory(choice: AgentChoice) -> Callable[[], Agent]:
+    cls = AGENTS.load(choice.name)
+
+    def make() -> Agent:
+        try:
+            return cls(**choice.args)
+        except TypeError as error:
+            raise UsageError(f"The agent {choice.name!r} cannot be made: {error}.") from error
+
+    make()
+    return make
+
+
+def prepare(
+    tasks: str | Sequence[str],
+    backend: str | Backend,
+    *,
+    arms: Sequence[str] | None = None,
+    tier: str = "smoke",
+    samples: int = 4,
+    limit: int | None = None,
+    seed: int = 0,
+    items_seed: int = 0,
+    model_args: Mapping[str, Any] | None = None,
+    agent: str = "history",
+    agent_args: Mapping[str, Any] | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    max_tokens: int | None = None,
+    think_budget: int | None = None,
+    keep_thinking: bool = False,
+    system_prompt: str | None = None,
+    time_limit: float | None = None,
+    token_limit: int | None = None,
+    include: Sequence[str | Path] = (),
+    label: str | None = None,
+) -> Prepared:
+    """Turn names into a run: find tasks, make items, backend and agent. Spends nothing and writes nothing.
+
+    The arguments are those of :func:`evaluate`.
+
+    Raises:
+        UsageError: Something does not exist or does not fit; the message says what, and what there is.
+    """
+    for file in include:
+        include_file(Path(file))
+    selectors = [tasks] if isinstance(tasks, str) else list(tasks)
+    if not selectors:
+        raise UsageError("No task was named. `finchmark list tasks` shows them.")
+    for flag, number in {"samples": samples, "limit": limit, "max_tokens": max_tokens}.items():
+        if number is not None and number < 1:
+            raise UsageError(f"{flag.replace('_', '-')} must be at least 1, not {number}.")
+    if isinstance(backend, Backend):
+        name = getattr(backend, "name", type(backend).__name__)
+        choice, engine = BackendChoice(name=name, model=str(getattr(backend, "model", "")), args={}), backend
+    else:
+        choice, engine = make_backend(backend, model_args)
+
+    plans: list[Plan] = []
+    choices: list[TaskChoice] = []
+    for name in TASKS.select(selectors):
+        task = TASKS.load(name)()
+        if tier not in task.tiers:
+            raise UsageError(f"The task {name} has no tier {tier!r}; it has {', '.join(map(repr, task.tiers))}.")
+        chosen = task.tiers[tier]
+        picked = tuple(task.arm(a) for a in dict.fromkeys(arms)) if arms else tuple(task.arms)
+        if isinstance(engine, ScriptedBackend) and engine.reference and engine.reference not in task.references:
+            raise UsageError(
+                f"The task {name} has no reference {engine.reference!r}; scripted: plays "
+                f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
+            )
+        items = tuple(task.items(chosen, items_seed))[: min(chosen.items, limit or chosen.items)]
+        if not items:
+            raise UsageError(f"The task {name} has no items in tier {tier!r}.")
+        plans.append(Plan(task, chosen, picked, items))
+        choices.append(
+            TaskChoice(
+                name=name,
+                version=task.version,
+                arms=tuple(a.name for a in picked),
+                items=len(items),
+                items_hash=content_hash([[i.id, i.hash] for i in items], digits=16),
+            )
+        )
+
+    sampling = Sampling(
+        **{k: v for k, v in {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}.items() if v is not None}
+    )
+    agent_choice = AgentChoice(name=agent, args=dict(agent_args or {}))
+    spec = RunSpec(
+        tasks=tuple(choices),
+        tier=tier,
+        limit=limit,
+        samples=samples,
+        seed=seed,
+        items_seed=items_seed,
+        backend=choice,
+        agent=agent_choice,
+        sampling=sampling,
+        thinking=Thinking(budget=think_budget, keep=keep_thinking),
+        limits=Limits(seconds=time_limit, tokens=token_limit),
+        system_prompt=system_prompt,
+    )
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    sheets = {}
+    for plan in plans:
+        levels: dict[str, dict[str, Level]] = {
+            arm.name: plan.task.levels(plan.items, arm, plan.tier, samples) for arm in plan.arms
+        }
+        sheets[plan.task.name] = plan.task.sheet(levels)
+    manifest = Manifest(
+        finchmark=version(),
+        label=label or str(choice),
+        created=now,
+        updated=now,
+        spec=spec,
+        spec_hash=spec.hash,
+        tasks=sheets,
+        expected=sum(len(p.arms) * len(p.items) for p in plans) * samples,
+    )
+    return Prepared(spec, tuple(plans), engine, manifest, _agent_factory(agent_choice))
+
+
+async def _run(
+    prepared: Prepared, out: Path, concurrency: int | None, retries: int, watcher: Watcher | None
+) -> StoredRun:
+    backend = prepared.backend
+    # The weights are found before the folder is made: their hash is part of what the folder is a run of.
+    await asyncio.to_thread(backend.locate)
+    identity = backend.identity()
+    spec = prepared.spec.model_copy(update={"model_identity": content_hash(identity, digits=16)})
+    manifest = prepared.manifest.model_copy(
+        update={"spec": spec, "spec_hash": spec.hash, "model": identity, "environment": describe_environment()}
+    )
+    with RunWriter(out, manifest) as writer:
+        engine = Engine(
+            spec,
+            prepared.plans,
+            backend,
+            writer,
+            make_agent=prepared.make_agent,
+            concurrency=concurrency,
+            retries=retries,
+            watcher=watcher,
+        )
+        try:
+            await engine.run()
+        finally:
+            counts = writer.counts()
+            writer.update(
+                counts=counts,
+                complete=sum(counts.values()) == engine.expected,
+                updated=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                environment={**manifest.environment, "backend": backend.describe()},
+            )
+    return StoredRun(out)
+
+
+def run_prepared(
+    prepared: Prepared,
+    out: str | Path | None = None,
+    *,
+    concurrency: int | None = None,
+    retries: int = 0,
+    watcher: Watcher | None = None,
+) -> StoredRun:
+    """Play a prepared run, also where an event loop already runs (a notebook).
+
+    Args:
+        prepared: From :func:`prepare`.
+        out: The run folder; None: :meth:`Prepared.default_out`. What is there already is not played again.
+        concurrency: Episodes open at once; None: what the backend makes good use of.
+        retries: How often an errored sample is tried again within this run.
+        watcher: Is told what happens.
+    """
+    folder = Path(out) if out is not None else prepared.default_out()
+
+    def go() -> StoredRun:
+        return asyncio.run(_run(prepared, folder, concurrency, retries, watcher))
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return go()
+    # A loop runs in this thread already; a second one needs a thread of its own.
+    result: list[StoredRun] = []
+    failure: list[BaseException] = []
+
+    def in_thread() -> None:
+        try:
+            result.append(go())
+        except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
+            failure.append(error)
+
+    thread = threading.Thread(target=in_thread, name="finchmark-evaluate")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def evaluate(
+    tasks: str | Sequence[str],
+    backend: str | Backend,
+    *,
+    out: str | Path | None = None,
+    concurrency: int | None = None,
+    retries: int = 0,
+    watcher: Watcher | None = None,
+    **options: Any,
+) -> StoredRun:
+    """Evaluate one model on some tasks, and return the run.
+
+    The same call again goes on where the last one stopped, and plays errored samples again.
+
+    Args:
+        tasks: Task names or selectors: ``"odyssey/lights"``, ``["odyssey"]``.
+        backend: ``"hf:smollm2"``, ``"scripted:random"`` …, or a :class:`Backend`.
+        out: The run folder; by default one below ``runs/`` named after the specification.
+        concurrency: Episodes open at once; None: what the backend makes good use of.
+        retries: How often an errored sample is tried again within this call.
+        watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
+        **options: As for :func:`prepare`: ``arms`` (names; default all), ``tier`` (``"smoke"``), ``samples`` (4),
+            ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``model_args``, ``agent``
+            (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
+            ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
+            (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables).
+
+    Returns:
+        The run: ``.frame()`` has one row a sample, ``.manifest`` says what was run where, ``.samples()`` the transcripts.
+
+    Raises:
+        UsageError: A name or value does not fit.
+        SpecMismatch: ``out`` holds another run.
+    """
+    return run_prepared(
+        prepare(tasks, backend, **options), out, concurrency=concurrency, retries=retries, watcher=watcher
+    )
+
+
+def parse_pairs(pairs: Sequence[str], flag: str) -> dict[str, Any]:
+    """Read ``key=value`` arguments; a value that is JSON is taken as such, anything else as text.
+
+    Args:
+        pairs: Such as ``["dtype=float32", "batch_size=8"]``; commas separate further pairs, except inside JSON.
+        flag: The flag's name, for messages.
+
+    Raises:
+        UsageError: A part has no ``=``.
+    """
+    found: dict[str, Any] = {}
+    for text in pairs:
+        rest = text.strip()
+        while rest:
+            key, equals, rest = rest.partition("=")
+            if not equals or not key.strip().isidentifier():
+                raise UsageError(f"{flag} {text!r}: write key=value pairs, separated by commas.")
+            try:
+                value, end = json.JSONDecoder().raw_decode(rest)
+                if rest[end : end + 1] not in ("", ","):
+                    raise ValueError
+                rest = rest[end + 1 :]
+            except ValueError:
+                value, _, rest = rest.partition(",")
+                value = {"true": True, "false": False, "none": None}.get(value.strip().lower(), value)
+            found[key.strip()] = value
+    return found

@@ -1,0 +1,196 @@
+"""A model: a backend bound to one seat of one sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from .backends.base import Completion, ContextOverflow, GenerateRequest, Message, ScoreRequest, TokenScores
+from .broker import Broker
+from .records import Call, Limits, Outcome, Sampling, Thinking, Usage
+from .seeds import derive
+
+__all__ = ["Model", "ModelStopped", "TokenMeter"]
+
+
+class ModelStopped(Exception):  # noqa: N818 - it names how a sample ended, not a fault
+    """The sample cannot go on, and that is the model's doing: over its context or a limit, or filtered.
+
+    Args:
+        outcome: ``invalid`` or ``refused``.
+        reason: A short stable name: ``context_overflow``, ``token_limit``, ``time_limit``, ``content_filter``.
+        detail: A sentence with the figures.
+    """
+
+    def __init__(self, outcome: Outcome, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.outcome, self.reason, self.detail = outcome, reason, detail
+
+
+class TokenMeter:
+    """Counts the tokens that one sample generates, over all its seats.
+
+    Args:
+        limits: Of these only ``tokens`` is used here.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.cap = limits.tokens
+        self.used = 0
+
+    def room(self) -> int | None:
+        """Tokens left, None without a limit.
+
+        Raises:
+            ModelStopped: Nothing is left.
+        """
+        if self.cap is None:
+            return None
+        if self.used >= self.cap:
+            raise ModelStopped(Outcome.INVALID, "token_limit", f"the sample's {self.cap} tokens are used up")
+        return self.cap - self.used
+
+
+def prompt_hash(messages: Sequence[Message]) -> str:
+    """Hash a prompt by the roles and texts of its messages, 16 hexadecimal digits."""
+    digest = blake2b(digest_size=8)
+    for message in messages:
+        content = message.content.encode("utf-8", "surrogatepass")
+        digest.update(f"{message.role} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _storable(completion: Completion) -> Completion:
+    """Replace lone surrogates, which no file and no store can hold."""
+    try:
+        completion.text.encode()
+        completion.reasoning.encode()
+    except UnicodeEncodeError:
+        return replace(
+            completion,
+            text=completion.text.encode("utf-8", "replace").decode(),
+            reasoning=completion.reasoning.encode("utf-8", "replace").decode(),
+        )
+    return completion
+
+
+class Model:
+    """What an agent talks through: derives a seed for every call, applies the run's sampling, records every call.
+
+    Args:
+        broker: Carries the requests.
+        session: Names the sample and seat for the backend's cache.
+        seed: The sample's seed; call ``i`` of this seat gets ``derive(seed, seat, i)``.
+        seat: The seat's name.
+        sampling: How tokens are drawn.
+        thinking: How thinking is treated.
+        max_tokens: The task's cap on one reply, unless ``sampling`` states one.
+        meter: Shared by the seats of the sample.
+        system_prompt: Put before every prompt as a system message.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        session: str,
+        seed: int,
+        seat: str,
+        sampling: Sampling,
+        thinking: Thinking,
+        max_tokens: int,
+        meter: TokenMeter,
+        system_prompt: str | None = None,
+    ) -> None:
+        self.session = session
+        self.thinking = thinking
+        self._broker, self._seed, self._seat = broker, seed, seat
+        self._sampling, self._meter = sampling, meter
+        self._max_tokens = sampling.max_tokens or max_tokens
+        self._system = (Message("system", system_prompt),) if system_prompt else ()
+        self._count = 0
+        self._calls: list[Call] = []
+
+    async def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        stop: Sequence[str] = (),
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> Completion:
+        """Ask for one reply.
+
+        Args:
+            messages: The prompt, without the run's system prompt.
+            stop: Strings that end the reply.
+            max_tokens: A lower cap than the run's, for short answers.
+            temperature: Overrides the run's, for agents that sample at several.
+
+        Raises:
+            ModelStopped: Context overflow, a limit, or a content filter.
+            BackendError: The backend failed.
+        """
+        cap = self._max_tokens if max_tokens is None else min(max_tokens, self._max_tokens)
+        room = self._meter.room()
+        if room is not None:
+            cap = min(cap, room)
+        prompt = (*self._system, *messages)
+        seed = derive(self._seed, self._seat, self._count)
+        self._count += 1
+        request = GenerateRequest(
+            messages=prompt,
+            session=self.session,
+            seed=seed,
+            max_tokens=cap,
+            temperature=self._sampling.temperature if temperature is None else temperature,
+            top_p=self._sampling.top_p,
+            stop=tuple(stop),
+            think_budget=self.thinking.budget,
+            keep_thinking=self.thinking.keep,
+        )
+        started = time.perf_counter()
+        try:
+            completion = await self._broker.generate(request)
+        except ContextOverflow as overflow:
+            raise ModelStopped(Outcome.INVALID, "context_overflow", str(overflow)) from overflow
+        completion = _storable(completion)
+        self._meter.used += completion.completion_tokens
+        usage = Usage(
+            calls=1,
+            prompt_tokens=completion.prompt_tokens,
+            cached_tokens=completion.cached_tokens,
+            completion_tokens=completion.completion_tokens,
+            reasoning_tokens=completion.reasoning_tokens,
+            seconds=time.perf_counter() - started,
+            cost=completion.cost,
+        )
+        self._calls.append(
+            Call(
+                prompt_hash=prompt_hash(prompt),
+                seed=seed,
+                completion=completion.text,
+                reasoning=completion.reasoning,
+                finish_reason=completion.finish_reason,
+                usage=usage,
+            )
+        )
+        if completion.finish_reason == "content_filter":
+            raise ModelStopped(Outcome.REFUSED, "content_filter", "the backend's content filter stopped the reply")
+        return completion
+
+    async def score(self, messages: Sequence[Message], continuation: str) -> TokenScores:
+        """Give the log-probabilities of ``continuation`` after ``messages``.
+
+        Raises:
+            UsageError: The backend has none.
+        """
+        return await self._broker.score(ScoreRequest((*self._system, *messages), continuation, self.session))
+
+    def drain(self) -> tuple[Call, ...]:
+        """Hand over the calls made since the last time."""
+        calls, self._calls = tuple(self._calls), []
+        return calls

@@ -1,0 +1,488 @@
+"""A run on disk: one folder with a manifest, a lock and an SQLite store. Append, resume, read back, export."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from .errors import RunLocked, SpecMismatch, StoreError, UsageError
+from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunWriter", "StoredRun", "spec_difference", "transcript_hash"]
+
+STORE_VERSION = 1
+_MANIFEST, _STORE, _LOCK = "manifest.json", "samples.sqlite", "run.lock"
+_KEY = "task, arm, item, sample, stream, position, checkpoint, agent"
+
+_SCHEMA = f"""
+CREATE TABLE samples (
+    id INTEGER PRIMARY KEY,
+    task TEXT NOT NULL, arm TEXT NOT NULL, item TEXT NOT NULL, sample INTEGER NOT NULL,
+    stream TEXT NOT NULL, position INTEGER NOT NULL, checkpoint INTEGER NOT NULL, agent TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    version INTEGER NOT NULL, item_hash TEXT NOT NULL, seed INTEGER NOT NULL,
+    outcome TEXT NOT NULL, reason TEXT NOT NULL, metrics TEXT NOT NULL, usage TEXT NOT NULL, seconds REAL NOT NULL,
+    turns INTEGER NOT NULL, transcript TEXT NOT NULL, error TEXT NOT NULL,
+    UNIQUE ({_KEY}, attempt)
+);
+CREATE TABLE turns (
+    sample_id INTEGER NOT NULL REFERENCES samples (id),
+    turn INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (sample_id, turn)
+) WITHOUT ROWID;
+"""
+
+
+def transcript_hash(turns: tuple[Turn, ...]) -> str:
+    """Hash what the model wrote in an episode, so that identical samples are found; 16 hexadecimal digits."""
+    digest = blake2b(digest_size=8)
+    for turn in turns:
+        for call in turn.calls:
+            for text in (call.reasoning, call.completion):
+                raw = text.encode("utf-8", "surrogatepass")
+                digest.update(len(raw).to_bytes(8, "big") + raw)
+    return digest.hexdigest()
+
+
+def spec_difference(old: RunSpec, new: RunSpec) -> list[str]:
+    """List the fields in which two specifications differ, as ``path: old -> new``."""
+
+    def walk(a: Any, b: Any, path: str) -> Iterator[str]:
+        if isinstance(a, dict) and isinstance(b, dict):
+            for key in sorted(a.keys() | b.keys()):
+                yield from walk(a.get(key), b.get(key), f"{path}.{key}" if path else key)
+        elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            for i, (x, y) in enumerate(zip(a, b, strict=True)):
+                yield from walk(x, y, f"{path}[{i}]")
+        elif a != b:
+            yield f"{path}: {json.dumps(a, ensure_ascii=False)} -> {json.dumps(b, ensure_ascii=False)}"
+
+    return list(walk(old.model_dump(mode="json"), new.model_dump(mode="json"), ""))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a run folder.
+
+    Raises:
+        UsageError: There is no run there.
+        StoreError: The manifest is damaged, or from a newer version.
+    """
+    file = path / _MANIFEST
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path}: there is no run here (no {_MANIFEST}). `finchmark run --out {path}` makes one.") from None
+    try:
+        raw = json.loads(text)
+        found = raw.get("format") if isinstance(raw, dict) else None
+        if found != "finchmark-manifest/1":
+            raise StoreError(
+                f"{file}: the format is {found!r}, this version of Finchmark reads 'finchmark-manifest/1'. "
+                "Read it with the version that wrote it, or a newer one."
+            )
+        return Manifest.model_validate(raw)
+    except (ValueError, ValidationError) as error:
+        raise StoreError(f"{file}: the manifest cannot be read ({str(error).splitlines()[0]}). Nothing was changed.") from error
+
+
+def _check_size(file: Path) -> None:
+    """Compare the size of a store with what its header says: SQLite notices a missing tail only when it gets there.
+
+    Pages that are still in the write-ahead log may not be in the file yet, so a file with a log is left to SQLite.
+    """
+    wal = file.with_name(file.name + "-wal")
+    if wal.exists() and wal.stat().st_size > 0:
+        return
+    size = file.stat().st_size
+    if size == 0:
+        return
+    with file.open("rb") as handle:
+        header = handle.read(100)
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise StoreError(f"{file}: this is not a store, or its beginning is damaged. Nothing was changed.")
+    page = int.from_bytes(header[16:18], "big")
+    page = 65536 if page == 1 else page
+    pages = int.from_bytes(header[28:32], "big")
+    if size < page * pages:
+        raise StoreError(
+            f"{file}: the store is truncated: {size:,} of {page * pages:,} bytes are there. Nothing was changed. "
+            "Restore it from a copy, or move the folder away and run again; "
+            "`sqlite3 FILE .recover` saves what is left."
+        )
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    file = path / _STORE
+    if file.exists():
+        _check_size(file)
+    elif not write:
+        raise StoreError(f"{file}: the store is missing; the manifest beside it is of a run that never began.")
+    try:
+        # A reader may open a run that is being written: WAL lets it see the last commit.
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > STORE_VERSION:
+            connection.close()
+            raise StoreError(
+                f"{file}: the store has version {version}, this Finchmark knows {STORE_VERSION}. Nothing was changed; "
+                "install the newer Finchmark."
+            )
+        if write:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if version == 0:
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;")
+        else:
+            connection.execute("PRAGMA query_only = 1")
+            if version == 0:
+                connection.close()
+                raise StoreError(f"{file}: the store is empty. The same `finchmark run` command starts it again.")
+    except sqlite3.Error as error:
+        raise _explain(file, error) from error
+    return connection
+
+
+def _explain(file: Path, error: Exception) -> StoreError:
+    text = str(error)
+    if "full" in text or "disk I/O" in text or getattr(error, "errno", None) == 28:
+        return StoreError(
+            f"{file}: the disk is full or failing ({text}). All samples stored so far are safe; make room and give the "
+            "same command again."
+        )
+    if "malformed" in text or "not a database" in text:
+        return StoreError(f"{file}: the store is damaged ({text}). Nothing was changed. Restore it from a copy.")
+    return StoreError(f"{file}: {text}. Nothing that was stored is lost.")
+
+
+class StoredRun:
+    """A run read from its folder. Reading never changes it, and works while it is being written.
+
+    Args:
+        path: The run folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.manifest = read_manifest(self.path)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        connection = _connect(self.path, write=False)
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+        finally:
+            connection.close()
+
+    def counts(self) -> dict[str, int]:
+        """Samples by outcome; of several attempts the last counts."""
+        with self._open() as db:
+            rows = db.execute(f"SELECT outcome, COUNT(*) FROM ({_latest('outcome')}) GROUP BY outcome").fetchall()
+        found = dict(rows)
+        return {str(o): found.get(str(o), 0) for o in Outcome}
+
+    def frame(self, *, timing: bool = False) -> pd.DataFrame:
+        """One row a sample, sorted by key.
+
+        Args:
+            timing: Add what differs between equal runs: seconds, cached tokens, attempts.
+
+        Returns:
+            Columns ``model, backend, task, version, tier, arm, item, item_hash, sample, stream, position, checkpoint,
+            agent, outcome, reason, turns, calls, prompt_tokens, completion_tokens, reasoning_tokens, cost, transcript``,
+            then one of float64 per metric: NaN where it does not apply, and throughout for ``error``.
+        """
+        import pandas as pd
+
+        with self._open() as db:
+            rows = db.execute(
+                _latest(
+                    "task, version, arm, item, item_hash, sample, stream, position, checkpoint, agent, outcome, reason, "
+                    "turns, usage, metrics, transcript, seconds, attempt"
+                )
+                + f" ORDER BY {_KEY}"
+            ).fetchall()
+        columns = ["task", "version", "arm", "item", "item_hash", "sample", "stream", "position", "checkpoint", "agent"]
+        columns += ["outcome", "reason", "turns"]
+        frame = pd.DataFrame([row[: len(columns)] for row in rows], columns=columns)
+        usages = [json.loads(row[13]) for row in rows]
+        for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cost"):
+            frame[name] = [u.get(name, 0) for u in usages]
+        frame["transcript"] = [row[15] for row in rows]
+        frame.insert(0, "model", self.manifest.label)
+        frame.insert(1, "backend", str(self.manifest.spec.backend))
+        frame.insert(frame.columns.get_loc("arm"), "tier", self.manifest.spec.tier)  # pyright: ignore[reportArgumentType] - a unique column gives an int
+        metrics = [json.loads(row[14]) for row in rows]
+        names = dict.fromkeys(m.name for sheet in self.manifest.tasks.values() for m in sheet.metrics)
+        for name in names:
+            frame[name] = pd.array([m.get(name) for m in metrics], dtype="Float64").to_numpy(float, na_value=float("nan"))
+        if timing:
+            frame["seconds"] = [row[16] for row in rows]
+            frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
+            frame["cached_tokens"] = [u.get("cached_tokens", 0) for u in usages]
+            frame["attempt"] = [row[17] for row in rows]
+        return frame
+
+    def samples(self, *, turns: bool = True, attempts: bool = False) -> Iterator[Sample]:
+        """The samples one by one, sorted by key.
+
+        Args:
+            turns: Whether to read their turns.
+            attempts: Whether to give all attempts, not only the last.
+        """
+        what = (
+            f"id, {_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, seconds, error"
+        )
+        query = f"SELECT {what} FROM samples" if attempts else _latest(what)
+        with self._open() as db:
+            for row in db.execute(f"{query} ORDER BY {_KEY}, attempt"):
+                data: list[Turn] = []
+                if turns:
+                    found = db.execute("SELECT data FROM turns WHERE sample_id = ? ORDER BY turn", (row[0],))
+                    data = [Turn.model_validate_json(text) for (text,) in found]
+                yield Sample(
+                    **dict(zip(Key._fields, row[1:9], strict=True)),
+                    attempt=row[9],
+                    version=row[10],
+                    item_hash=row[11],
+                    seed=row[12],
+                    outcome=Outcome(row[13]),
+                    reason=row[14],
+                    metrics=json.loads(row[15]),
+                    usage=Usage(**json.loads(row[16])),
+                    seconds=row[17],
+                    error=row[18],
+                    turns=tuple(data),
+                )
+
+    def export(self, file: Path, kind: str, *, table: str = "samples") -> None:
+        """Write the samples to a file, the same bytes for the same results.
+
+        Args:
+            file: Where to.
+            kind: ``csv``, ``jsonl`` (with transcripts) or ``parquet``.
+            table: ``samples``, or ``timing`` with what differs between equal runs.
+
+        Raises:
+            UsageError: An unknown kind or table.
+        """
+        if table not in ("samples", "timing"):
+            raise UsageError(f"--table {table}: there are 'samples' and 'timing'.")
+        timing = table == "timing"
+        temporary = file.with_name(file.name + ".tmp")
+        try:
+            if kind == "csv":
+                self.frame(timing=timing).to_csv(temporary, index=False, float_format="%.10g", lineterminator="\n")
+            elif kind == "parquet":
+                self.frame(timing=timing).to_parquet(temporary, index=False)
+            elif kind == "jsonl":
+                with temporary.open("w", encoding="utf-8", newline="\n") as out:
+                    for sample in self.samples():
+                        out.write(json.dumps(_exportable(sample, timing), ensure_ascii=True, sort_keys=True) + "\n")
+            else:
+                raise UsageError(f"--to {kind}: there are 'csv', 'jsonl' and 'parquet'.")
+            temporary.replace(file)
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be written ({error.strerror or error}).") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _exportable(sample: Sample, timing: bool) -> dict[str, Any]:
+    data = sample.model_dump(mode="json")
+    if not timing:
+        del data["attempt"], data["seconds"]
+        usages = [data["usage"], *(call["usage"] for turn in data["turns"] for call in turn["calls"])]
+        for usage in usages:
+            del usage["seconds"], usage["cached_tokens"]
+        # A traceback names lines and folders of one machine; its last line says what happened.
+        data["error"] = data["error"].strip().splitlines()[-1] if data["error"].strip() else ""
+    return data
+
+
+def _latest(columns: str) -> str:
+    """A query for the last attempt of every key."""
+    return (
+        f"SELECT {columns} FROM samples AS s WHERE attempt = (SELECT MAX(attempt) FROM samples AS o WHERE "
+        + " AND ".join(f"o.{name} = s.{name}" for name in Key._fields)
+        + ")"
+    )
+
+
+class RunWriter:
+    """Writes a run folder; one process at a time.
+
+    Args:
+        path: The run folder; made if it is not there.
+        manifest: What is to be run. A folder that holds another specification is refused.
+
+    Raises:
+        SpecMismatch: The folder holds a run of another specification; the message shows the difference.
+        RunLocked: Another process writes to it.
+        StoreError: It cannot be written, is damaged, or from a newer version.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path}: the folder cannot be made ({error.strerror or error}).") from error
+        self._lock = self._take_lock()
+        try:
+            self.manifest = self._agree(manifest)
+            self._db = _connect(self.path, write=True)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _take_lock(self) -> IO[str]:
+        # lockf, not flock: a flock is shared with forked workers and outlives a SIGKILL of its owner in them.
+        try:
+            handle = (self.path / _LOCK).open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be written ({error.strerror or error}).") from error
+        try:
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            owner = handle.read().strip()
+            handle.close()
+            raise RunLocked(
+                f"{self.path}: another process{f' ({owner})' if owner else ''} is writing to this run. "
+                "Wait for it, stop it, or give another --out."
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"process {os.getpid()}")
+        handle.flush()
+        return handle
+
+    def _agree(self, manifest: Manifest) -> Manifest:
+        file = self.path / _MANIFEST
+        if file.exists():
+            old = read_manifest(self.path)
+            difference = spec_difference(old.spec, manifest.spec)
+            if difference:
+                shown = "\n  ".join(difference[:20])
+                more = f"\n  and {len(difference) - 20} more" if len(difference) > 20 else ""
+                raise SpecMismatch(
+                    f"{self.path} holds a run of another specification (there -> asked for):\n  {shown}{more}\n"
+                    "Give another --out, or the same flags as before."
+                )
+            return manifest.model_copy(update={"created": old.created, "notes": old.notes})
+        strangers = [p.name for p in self.path.iterdir() if not p.name.startswith((_MANIFEST, _LOCK, _STORE))]
+        if strangers:
+            raise UsageError(
+                f"{self.path} is not empty and holds no run (but {strangers[0]!r}, for one). Give --out a new folder."
+            )
+        self._write(manifest)
+        return manifest
+
+    def _write(self, manifest: Manifest) -> None:
+        temporary = self.path / (_MANIFEST + ".tmp")
+        try:
+            with temporary.open("w", encoding="utf-8") as out:
+                out.write(manifest.model_dump_json(indent=1) + "\n")
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(self.path / _MANIFEST)
+        except OSError as error:
+            raise _explain(self.path / _MANIFEST, error) from error
+
+    def update(self, **fields: Any) -> Manifest:
+        """Change fields of the manifest on disk, by rename."""
+        self.manifest = self.manifest.model_copy(update=fields)
+        self._write(self.manifest)
+        return self.manifest
+
+    def finished(self) -> tuple[set[Key], dict[Key, int]]:
+        """What is there already.
+
+        Returns:
+            The keys that need not be run again, and the number of failed attempts of those that must.
+        """
+        try:
+            done = {Key(*row) for row in self._db.execute(f"SELECT {_KEY} FROM samples WHERE outcome != 'error'")}
+            failed = {
+                Key(*row[:-1]): row[-1]
+                for row in self._db.execute(f"SELECT {_KEY}, MAX(attempt) FROM samples GROUP BY {_KEY}")
+            }
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+        return done, {key: attempt for key, attempt in failed.items() if key not in done}
+
+    def append(self, sample: Sample) -> None:
+        """Store one sample, committed when this returns.
+
+        Raises:
+            StoreError: The disk is full, or the store is damaged.
+        """
+        db = self._db
+        try:
+            db.execute("BEGIN")
+            cursor = db.execute(
+                f"INSERT INTO samples ({_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, "
+                "seconds, turns, transcript, error) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    *sample.key,
+                    sample.attempt,
+                    sample.version,
+                    sample.item_hash,
+                    sample.seed,
+                    str(sample.outcome),
+                    sample.reason,
+                    json.dumps(sample.metrics, allow_nan=False),
+                    json.dumps(sample.usage.model_dump()),
+                    sample.seconds,
+                    len(sample.turns),
+                    transcript_hash(sample.turns),
+                    sample.error,
+                ),
+            )
+            row = cursor.lastrowid
+            db.executemany(
+                "INSERT INTO turns VALUES (?,?,?)",
+                [(row, turn.index, turn.model_dump_json()) for turn in sample.turns],
+            )
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+            raise _explain(self.path / _STORE, error) from error
+
+    def counts(self) -> dict[str, int]:
+        """Samples by outcome so far; of several attempts the last counts."""
+        rows = self._db.execute(f"SELECT outcome, COUNT(*) FROM ({_latest('outcome')}) GROUP BY outcome").fetchall()
+        found = dict(rows)
+        return {str(o): found.get(str(o), 0) for o in Outcome}
+
+    def close(self) -> None:
+        """Fold the log into the store and let go of the lock."""
+        try:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.close()
+        finally:
+            self._lock.close()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

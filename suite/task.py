@@ -1,0 +1,326 @@
+"""What a task is: items, arms, tiers, metrics, an episode, and references to play it with."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .agents.base import Action, Agent, Observation
+from .canonical import content_hash
+from .errors import UsageError
+from .model import Model, ModelStopped
+from .records import Level, Metric, Outcome, TaskSheet, Turn
+from .seeds import generator
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .backends.scripted import Policy
+
+__all__ = ["Arm", "Episode", "EpisodeResult", "Estimate", "Item", "Task", "Tier"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One instance of a task.
+
+    Args:
+        id: Name within the task, of letters, digits and ``-_.``; sorts in the order to be shown.
+        data: All that defines it, as plain data; its hash is the item's hash.
+        proof: What shows that it can be solved; outside the hash, never shown to an agent.
+        levels: What the references reach on this very item, by metric, where it is known exactly.
+    """
+
+    id: str
+    data: Mapping[str, Any]
+    proof: Any = None
+    levels: Mapping[str, Level] = field(default_factory=lambda: MappingProxyType({}))
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash of ``data``, 16 hexadecimal digits."""
+        return content_hash(dict(self.data), digits=16)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """An experimental condition of a task.
+
+    Args:
+        name: As people type it.
+        summary: One line.
+        options: What the task's episode reads; plain data.
+    """
+
+    name: str
+    summary: str
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A size of a task.
+
+    Args:
+        name: ``smoke``, ``lite``, ``gate``, ``full`` or ``challenge``.
+        items: How many items.
+        max_turns: Cap on the turns of an episode.
+        max_tokens: Cap on the tokens of one reply.
+        summary: One line.
+    """
+
+    name: str
+    items: int
+    max_turns: int
+    max_tokens: int
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeResult:
+    """How an episode ended, and its numbers.
+
+    Args:
+        metrics: One number per metric of the task; None where a metric does not apply.
+        outcome: ``ok``, ``invalid`` or ``refused``; an ``error`` is raised, not returned.
+        reason: Why it is not ``ok``, as a short stable name.
+    """
+
+    metrics: Mapping[str, float | None]
+    outcome: Outcome = Outcome.OK
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Upper bounds on what one sample asks of a backend: calls, and tokens read and written."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Episode:
+    """What a task gets to play one sample: the item, the arm, seats with agents and models, random numbers.
+
+    Args:
+        item: The item.
+        arm: The arm.
+        tier: The tier, with its caps.
+        agents: One agent a seat.
+        models: One model a seat.
+        seed_path: Names the sample's random numbers; arms of a task share it, so that arms are compared in pairs.
+    """
+
+    def __init__(
+        self,
+        *,
+        item: Item,
+        arm: Arm,
+        tier: Tier,
+        agents: Mapping[str, Agent],
+        models: Mapping[str, Model],
+        seed_path: tuple[str | int, ...],
+    ) -> None:
+        self.item, self.arm, self.tier = item, arm, tier
+        self.agents, self._models = agents, models
+        self._seed_path = seed_path
+        self.turns: list[Turn] = []
+        self._open: tuple[str, str, str] | None = None
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """The episode's own generator: the same alone, in a batch and in any order."""
+        return generator("episode", *self._seed_path)
+
+    def model(self, seat: str = "player") -> Model:
+        """The model of a seat."""
+        return self._models[seat]
+
+    async def act(self, observation: Observation | str, seat: str = "player") -> Action:
+        """Let the agent of a seat answer. Follow it with :meth:`judge` once the world has taken the action.
+
+        Raises:
+            ModelStopped: The model cannot go on; leave it to the caller, or end the episode with what there is.
+        """
+        self._close()
+        seen = observation if isinstance(observation, Observation) else Observation(observation)
+        self._open = (seat, seen.text, "")
+        action = await self.agents[seat].act(seen, self._models[seat])
+        self._open = (seat, seen.text, action.text)
+        return action
+
+    def judge(self, action: str | None, *, usable: bool = True, scores: Mapping[str, float] | None = None) -> None:
+        """Record what became of the last answer.
+
+        Args:
+            action: The text that the world got, None where no action was found in the answer.
+            usable: Whether the world could use it.
+            scores: Numbers of this turn.
+        """
+        if self._open is None:
+            raise RuntimeError("judge() follows act(): there is no answer to judge")
+        seat, seen, _ = self._open
+        self._open = None
+        self.turns.append(
+            Turn(
+                index=len(self.turns),
+                seat=seat,
+                observation=seen,
+                calls=self._models[seat].drain(),
+                action=action,
+                usable=usable,
+                scores=dict(scores or {}),
+            )
+        )
+
+    async def ask(self, text: str, *, seat: str = "player", max_tokens: int | None = None) -> str:
+        """Ask one question and get the reply as text: all that a single-turn task needs."""
+        action = await self.act(Observation(text, max_tokens=max_tokens), seat)
+        self.judge(action.text)
+        return action.text
+
+    def _close(self) -> None:
+        """Record a turn that was never judged, so that its calls are not lost."""
+        if self._open is not None:
+            self.judge(self._open[2] or None, usable=False)
+
+    def finish(self) -> tuple[Turn, ...]:
+        """All turns, the last one included even where the model stopped in its middle."""
+        self._close()
+        return tuple(self.turns)
+
+
+
+class Task(abc.ABC):
+    """Base of all tasks: a named, versioned experiment.
+
+    A change to any item, prompt, parser or scorer raises ``version``: versions never share a column.
+    ``tiers``, ``arms`` and ``metrics`` have defaults that suit a single-turn task with one binary score.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = ""
+    tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
+        {
+            "smoke": Tier("smoke", items=2, max_turns=1, max_tokens=64),
+            "full": Tier("full", items=1_000_000, max_turns=1, max_tokens=512, summary="all items"),
+        }
+    )
+    arms: ClassVar[tuple[Arm, ...]] = (Arm("default", "the only condition"),)
+    seats: ClassVar[tuple[str, ...]] = ("player",)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric(name="success", summary="share solved", kind="binary", failure=0.0, ceiling=1.0, primary=True),
+    )
+    references: ClassVar[tuple[str, ...]] = ()
+
+    @abc.abstractmethod
+    def items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """The items of a tier. Same tier, seed and version: same items, on every machine.
+
+        Args:
+            tier: One of ``tiers``; ``tier.items`` is the most that will be used.
+            seed: 0 for the public items; another number regenerates them.
+        """
+
+    @abc.abstractmethod
+    async def episode(self, ctx: Episode) -> EpisodeResult:
+        """Play one sample."""
+
+    def reference(self, name: str, item: Item, arm: Arm) -> Policy:
+        """Make a policy that plays an item in the place of a model.
+
+        Args:
+            name: One of ``references``: usually ``random``, ``heuristic``, ``oracle``.
+            item: The item, proof included.
+            arm: The arm.
+        """
+        raise UsageError(f"The task {self.name} has no reference {name!r}.")
+
+    def levels(self, items: Sequence[Item], arm: Arm, tier: Tier, samples: int) -> dict[str, Level]:
+        """What random policy and oracle reach on these items, by column (metric names and ``pass@k``).
+
+        The default averages the items' own levels, or gives what the metrics declare; ``pass@k`` of a binary primary
+        metric follows from each item's own chance p as 1 - (1 - p)**k.
+        """
+        levels: dict[str, Level] = {}
+        for metric in self.metrics:
+            own = [item.levels.get(metric.name) for item in items]
+            if own and all(level is not None for level in own):
+                known = [level for level in own if level is not None]
+                levels[metric.name] = _mean_level(known)
+                if metric.primary and metric.kind == "binary":
+                    for k in ks(samples):
+                        levels[f"pass@{k}"] = _mean_level([_at_k(level, k) for level in known])
+            elif metric.chance is not None or metric.ceiling is not None:
+                level = Level(chance=metric.chance, ceiling=metric.ceiling)
+                levels[metric.name] = level
+                if metric.primary and metric.kind == "binary":
+                    for k in ks(samples):
+                        levels[f"pass@{k}"] = _at_k(level, k)
+        return levels
+
+    def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
+        """Bound what one sample asks of a backend. Prompts are bounded by a full history of full replies."""
+        opening = 400
+        calls = tier.max_turns * len(self.seats)
+        turn = tier.max_tokens + 60
+        return Estimate(calls, calls * opening + turn * calls * (calls - 1) // 2, calls * tier.max_tokens)
+
+    def failure(self) -> dict[str, float | None]:
+        """The metrics of a sample that ended as ``invalid`` or ``refused`` and has no numbers of its own."""
+        return {metric.name: metric.failure for metric in self.metrics}
+
+    def sheet(self, levels: dict[str, dict[str, Level]]) -> TaskSheet:
+        """What a manifest says about the task."""
+        return TaskSheet(
+            name=self.name,
+            version=self.version,
+            summary=self.summary,
+            metrics=self.metrics,
+            arms={arm.name: arm.summary for arm in self.arms if arm.name in levels},
+            levels=levels,
+        )
+
+    @classmethod
+    def arm(cls, name: str) -> Arm:
+        """The arm of a name.
+
+        Raises:
+            UsageError: There is none.
+        """
+        for arm in cls.arms:
+            if arm.name == name:
+                return arm
+        raise UsageError(
+            f"The task {cls.name} has no arm {name!r}; it has {', '.join(repr(a.name) for a in cls.arms)}."
+        )
+
+
+def ks(samples: int) -> list[int]:
+    """The k of ``pass@k`` columns: powers of two from 2 up to the number of samples."""
+    return [2**i for i in range(1, samples.bit_length()) if 2**i <= samples]
+
+
+def _at_k(level: Level, k: int) -> Level:
+    def up(p: float | None) -> float | None:
+        return None if p is None else 1.0 - (1.0 - p) ** k
+
+    return Level(chance=up(level.chance), ceiling=up(level.ceiling), exact=level.exact)
+
+
+def _mean_level(levels: Sequence[Level]) -> Level:
+    def mean(values: list[float | None]) -> float | None:
+        known = [v for v in values if v is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
+
+    return Level(
+        chance=mean([level.chance for level in levels]),
+        ceiling=mean([level.ceiling for level in levels]),
+        exact=all(level.exact for level in levels),
+    )
