@@ -91,14 +91,20 @@ def korn_graubard_bounds(successes: ArrayLike, trials: ArrayLike, confidence: fl
 
     Items are the clusters and count alike: the estimate is the mean of the item means. With ``p`` that mean, ``k``
     items, ``n`` samples in all and ``v`` the squared standard error of the mean from the spread *between* items, the
-    effective sample size is ``p (1 - p) / v`` times the squared ratio of the t quantiles with ``n - 1`` and
-    ``k - 1`` degrees of freedom.
+    effective sample size is ``p (1 - p) / v`` times the squared ratio of the t quantiles with ``n - 1`` and ``d``
+    degrees of freedom.
 
     Source: Korn and Graubard (1998), "Confidence intervals for proportions with small expected number of positive
-    counts estimated from survey data", Survey Methodology 24, 193-201. Two choices are ours. The size is held
-    within [k, n]: an item never tells less than one trial does (a mean of samples is at most as spread, in convex
-    order, as one sample) and never more than its samples do. Where the spread says nothing (all items at 0 or all
-    at 1, or one item only) the size is k, since more samples of the same items tell little about new items.
+    counts estimated from survey data", Survey Methodology 24, 193-201. Three choices are ours:
+
+    - ``d`` is not ``k - 1`` but one less than the items that hold a success, or than those that hold a failure,
+      whichever are fewer: only they tell how far the rarer event clusters. With ``k - 1``, 64 items of 64 samples
+      whose rates follow Beta(.01, .99) are covered in .79 of cases, so in .94 or more. The price over 280 simulated
+      cases with 30 or more items and 5 or more expected events: intervals wider by 3 % on average.
+    - The size is held within [k, n]: an item never tells less than one trial does (a mean of samples is at most as
+      spread, in convex order, as one sample) and never more than its samples do.
+    - Where the spread says nothing (all items at 0 or all at 1, or one item only) the size is k, since more samples
+      of the same items tell little about new items.
 
     Args:
         successes: Successes by item along the last axis, 0 to ``trials``; whole or not.
@@ -121,11 +127,12 @@ def korn_graubard_bounds(successes: ArrayLike, trials: ArrayLike, confidence: fl
     if k > 1:
         v = means.var(axis=-1, ddof=1) / k
         spread = v > 1e-12 * np.maximum(p * (1 - p), 1e-300)  # else: all items alike, up to rounding
-        ratio = stdtrit(np.maximum(n - 1, 1), upper_tail) / stdtrit(k - 1, upper_tail)
+        d = np.minimum((x > 0).sum(axis=-1), (x < m).sum(axis=-1)) - 1
+        # Without a degree of freedom the t quantile is infinite and the size falls to k.
+        ratio = np.where(d > 0, stdtrit(np.maximum(n - 1, 1), upper_tail) / stdtrit(np.maximum(d, 1), upper_tail), 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             effective = np.where(spread, p * (1 - p) / v, n) * ratio**2
-        informative = (p > 0) & (p < 1)
-        size = np.where(informative, np.clip(effective, k, np.maximum(n, k)), size)
+        size = np.clip(effective, k, np.maximum(n, k))
     # p * size may exceed size by one rounding when p is 1.
     return clopper_pearson_bounds(np.minimum(p * size, size), size, confidence)
 

@@ -143,7 +143,9 @@ def t_interval(
     k = means.size
     if k < 2:
         nothing = _nothing(low, high, confidence)
-        return nothing if k == 0 else Interval(float(means[0]), nothing.low, nothing.high, "none", 1, 1, confidence, True)
+        return (
+            nothing if k == 0 else Interval(float(means[0]), nothing.low, nothing.high, "none", 1, 1, confidence, True)
+        )
     estimate = float(np.clip(means.mean(), means.min(), means.max()))  # clip: a mean of equal floats may round away
     if np.ptp(means) <= 1e-12 * max(1.0, abs(estimate)):
         if not np.isfinite(top - floor) or top <= floor:
