@@ -1,1 +1,1 @@
-"""reports."""
+"""One run, or several, for people to read: in the terminal (``terminal``)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from .records import Key, Outcome, RunSpec, Sample, Usage
 from .seeds import derive
 from .store import RunWriter
 from .task import Arm, Episode, EpisodeResult, Item, Task, Tier
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Engine", "Plan", "Watcher"]
 
@@ -140,6 +143,9 @@ class Engine:
                 self.writer.append(sample)
                 if self._watcher:
                     self._watcher.finished(sample)
+                if sample.outcome is Outcome.ERROR:
+                    last = sample.error.strip().splitlines()[-1:]
+                    _log.warning("error in %s (attempt %d): %s", "/".join(map(str, sample.key[:4])), attempt, *last)
                 if sample.outcome is not Outcome.ERROR:
                     break
             # Policies answer without ever waiting; the other episodes and the display get their turn here.
@@ -205,6 +211,7 @@ class Engine:
             usage=usage,
             seconds=time.perf_counter() - started,
             turns=turns,
+            texts=ctx.texts if ctx else {},
             error=error,
         )
 

@@ -95,12 +95,14 @@ class Call(Record):
 class Turn(Record):
     """One turn of an episode: what a seat saw, what it was asked to complete, what it did.
 
-    ``action`` is the text handed to the world; ``usable`` is false when the world could not use it.
+    ``action`` is the text handed to the world; ``usable`` is false when the world could not use it. ``instructions`` is
+    the hash of what held for the whole episode; its text is kept once in the store.
     """
 
     index: int
     seat: str = "player"
     observation: str
+    instructions: str = ""
     calls: tuple[Call, ...] = ()
     action: str | None = None
     usable: bool = True
@@ -185,6 +187,7 @@ class Key(NamedTuple):
 class Sample(Record):
     """One stochastic repeat of one item in one arm, as it is stored.
 
+    ``texts`` maps hash to text for what turns refer to by hash.
     ``metrics`` holds finite numbers or ``None`` where a metric does not apply (steps to a success that did not come).
     """
 
@@ -206,6 +209,7 @@ class Sample(Record):
     usage: Usage = Usage()
     seconds: float = 0.0
     turns: tuple[Turn, ...] = ()
+    texts: dict[str, str] = Field(default_factory=dict, exclude=True)
     error: str = ""
 
     @property

@@ -43,6 +43,7 @@ CREATE TABLE turns (
     data TEXT NOT NULL,
     PRIMARY KEY (sample_id, turn)
 ) WITHOUT ROWID;
+CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -269,6 +270,12 @@ class StoredRun:
                     turns=tuple(data),
                 )
 
+    def text(self, digest: str) -> str:
+        """The text that turns refer to by ``digest``, empty where there is none."""
+        with self._open() as db:
+            row = db.execute("SELECT text FROM texts WHERE hash = ?", (digest,)).fetchone()
+        return row[0] if row else ""
+
     def export(self, file: Path, kind: str, *, table: str = "samples") -> None:
         """Write the samples to a file, the same bytes for the same results.
 
@@ -459,6 +466,8 @@ class RunWriter:
                 "INSERT INTO turns VALUES (?,?,?)",
                 [(row, turn.index, turn.model_dump_json()) for turn in sample.turns],
             )
+            if sample.texts:
+                db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", list(sample.texts.items()))
             db.execute("COMMIT")
         except sqlite3.Error as error:
             if db.in_transaction:

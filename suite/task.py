@@ -6,6 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -130,7 +131,9 @@ class Episode:
         self.agents, self._models = agents, models
         self._seed_path = seed_path
         self.turns: list[Turn] = []
-        self._open: tuple[str, str, str] | None = None
+        self.texts: dict[str, str] = {}
+        self._kept = ("", "")
+        self._open: tuple[str, Observation, str | None] | None = None
 
     @cached_property
     def rng(self) -> np.random.Generator:
@@ -149,9 +152,9 @@ class Episode:
         """
         self._close()
         seen = observation if isinstance(observation, Observation) else Observation(observation)
-        self._open = (seat, seen.text, "")
+        self._open = (seat, seen, None)
         action = await self.agents[seat].act(seen, self._models[seat])
-        self._open = (seat, seen.text, action.text)
+        self._open = (seat, seen, action.text)
         return action
 
     def judge(self, action: str | None, *, usable: bool = True, scores: Mapping[str, float] | None = None) -> None:
@@ -170,7 +173,8 @@ class Episode:
             Turn(
                 index=len(self.turns),
                 seat=seat,
-                observation=seen,
+                observation=seen.text,
+                instructions=self._keep(seen.instructions),
                 calls=self._models[seat].drain(),
                 action=action,
                 usable=usable,
@@ -187,7 +191,16 @@ class Episode:
     def _close(self) -> None:
         """Record a turn that was never judged, so that its calls are not lost."""
         if self._open is not None:
-            self.judge(self._open[2] or None, usable=False)
+            self.judge(self._open[2], usable=False)
+
+    def _keep(self, text: str) -> str:
+        """Keep a text once and refer to it by its hash."""
+        if not text:
+            return ""
+        if text != self._kept[1]:
+            self._kept = (blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest(), text)
+            self.texts[self._kept[0]] = text
+        return self._kept[0]
 
     def finish(self) -> tuple[Turn, ...]:
         """All turns, the last one included even where the model stopped in its middle."""

@@ -1,1 +1,1 @@
-"""tasks."""
+"""Experiments: what is asked, in which arms, how it is scored. ``catalogue`` lists them."""

@@ -172,6 +172,8 @@ class Backend(abc.ABC):
     """
 
     capabilities: Capabilities
+    price: tuple[float, float] | None = None
+    """US dollars per million prompt and completion tokens; None where nothing is paid by the token."""
 
     def identity(self) -> dict[str, Any]:
         """Describe the model so that another's answers are never taken for its own: name, revision, hash, dtype.

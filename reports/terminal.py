@@ -1,0 +1,263 @@
+"""Runs as text: tables of results, what a run or a plug-in is, transcripts."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..leaderboard.standings import standings
+from ..suite.errors import UsageError
+from ..suite.evaluation import Prepared
+from ..suite.records import Outcome, Sample
+from ..suite.registry import Registry
+from ..suite.store import StoredRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+__all__ = ["dry_run_text", "entry_text", "results_text", "run_text", "transcript_text"]
+
+
+def _draw(table: Table, width: int | None) -> str:
+    from rich.console import Console
+
+    # Never folded below what the columns need: a table in a log or a pipe is wide rather than broken.
+    need = Console(width=10_000, file=StringIO()).measure(table).maximum
+    out = StringIO()
+    Console(file=out, width=need if width is None else max(width, 60), no_color=True, highlight=False, emoji=False, markup=False).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        right = column.endswith(">")
+        table.add_column(column.rstrip(">"), justify="right" if right else "left")
+    return table
+
+
+def _cell(text: object) -> Any:
+    from rich.text import Text
+
+    # Names and reasons come from runs: control characters must not reach the terminal.
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text)))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a table; an en dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width: int | None = None) -> str:
+    """One table of results: mean, interval, chance, ceiling and counts, for every run, task and arm.
+
+    Args:
+        runs: The runs.
+        all_metrics: All metrics, not only the deciding one and pass@k.
+        width: The terminal's width; None: as wide as needed.
+    """
+    frame = standings(runs)
+    shown = frame if all_metrics else frame[frame["primary"] | _largest_pass(frame)]
+    table = _table(
+        "model", "task", "tier", "arm", "metric", "mean>", "95 % interval", "chance>", "ceiling>", "items>", "samples>", "invalid>", "refused>", "errors>"
+    )
+    for row in shown.itertuples():
+        table.add_row(
+            *map(
+                _cell,
+                (
+                    row.model,
+                    f"{row.task}@{row.version}",
+                    row.tier,
+                    row.arm,
+                    row.metric,
+                    number(row.mean),
+                    f"[{number(row.low)}, {number(row.high)}]{'*' if row.sparse else ''}",
+                    number(row.chance),
+                    number(row.ceiling),
+                    row.units,
+                    row.samples,
+                    row.invalid,
+                    row.refused,
+                    row.error,
+                ),
+            )
+        )
+    notes = []
+    if shown["sparse"].any():
+        notes.append("* sparse: under 30 items or 5 expected events; the interval holds at least 88 %, and with one item it speaks of chance alone.")
+    methods = ", ".join(dict.fromkeys(str(m) for m in shown["method"]))
+    notes.append(f"Intervals are over items ({methods}). Invalid and refused samples are scored as failures; errors are not scored.")
+    for row in shown[shown["flag"] != ""].itertuples():
+        note = f"{row.model}, {row.task}, {row.arm}: {row.flag}."
+        if note not in notes:
+            notes.append(note)
+    for run in runs:
+        twins = duplicate_share(run)
+        if twins is not None and twins > 0:
+            notes.append(
+                f"{run.manifest.label}: {100 * twins:.0f} % of samples have the same transcript as another sample of their item; "
+                "several samples of an item are then worth less than they seem."
+            )
+    return "\n".join([_draw(table, width), *(str(_cell(n)) for n in notes)])
+
+
+def _largest_pass(frame: pd.DataFrame) -> Any:
+    """Marks, per run and column, pass@k of the largest k above 1."""
+    import pandas as pd
+
+    k = pd.to_numeric(frame["metric"].str.extract(r"^pass@(\d+)$")[0])
+    largest = k.groupby([frame[c] for c in ("model", "task", "version", "tier", "arm", "items_hash")]).transform("max")
+    return (k == largest) & (k > 1)
+
+
+def duplicate_share(run: StoredRun) -> float | None:
+    """Share of scored samples whose transcript another sample of the same item and arm has too.
+
+    Returns:
+        None where samples cannot differ by chance: one sample an item, greedy decoding, or fixed replies.
+    """
+    spec = run.manifest.spec
+    if spec.samples < 2 or spec.sampling.temperature == 0 or spec.backend.name == "scripted":
+        return None
+    frame = run.frame()
+    frame = frame[(frame["outcome"] != str(Outcome.ERROR)) & (frame["calls"] > 0)]
+    if frame.empty:
+        return None
+    return float(frame.duplicated(["task", "arm", "item", "transcript"], keep=False).mean())
+
+
+def run_text(run: StoredRun) -> str:
+    """What a run is: specification, model, where it ran, and how its samples ended."""
+    manifest, spec = run.manifest, run.manifest.spec
+    counts = run.counts()
+    lines = [
+        f"run        {run.path}",
+        f"model      {manifest.label}",
+        *(f"task       {t.name}@{t.version}, arms {', '.join(t.arms)}, {t.items} items {t.items_hash}" for t in spec.tasks),
+        f"tier       {spec.tier}, {spec.samples} samples an item and arm, seed {spec.seed}",
+        f"sampling   {spec.sampling.model_dump_json()}",
+        f"agent      {spec.agent.name} {json.dumps(spec.agent.args)}",
+        f"spec       {manifest.spec_hash}",
+        f"samples    {sum(counts.values())} of {manifest.expected}: " + ", ".join(f"{n} {o}" for o, n in counts.items()),
+        f"made       {manifest.created}, last written {manifest.updated}, finchmark {manifest.finchmark}",
+        f"identity   {json.dumps(manifest.model, ensure_ascii=False)}",
+        f"on         {json.dumps(manifest.environment, ensure_ascii=False)}",
+        *(f"note       {note}" for note in manifest.notes),
+    ]
+    bad = [s for s in run.samples(turns=False) if s.outcome is not Outcome.OK]
+    for sample in bad[:10]:
+        lines.append(f"{sample.outcome:<10} {_name(sample)}  {sample.reason}")
+    if len(bad) > 10:
+        lines.append(f"           and {len(bad) - 10} more that did not end as ok")
+    return "\n".join(str(_cell(line)) for line in lines)
+
+
+def _name(sample: Sample) -> str:
+    return "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
+
+
+def transcript_text(run: StoredRun, which: str) -> str:
+    """The transcript of one sample.
+
+    Args:
+        run: The run.
+        which: ``TASK/ARM/ITEM/SAMPLE`` or the end of it, or an outcome (its first sample).
+
+    Raises:
+        UsageError: No sample is named so.
+    """
+    names = []
+    found: Sample | None = None
+    for sample in run.samples(turns=False):
+        name = _name(sample)
+        names.append(name)
+        if name == which or name.endswith("/" + which) or which == str(sample.outcome):
+            found = sample
+            break
+    if found is None:
+        raise UsageError(
+            f"{run.path} has no sample {which!r}. Samples are named like {names[0]!r} (or its end), or by outcome: "
+            f"{', '.join(Outcome)}."
+            if names
+            else f"{run.path} has no samples yet."
+        )
+    sample = next(s for s in run.samples() if s.key == found.key)
+    lines = [f"{_name(sample)}  {sample.outcome} {sample.reason}".rstrip()]
+    lines.append("  ".join(f"{k} {number(v)}" for k, v in sample.metrics.items()))
+    shown = ""
+    for turn in sample.turns:
+        lines.append(f"\n── turn {turn.index + 1} · {turn.seat} " + "─" * 40)
+        if turn.instructions != shown:
+            shown = turn.instructions
+            lines.append(_block("instructions", run.text(shown)))
+        lines.append(_block("sees", turn.observation))
+        for call in turn.calls:
+            if call.reasoning:
+                lines.append(_block("thinks", call.reasoning))
+            lines.append(_block("writes", call.completion + ("" if call.finish_reason == "stop" else f"  [{call.finish_reason}]")))
+        lines.append(_block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing"))
+    if sample.error:
+        lines += ["", sample.error]
+    return "\n".join(lines)
+
+
+def _block(head: str, text: str) -> str:
+    """Text with its head before the first line; control characters are made visible."""
+    clean = ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in text.splitlines() or [""]]
+    return "\n".join(f"{head if i == 0 else '':>16} │ {line}" for i, line in enumerate(clean))
+
+
+def dry_run_text(prepared: Prepared, out: Path) -> str:
+    """What a run would ask for, at most: samples, calls, tokens and cost by task."""
+    table = _table("task", "arms>", "items>", "samples>", "calls>", "prompt tokens>", "reply tokens>")
+    estimates = prepared.estimates()
+    for plan in prepared.plans:
+        e = estimates[plan.task.name]
+        count = len(plan.arms) * len(plan.items) * prepared.spec.samples
+        table.add_row(
+            *map(_cell, (f"{plan.task.name}@{plan.task.version}", len(plan.arms), len(plan.items), count)),
+            *(f"{n:,}" for n in (e.calls, e.prompt_tokens, e.completion_tokens)),
+        )
+    price = prepared.backend.price
+    if price is None:
+        cost = f"Cost: none by the token, {prepared.spec.backend} runs on this machine."
+    else:
+        total = sum(e.prompt_tokens * price[0] + e.completion_tokens * price[1] for e in estimates.values()) / 1e6
+        cost = f"Cost: at most about {total:.2f} USD at {price[0]} and {price[1]} USD per million tokens."
+    return "\n".join(
+        [
+            _draw(table, None),
+            "Upper bounds: every episode to its last turn, every reply to its cap, prompts in full (a cache spares most of it).",
+            cost,
+            f"Folder: {out}",
+        ]
+    )
+
+
+def entry_text(registry: Registry[Any], name: str) -> str:
+    """What a task, environment, backend or agent is."""
+    entry = registry.entry(name)
+    cls = registry.load(name)
+    lines = [f"{name}  ({registry.kind} from {entry.source})", entry.summary, "", inspect.getdoc(cls) or ""]
+    if registry.kind == "task":
+        lines.append(f"\nversion     {cls.version}")
+        lines += [f"tier        {t.name}: {t.items} items, {t.max_turns} turns, {t.max_tokens} tokens a reply. {t.summary}" for t in cls.tiers.values()]
+        lines += [f"arm         {a.name}: {a.summary}" for a in cls.arms]
+        for m in cls.metrics:
+            high = "∞" if m.high is None else f"{m.high:g}"
+            lines.append(
+                f"metric      {m.name}: {m.summary} ({m.kind}, {m.direction} is better, {m.low:g} to {high}"
+                f"{', decides' if m.primary else ''}; clusters {' < '.join(m.clusters)})"
+            )
+        lines.append(f"references  {', '.join('scripted:' + r for r in cls.references) or 'none'}")
+    return "\n".join(lines)

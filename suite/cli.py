@@ -1,0 +1,362 @@
+"""``finchmark`` on the command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from .errors import FinchmarkError, UsageError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="finchmark",
+    help="Measure agents that change: run tasks on models, read the results, build leaderboards.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+board = typer.Typer(help="Build leaderboards from runs.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(board, name="leaderboard")
+
+INTERRUPTED = 130
+
+
+def _print(text: str = "") -> None:
+    typer.echo(text)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from .environment import version
+
+        _print(f"finchmark {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    log_level: Annotated[
+        str, typer.Option("--log-level", help="What to log to standard error: debug, info, warning, error.")
+    ] = "warning",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    levels = ("debug", "info", "warning", "error")
+    if log_level.lower() not in levels:
+        raise UsageError(f"--log-level {log_level}: there are {', '.join(levels)}.")
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("finchmark").setLevel(log_level.upper())
+
+
+Tasks = Annotated[list[str] | None, typer.Argument(help="Tasks or selectors: odyssey/lights, odyssey, 'odyssey/*'.")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
+Include = Annotated[
+    list[Path] | None, typer.Option("--include", help="A Python file with tasks, backends or agents. May be repeated.")
+]
+Quiet = Annotated[bool | None, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+@app.command()
+def run(
+    tasks: Tasks = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML or YAML file with these flags; flags win.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", "-b", help="NAME:MODEL, such as hf:smollm2.")] = None,
+    model_args: Annotated[
+        list[str] | None,
+        typer.Option("--model-args", help="key=value,… for the backend: revision, dtype, device_map, adapter, batch_size …"),
+    ] = None,
+    arm: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm. May be repeated.")] = None,
+    tier: Annotated[str | None, typer.Option(help="Size of the task: smoke, gate, lite, challenge. [smoke]")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", "-n", help="Samples an item and arm. [4]")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many items of each task.")] = None,
+    seed: Annotated[int | None, typer.Option(help="All random numbers of the run follow from it. [0]")] = None,
+    items_seed: Annotated[int | None, typer.Option(help="Other than 0: regenerated items instead of the public.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")] = None,
+    agent: Annotated[str | None, typer.Option(help="The agent: history, stateless … [history]")] = None,
+    agent_args: Annotated[list[str] | None, typer.Option(help="key=value,… for the agent, such as window=8.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", "-t", help="0 is greedy. [0.7]")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Nucleus sampling. [1]")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Cap on one reply's tokens. [the task's]")] = None,
+    think_budget: Annotated[int | None, typer.Option(help="Cap on the tokens of a <think> part, apart from the reply's.")] = None,
+    keep_thinking: Annotated[
+        bool | None, typer.Option("--keep-thinking/--drop-thinking", help="Leave <think> parts in the history. [drop]")
+    ] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="Put before every prompt.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds a sample may take; beyond, it is invalid.")] = None,
+    token_limit: Annotated[int | None, typer.Option(help="Tokens a sample may generate; beyond, it is invalid.")] = None,
+    include: Include = None,
+    label: Annotated[str | None, typer.Option(help="The model's name in tables. [the backend]")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
+    retry_errors: Annotated[int | None, typer.Option(help="Try an errored sample again so often. [0]")] = None,
+    max_errors: Annotated[int | None, typer.Option(help="More errors than this end with exit code 4. [0]")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask for, and stop.")] = False,
+    quiet: Quiet = None,
+) -> None:
+    """Evaluate a model on tasks. The same command again goes on where the last one stopped."""
+    given = {k: v for k, v in locals().items() if k not in ("config", "dry_run") and v is not None}
+    if config is not None:
+        from .runfile import read_run_file
+
+        known = {*_RUN_FLAGS}
+        given = {**read_run_file(config, known), **given}
+    from .evaluation import parse_pairs, prepare, run_prepared
+    from .progress import make_watcher
+
+    if not given.get("backend"):
+        raise UsageError("No backend was named. Give --backend, such as hf:smollm2; `finchmark list backends` shows them.")
+    names = given.pop("tasks", None) or given.pop("task", None) or []
+    for key in ("model_args", "agent_args"):
+        value = given.get(key)
+        if value is not None and not isinstance(value, dict):
+            given[key] = parse_pairs([value] if isinstance(value, str) else value, f"--{key.replace('_', '-')}")
+    if "arm" in given:
+        arms = given.pop("arm")
+        given["arms"] = [arms] if isinstance(arms, str) else arms
+    out_given = given.pop("out", None)
+    quiet = bool(given.pop("quiet", False))
+    concurrency = given.pop("concurrency", None)
+    retries = given.pop("retry_errors", 0)
+    max_errors = given.pop("max_errors", 0)
+    prepared = prepare([names] if isinstance(names, str) else names, given.pop("backend"), **given)
+    folder = Path(out_given) if out_given is not None else prepared.default_out()
+    if dry_run:
+        from ..reports.terminal import dry_run_text
+
+        _print(dry_run_text(prepared, folder))
+        return
+    if not quiet:
+        _say(f"{prepared.expected} samples into {folder}")
+    try:
+        done = run_prepared(prepared, folder, concurrency=concurrency, retries=retries, watcher=make_watcher(quiet))
+    except KeyboardInterrupt:
+        _say(f"\nStopped. What was finished is stored in {folder}; the same command with --out {folder} goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    from ..reports.terminal import results_text
+
+    _print(results_text([done], width=_width()))
+    _leave_on_errors(done, max_errors)
+
+
+_RUN_FLAGS = (
+    "tasks task backend model_args arm tier samples limit seed items_seed out agent agent_args temperature top_p max_tokens "
+    "think_budget keep_thinking system_prompt time_limit token_limit include label concurrency retry_errors max_errors quiet"
+).split()
+
+
+def _leave_on_errors(done: Any, max_errors: int) -> None:
+    """Exit with 4 if too many samples are errors, or all of one task."""
+    errors = done.manifest.counts.get("error", 0)
+    if not errors:
+        return
+    frame = done.frame()
+    dead = [name for name, rows in frame.groupby("task") if (rows["outcome"] == "error").all()]
+    if errors > max_errors or dead:
+        what = f"; every sample of {', '.join(dead)} is an error" if dead else ""
+        _say(
+            f"{errors} of {len(frame)} samples are errors (allowed: {max_errors}){what}. They are not scored. "
+            f"`finchmark show {done.path} --sample error` shows one; the same command plays them again."
+        )
+        raise typer.Exit(4)
+
+
+def _width() -> int | None:
+    """The terminal's width, None where the output is no terminal and nothing needs to be folded."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="tasks, backends, environments or agents.")] = "tasks",
+    include: Include = None,
+) -> None:
+    """List what there is."""
+    from .registry import REGISTRIES, include_file
+
+    if kind not in REGISTRIES:
+        raise UsageError(f"finchmark list {kind}: there are {', '.join(REGISTRIES)}.")
+    for file in include or ():
+        include_file(file)
+    entries = REGISTRIES[kind].entries()
+    width = max((len(e.name) for e in entries), default=0)
+    for entry in entries:
+        tiers = f"  [{', '.join(entry.tiers)}]" if entry.tiers else ""
+        source = f"  ({entry.source})" if entry.source != "finchmark" else ""
+        _print(f"{entry.name:<{width}}  {entry.summary}{tiers}{source}")
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A task, environment, backend, agent, or a run folder.")],
+    sample: Annotated[
+        str | None,
+        typer.Option(help="With a run: the transcript of a sample. TASK/ARM/ITEM/SAMPLE or its end, or an outcome."),
+    ] = None,
+    include: Include = None,
+) -> None:
+    """Show what something is, a run, or the transcript of one of its samples."""
+    from .registry import REGISTRIES, include_file
+
+    for file in include or ():
+        include_file(file)
+    if (Path(what) / "manifest.json").exists():
+        from ..reports.terminal import run_text, transcript_text
+        from .store import StoredRun
+
+        stored = StoredRun(what)
+        _print(transcript_text(stored, sample) if sample else run_text(stored))
+        return
+    if sample is not None:
+        raise UsageError(f"{what}: there is no run here, so it has no sample {sample!r}.")
+    for registry in REGISTRIES.values():
+        registry.entries()
+        if what in registry._entries:
+            from ..reports.terminal import entry_text
+
+            _print(entry_text(registry, what))
+            return
+    from .errors import UnknownName
+
+    names = [name for registry in REGISTRIES.values() for name in registry._entries]
+    raise UsageError(
+        str(UnknownName("name or run folder", what, names)).partition(" `finchmark")[0]
+        + " `finchmark list` shows tasks, `finchmark list backends` backends, and so on."
+    )
+
+
+@app.command()
+def results(
+    runs: Runs,
+    all_metrics: Annotated[bool, typer.Option("--all", help="All metrics, not only the deciding one.")] = False,
+) -> None:
+    """Print the results of runs as one table, with intervals, chance and ceiling."""
+    from ..reports.terminal import results_text
+    from .store import StoredRun
+
+    _print(results_text([StoredRun(path) for path in runs], all_metrics=all_metrics, width=_width()))
+
+
+@board.command("build")
+def leaderboard_build(
+    runs: Runs, out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the site.")] = Path("site")
+) -> None:
+    """Write leaderboard.csv and index.html from runs."""
+    from ..leaderboard import build
+    from .store import StoredRun
+
+    page = build([StoredRun(path) for path in runs], out)
+    _print(f"{page}\n{out / 'leaderboard.csv'}")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    to: Annotated[str, typer.Option(help="csv, jsonl (with transcripts) or parquet.")] = "csv",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file. [RUN.csv …]")] = None,
+    table: Annotated[str, typer.Option(help="samples, or timing: with what differs between equal runs.")] = "samples",
+) -> None:
+    """Write a run's samples to a file; equal results give equal bytes."""
+    from .store import StoredRun
+
+    file = out or run.with_name(f"{run.resolve().name}.{to}")
+    StoredRun(run).export(file, to, table=table)
+    _print(str(file))
+
+
+@app.command()
+def rescore(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the new run. [RUN.rescored]")] = None,
+    include: Include = None,
+) -> None:
+    """Score a run again from its stored replies, into a new run. The old one stays as it is."""
+    from ..reports.terminal import results_text
+    from .rescore import rescore as do
+
+    found = do(run, out, include or ())
+    _print(results_text([found.run], width=_width()))
+    for name, metric, old, new in found.changed[:20]:
+        _print(f"{name}  {metric}: {old} -> {new}")
+    more = f" (first 20 of {len(found.changed)} shown)" if len(found.changed) > 20 else ""
+    _print(f"{len(found.changed)} values changed{more}; the new run is {found.run.path}.")
+    if found.changed_prompts:
+        _say(f"{found.changed_prompts} replies were given to prompts that are others today; their scores mix two versions.")
+
+
+@app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for runs and site.")] = Path("finchmark-quickstart"),
+    backend: Annotated[str, typer.Option("--backend", "-b", help="The model.")] = "hf:smollm2",
+    samples: Annotated[int, typer.Option("--samples", "-n", help="Samples an item and arm.")] = 4,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Let a small real model play real episodes beside its references, and write a leaderboard. Takes minutes."""
+    from ..reports.terminal import results_text
+    from .progress import make_watcher
+    from .quickstart import quickstart as do
+
+    try:
+        made = do(out, backend=backend, samples=samples, say=(lambda t: None) if quiet else _say, make_watcher=lambda: make_watcher(quiet))
+    except KeyboardInterrupt:
+        _say(f"\nStopped. What was finished is stored in {out}; the same command goes on.")
+        raise typer.Exit(INTERRUPTED) from None
+    _print(results_text(list(made.runs), width=_width()))
+    _print(f"\nThe page:        {made.page}")
+    _print(f"A transcript:    finchmark show {made.runs[0].path} --sample 0")
+    _print(f"All the numbers: finchmark results --all {' '.join(str(r.path) for r in made.runs)}")
+    _leave_on_errors(made.runs[0], 0)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which backends can work, whether there is a GPU, and where weights would come from."""
+    from .doctor import examine
+
+    found = examine()
+    width = max(len(f.area) for f in found)
+    for finding in found:
+        _print(f"{finding.state:<8} {finding.area:<{width}}  {finding.text}")
+    if any(f.state == "broken" for f in found):
+        raise typer.Exit(4)
+
+
+def main() -> NoReturn:
+    """Run the command line; turn errors into messages and exit codes."""
+    # Typer brings a Click of its own since 0.2x and used the package `click` before: its errors are found by name.
+    parse_error: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except FinchmarkError as error:
+        _say(f"finchmark: {error}")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("Stopped.")
+        sys.exit(INTERRUPTED)
+    except parse_error as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has left: nothing is wrong, and nothing more can be printed.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception:  # noqa: BLE001 - the last line of defence: our own fault, with its traceback
+        traceback.print_exc()
+        _say("finchmark: this is a fault of Finchmark itself; please report it with the lines above.")
+        sys.exit(70)

@@ -1,0 +1,240 @@
+"""Checks that every plug-in must pass, ours included.
+
+Each check raises :class:`AssertionError` with a sentence that says what is wrong; run them in a test of your own::
+
+    from finchmark.suite.conformance import check_task
+    def test_my_task(): check_task(MyTask)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .agents.base import Agent, Observation
+from .backends.base import Backend, Completion, ContextOverflow, GenerateRequest, Message
+from .backends.scripted import ScriptedBackend
+from .broker import Broker
+from .canonical import canonical_json, content_hash
+from .errors import UsageError
+from .evaluation import evaluate
+from .model import Model, TokenMeter
+from .records import Limits, Outcome, Sampling, Thinking
+from .registry import TASKS, Entry
+from .task import Task
+
+__all__ = ["check_agent", "check_backend", "check_environment", "check_task"]
+
+_NAME = re.compile(r"[a-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+_HOSTILE = ("", " ", "\0", "<action>", "</action><action>", "💡" * 999, "9" * 5000, "null", "{]", "\u202e⁦", "é\r\n\t")
+
+
+def _need(holds: object, message: str) -> None:
+    if not holds:
+        raise AssertionError(message)
+
+
+def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> None:
+    """Check a task class: its declarations, its items, its references and its bearing under rubbish.
+
+    Args:
+        cls: The class.
+        tier: The tier to play; keep it small.
+        samples: Samples an item and arm.
+
+    Raises:
+        AssertionError: Something is not as it must be.
+    """
+    task = cls()
+    _need(_NAME.fullmatch(task.name), f"{cls.__name__}.name = {task.name!r}: use family/name of letters, digits, - _ .")
+    _need(task.version >= 1, f"{task.name}: versions start at 1, not {task.version}")
+    _need(inspect.getdoc(cls) is not Task.__doc__, f"{task.name}: the class needs a docstring of its own")
+    _need(sum(m.primary for m in task.metrics) == 1, f"{task.name}: exactly one metric must be primary")
+    _need(len({m.name for m in task.metrics}) == len(task.metrics), f"{task.name}: metric names repeat")
+    for metric in task.metrics:
+        _need(metric.clusters[:1] == ("sample",), f"{task.name}: the cluster path of {metric.name} starts at 'sample'")
+        _need(metric.summary, f"{task.name}: the metric {metric.name} needs a summary")
+        if metric.primary:
+            _need(metric.failure is not None, f"{task.name}: a failed sample needs a value of the primary metric")
+    _need(task.arms and len({a.name for a in task.arms}) == len(task.arms), f"{task.name}: arms are missing or repeat")
+    chosen = task.tiers.get(tier)
+    if chosen is None:
+        raise AssertionError(f"{task.name}: there is no tier {tier!r}")
+
+    items = task.items(chosen, 0)
+    _need(items, f"{task.name}: tier {tier} has no items")
+    _need(len({i.id for i in items}) == len(items), f"{task.name}: item ids repeat")
+    _need([i.id for i in items] == sorted(i.id for i in items), f"{task.name}: items must be sorted by id")
+    again = cls().items(chosen, 0)
+    _need([(i.id, i.hash) for i in items] == [(i.id, i.hash) for i in again], f"{task.name}: items differ from call to call")
+    for item in items:
+        _need(re.fullmatch(r"[A-Za-z0-9_.-]+", item.id), f"{task.name}: item id {item.id!r} has other characters than A-Z a-z 0-9 _ . -")
+        canonical_json(dict(item.data))
+
+    if task.name not in {e.name for e in TASKS.entries()}:
+        TASKS.add(Entry(task.name, f"{cls.__module__}:{cls.__qualname__}", ""), cls)
+    with tempfile.TemporaryDirectory() as folder:
+        for reference in task.references:
+            run = evaluate(task.name, f"scripted:{reference}", tier=tier, samples=samples, out=f"{folder}/{reference}")
+            bad = [s for s in run.samples() if s.outcome is not Outcome.OK]
+            _need(not bad, f"{task.name}: reference {reference} ended as {bad and bad[0].outcome}: {bad and bad[0].error[-500:]}")
+        for index, text in enumerate(_HOSTILE):
+            backend = ScriptedBackend("canned", replies=[text])
+            run = evaluate(task.name, backend, tier=tier, samples=1, limit=1, out=f"{folder}/hostile-{index}")
+            for sample in run.samples():
+                _need(
+                    sample.outcome is not Outcome.ERROR,
+                    f"{task.name}: the reply {text[:20]!r} made an error of ours, not a failure of the model: {sample.error[-500:]}",
+                )
+        frames = [
+            evaluate(task.name, "scripted:nonsense", tier=tier, samples=samples, concurrency=c, out=f"{folder}/n{c}").frame()
+            for c in (1, 64)
+        ]
+        _need(frames[0].equals(frames[1]), f"{task.name}: results depend on how many episodes are open at once")
+
+
+def check_environment(make: Callable[[], Any], *, actions: Sequence[str] = (), steps: int = 30) -> None:
+    """Check a text environment: Gymnasium's own checker, equal episodes from equal seeds, and any text as an action.
+
+    Args:
+        make: Makes a fresh environment.
+        actions: Some usable actions.
+        steps: Steps an episode.
+
+    Raises:
+        AssertionError: Something is not as it must be.
+    """
+    from gymnasium.utils.env_checker import check_env
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(make().unwrapped)
+    script = [*actions, *_HOSTILE] or ["x"]
+
+    def play() -> list[Any]:
+        env = make().unwrapped
+        observation, info = env.reset(seed=7)
+        seen: list[Any] = [observation, canonical_json(info["state"])]
+        for step in range(steps):
+            observation, reward, terminated, truncated, info = env.step(script[step % len(script)])
+            _need(isinstance(observation, str), f"the observation is {type(observation).__name__}, not text")
+            _need(observation in env.observation_space, f"the observation {observation[:60]!r} is outside its space")
+            _need(isinstance(info["usable"], bool), "info['usable'] must say whether the action could be used")
+            _need(math.isfinite(reward), f"the reward is {reward}")
+            seen += [observation, float(reward), canonical_json(info["state"])]
+            if terminated or truncated:
+                break
+        return seen
+
+    _need(content_hash(play()) == content_hash(play()), "the same seed and actions gave different episodes")
+
+
+def check_backend(make: Callable[[], Backend], *, greedy_is_stable: bool = True) -> None:
+    """Check a backend: seeds, stops, caps, order, concurrency, and how it refuses.
+
+    Args:
+        make: Makes a fresh backend that is not started.
+        greedy_is_stable: Whether greedy text must not depend on the batch.
+
+    Raises:
+        AssertionError: Something is not as it must be.
+    """
+    asyncio.run(_check_backend(make, greedy_is_stable))
+
+
+def _request(text: str, **changes: Any) -> GenerateRequest:
+    base: dict[str, Any] = {"messages": (Message("user", text),), "session": f"s-{text}", "seed": 1, "max_tokens": 12}
+    return GenerateRequest(**{**base, **changes})
+
+
+async def _check_backend(make: Callable[[], Backend], greedy_is_stable: bool) -> None:
+    backend = make()
+    canonical_json(backend.identity())
+    await asyncio.to_thread(backend.locate)
+    await backend.start()
+    try:
+        broker = Broker(backend)
+        prompts = [f"Say something about the number {i}." for i in range(6)]
+        together = await asyncio.gather(*(broker.generate(_request(p, temperature=0.0)) for p in prompts))
+        for answer in together:
+            _need(isinstance(answer, Completion), f"generate gave {type(answer).__name__}")
+            _need(answer.finish_reason in ("stop", "length", "content_filter"), f"finish reason {answer.finish_reason!r}")
+            _need(0 <= answer.cached_tokens <= max(answer.prompt_tokens, 0), "more cached tokens than prompt tokens")
+            _need(answer.completion_tokens <= 12, f"{answer.completion_tokens} tokens at a cap of 12")
+        if greedy_is_stable:
+            alone = [await broker.generate(_request(p, temperature=0.0, session=f"a-{p}")) for p in reversed(prompts)]
+            _need([a.text for a in alone] == [a.text for a in reversed(together)], "greedy text depends on batch or order")
+        if backend.capabilities.seeds:
+            twice = [await broker.generate(_request("seeded", seed=5, session=f"t{i}")) for i in range(2)]
+            _need(twice[0].text == twice[1].text, "the same seed gave two different replies")
+        one = await broker.generate(_request("one", max_tokens=1, session="one"))
+        _need(one.completion_tokens <= 1, "a cap of one token was not kept")
+        if backend.capabilities.logprobs == "full":
+            from .backends.base import ScoreRequest
+
+            scores = await broker.score(ScoreRequest((Message("user", "Count."),), "one two"))
+            _need(scores.logprobs and all(p <= 1e-4 for p in scores.logprobs), "log-probabilities must be at most 0")
+            _need(len(scores.logprobs) == len(scores.token_ids) == len(scores.greedy), "lengths of token scores differ")
+        else:
+            try:
+                from .backends.base import ScoreRequest
+
+                await broker.score(ScoreRequest((Message("user", "Count."),), "one"))
+            except UsageError:
+                pass
+            else:
+                _need(backend.capabilities.logprobs != "none", "a backend without log-probabilities must say so")
+        try:
+            await broker.generate(_request("long " * 400_000, session="long"))
+        except ContextOverflow as overflow:
+            _need(overflow.needed > overflow.available, "the overflow's figures do not overflow")
+        backend.release("never seen")
+    finally:
+        await backend.aclose()
+        await backend.aclose()
+
+
+def check_agent(make: Callable[[], Agent]) -> None:
+    """Check an agent: it acts, its state is plain data, survives a round trip, and acting on a copy leaves it alone.
+
+    Args:
+        make: Makes a fresh agent.
+
+    Raises:
+        AssertionError: Something is not as it must be.
+    """
+    _need(type(make()).name, f"{type(make()).__name__} needs a name")
+
+    async def play(agent: Agent) -> list[str]:
+        backend = ScriptedBackend(function=lambda request: f"<action>{len(request.messages)}</action>")
+        model = Model(
+            Broker(backend),
+            session="s",
+            seed=1,
+            seat="player",
+            sampling=Sampling(),
+            thinking=Thinking(),
+            max_tokens=32,
+            meter=TokenMeter(Limits()),
+        )
+        agent.begin()
+        answers = [await agent.act(Observation(f"turn {i}", "Press something."), model) for i in range(3)]
+        _need(model.drain(), f"{agent.name}: it answered without asking its model")
+        return [answer.text for answer in answers]
+
+    agent = make()
+    first = asyncio.run(play(agent))
+    _need(asyncio.run(play(agent)) == first, f"{agent.name}: begin() does not forget the last episode")
+    state = agent.snapshot()
+    before = content_hash(state)
+    copy = make()
+    copy.restore(state)
+    _need(content_hash(copy.snapshot()) == before, f"{agent.name}: restore(snapshot()) is another state")
+    asyncio.run(play(copy))
+    _need(content_hash(agent.snapshot()) == before, f"{agent.name}: a copy's episode changed the original's state")

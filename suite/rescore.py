@@ -1,0 +1,151 @@
+"""Scores a stored run again from its transcripts: the same replies through today's parser, world and scorer."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .backends.base import Backend, Capabilities, Completion, GenerateRequest
+from .errors import BackendError, UsageError
+from .evaluation import prepare, run_prepared
+from .model import ModelStopped, prompt_hash
+from .records import Call, Outcome
+from .store import StoredRun
+
+__all__ = ["ReplayBackend", "Rescored", "rescore"]
+
+_STOPS = ("context_overflow", "time_limit", "token_limit")
+
+
+class ReplayBackend(Backend):
+    """Gives the replies of a stored run again, in their order, to the same samples.
+
+    Args:
+        run: Whose replies.
+    """
+
+    name = "replay"
+    capabilities = Capabilities(scheduling="own", concurrency=64, deterministic=True)
+
+    def __init__(self, run: StoredRun) -> None:
+        self.model = run.manifest.label
+        self._identity = dict(run.manifest.model)
+        self._replies: dict[str, deque[Call]] = {}
+        self._errors: dict[str, str] = {}
+        self._stops: dict[str, tuple[Outcome, str]] = {}
+        self.changed_prompts = 0
+        for sample in run.samples():
+            session = "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
+            if sample.outcome is Outcome.ERROR:
+                self._errors[session] = sample.reason
+                continue
+            if sample.reason in _STOPS:
+                self._stops[session] = (sample.outcome, sample.reason)
+            for turn in sample.turns:
+                self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
+
+    def identity(self) -> dict[str, Any]:
+        """The identity of the model that wrote the replies."""
+        return self._identity
+
+    async def generate(self, request: GenerateRequest) -> Completion:
+        """Give the next stored reply of the session.
+
+        Raises:
+            BackendError: There is none: the sample was an error, or the episode now asks for more than was stored.
+        """
+        error = self._errors.get(request.session.rpartition("/")[0])
+        if error is not None:
+            raise BackendError(f"the stored sample is an error itself ({error}); run it again first")
+        replies = self._replies.get(request.session)
+        if not replies and request.session.rpartition("/")[0] in self._stops:
+            # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
+            raise ModelStopped(*self._stops[request.session.rpartition("/")[0]])
+        if not replies:
+            raise BackendError("the transcript has no further reply: the episode goes on longer than it did when it was played")
+        call = replies.popleft()
+        self.changed_prompts += call.prompt_hash != prompt_hash(request.messages)
+        return Completion(
+            text=call.completion,
+            finish_reason=call.finish_reason,  # pyright: ignore[reportArgumentType] - stored from the same literal
+            prompt_tokens=call.usage.prompt_tokens,
+            completion_tokens=call.usage.completion_tokens,
+            reasoning=call.reasoning,
+            reasoning_tokens=call.usage.reasoning_tokens,
+            cached_tokens=call.usage.cached_tokens,
+            cost=call.usage.cost,
+        )
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What a rescoring found.
+
+    Args:
+        run: The new run.
+        changed: One entry per sample whose outcome or a metric changed: its key, the metric, old and new value.
+        changed_prompts: How many replies were given to a prompt that is another one today.
+    """
+
+    run: StoredRun
+    changed: list[tuple[str, str, Any, Any]] = field(default_factory=list)
+    changed_prompts: int = 0
+
+
+def rescore(path: str | Path, out: str | Path | None = None, include: Sequence[str | Path] = ()) -> Rescored:
+    """Score a run again from its stored replies. The old run stays as it is.
+
+    Args:
+        path: The run.
+        out: Folder of the new run; by default the old name with ``.rescored``.
+        include: Python files with the tasks, as for :func:`.evaluate`.
+
+    Raises:
+        UsageError: The run is not complete enough to be replayed, or its items are others today.
+    """
+    old = StoredRun(path)
+    spec = old.manifest.spec
+    replay = ReplayBackend(old)
+    prepared = prepare(
+        [t.name for t in spec.tasks],
+        replay,
+        arms=list(dict.fromkeys(a for t in spec.tasks for a in t.arms)),
+        tier=spec.tier,
+        samples=spec.samples,
+        limit=spec.limit,
+        seed=spec.seed,
+        items_seed=spec.items_seed,
+        include=include,
+        label=old.manifest.label,
+    )
+    for was, now in zip(spec.tasks, prepared.spec.tasks, strict=True):
+        if was.items_hash != now.items_hash:
+            raise UsageError(
+                f"{was.name}: the run played the items {was.items_hash} (version {was.version}), today's are "
+                f"{now.items_hash} (version {now.version}). Replies to other items cannot be scored again."
+            )
+    # What was chosen for the run stands in its specification; only the tasks' versions may have moved on.
+    # No clock: a replay takes no time, and what was stopped by it then is stopped again by its record.
+    limits = spec.limits.model_copy(update={"seconds": None})
+    new_spec = spec.model_copy(update={"tasks": prepared.spec.tasks, "limits": limits})
+    note = f"rescored from the replies of run {old.manifest.spec_hash} with finchmark {prepared.manifest.finchmark}"
+    manifest = prepared.manifest.model_copy(update={"notes": (*old.manifest.notes, note)})
+    target = Path(out) if out is not None else Path(path).with_name(Path(path).name + ".rescored")
+    new = run_prepared(replace(prepared, spec=new_spec, manifest=manifest), target)
+    before = {s.key: s for s in old.samples(turns=False)}
+    changed: list[tuple[str, str, Any, Any]] = []
+    for sample in new.samples(turns=False):
+        was_sample = before.get(sample.key)
+        if was_sample is None:
+            continue
+        name = "/".join(map(str, sample.key[:4]))
+        if was_sample.outcome != sample.outcome:
+            changed.append((name, "outcome", str(was_sample.outcome), str(sample.outcome)))
+        for metric in sorted(was_sample.metrics.keys() | sample.metrics.keys()):
+            a, b = was_sample.metrics.get(metric), sample.metrics.get(metric)
+            if a != b:
+                changed.append((name, metric, a, b))
+    return Rescored(new, changed, replay.changed_prompts)

@@ -1,0 +1,13 @@
+"""The tasks that ship with Finchmark. A test holds every line against the class that it names."""
+
+from ..suite.registry import Entry
+
+CATALOGUE = (
+    Entry(
+        name="odyssey/lights",
+        target="finchmark.tasks.odyssey.lights:Lights",
+        summary="Switch on all bulbs; each obeys a hidden condition on the others, to be found by trying.",
+        tiers=("smoke", "gate", "lite", "challenge"),
+        groups=("capability", "inductive"),
+    ),
+)

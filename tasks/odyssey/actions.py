@@ -1,0 +1,28 @@
+"""Finding the action in a reply: what stands between ``<action>`` and ``</action>``."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["ACTION_STOP", "find_action"]
+
+ACTION_STOP = "</action>"
+
+_TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.IGNORECASE | re.DOTALL)
+
+
+def find_action(reply: str) -> tuple[str, bool]:
+    """Find the action in a reply.
+
+    The last ``<action>`` counts, because models change their mind while they write; a missing end tag is forgiven, because
+    a reply may end at its stop string or cap. Without any tag the whole reply is the action, so that a bare answer
+    is as good as a tagged one.
+
+    Args:
+        reply: The model's reply, thinking removed.
+
+    Returns:
+        The action's text, stripped, and whether it was tagged.
+    """
+    found = _TAGGED.findall(reply)
+    return (found[-1].strip(), True) if found else (reply.strip(), False)

@@ -1,0 +1,119 @@
+"""Odyssey's Lights as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from ...environments.odyssey.lights import LightsEnv
+from ...environments.odyssey.lights_rules import describe_rules
+from ...environments.odyssey.lights_solver import random_success
+from ...environments.odyssey.lights_worlds import generate
+from ...suite.backends.scripted import Policy
+from ...suite.errors import UnknownName
+from ...suite.records import Level, Metric
+from ...suite.seeds import derive
+from ...suite.task import Arm, Item, Tier
+from .family import OdysseyTask
+from .lights_policies import Explorer, Oracle, Uniform
+
+__all__ = ["Lights"]
+
+class Lights(OdysseyTask):
+    """Switch on all bulbs of a row. Whether a bulb can be switched depends on which others are on.
+
+    Chance is exact: the probability that uniformly random presses reach the goal within the cap, by the Markov chain
+    over all states. The oracle presses a shortest solution, found breadth first.
+    """
+
+    name: ClassVar[str] = "odyssey/lights"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "Switch on all bulbs; each obeys a hidden condition on the others, to be found by trying."
+    tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
+        {
+            "smoke": Tier("smoke", items=1, max_turns=8, max_tokens=32, summary="4 bulbs"),
+            "gate": Tier("gate", items=300, max_turns=20, max_tokens=64, summary="5 bulbs, short"),
+            "lite": Tier("lite", items=30, max_turns=200, max_tokens=2048, summary="6 to 10 bulbs"),
+            "challenge": Tier("challenge", items=10, max_turns=400, max_tokens=4096, summary="11 to 12 bulbs"),
+        }
+    )
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric(
+            name="success",
+            summary="share of episodes that end with all bulbs on (its mean is Avg@n)",
+            kind="binary",
+            failure=0.0,
+            primary=True,
+        ),
+        Metric(
+            name="steps_to_success",
+            summary="turns used by the episodes that succeed",
+            direction="lower",
+            high=None,
+            unit="turns",
+        ),
+        *OdysseyTask.shared_metrics,
+    )
+
+    def items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """Generate the tier's worlds; every one is solvable within the cap, by proof."""
+        made = []
+        for index in range(tier.items):
+            world = generate(tier.name, self.name, self.version, tier.name, seed, index)
+            levels = {
+                "success": Level(
+                    chance=random_success(world.config, tier.max_turns),
+                    ceiling=float(world.shortest <= tier.max_turns),
+                    exact=True,
+                )
+            }
+            name = f"{tier.name}-{index:03d}" if seed == 0 else f"{tier.name}-{seed}-{index:03d}"
+            data = {"config": dict(world.config), "max_turns": tier.max_turns}
+            made.append(Item(name, data, proof={"plan": list(world.plan)}, levels=levels))
+        return made
+
+    def make_env(self, item: Item, tier: Tier) -> LightsEnv:
+        """Make the item's world."""
+        return LightsEnv(config=item.data["config"], max_steps=tier.max_turns)
+
+    def instructions(self, item: Item, arm: Arm, tier: Tier) -> str:
+        """The goal, the picture and the way to act; in ``with-rules`` also every bulb's condition."""
+        count = item.data["config"]["level"]
+        # The example moves from item to item: a model that copies it must not be right or wrong by our choice.
+        example = derive("example", item.hash) % count
+        rules = (
+            f"\n\nThese are the conditions:\n{describe_rules(item.data['config'])}"
+            if arm.options["rules"]
+            else "\n\nThe conditions are not told. Find them out by trying."
+        )
+        return (
+            f"You stand before a row of {count} light bulbs, numbered 0 to {count - 1} from left to right. "
+            "💡 is a bulb that is on, ○ one that is off. Your goal is to have all of them on at the same time.\n"
+            "Each turn you press the switch of one bulb. A press turns the bulb on if it is off, and off if it is on, but "
+            "only while the bulb's own condition on the other bulbs holds; otherwise nothing happens."
+            f"{rules}\n\n"
+            f"Answer each turn with the number of the bulb to press between tags; for bulb {example} that is "
+            f"<action>{example}</action>"
+        )
+
+    def state_key(self, info: Mapping[str, Any]) -> Hashable:
+        """Which bulbs are on."""
+        return tuple(info["state"]["bulbs"].values())
+
+    def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
+        """Success, and how many turns it took."""
+        return {"success": float(solved), "steps_to_success": float(turns) if solved else None}
+
+    def reference(self, name: str, item: Item, arm: Arm) -> Policy:
+        """``random`` presses uniformly, ``heuristic`` explores untried presses, ``oracle`` follows shortest solutions."""
+        config = item.data["config"]
+        if name == "random":
+            return Uniform(config["level"])
+        if name == "heuristic":
+            return Explorer(config["level"])
+        if name == "oracle":
+            return Oracle(config)
+        raise UnknownName("reference", name, self.references)
+
+
