@@ -1,0 +1,343 @@
+"""Standings: what every run scored in every column, with its interval and its counts.
+
+A column is one task at one version, tier and set of items, in one arm. Nothing is ever pooled over runs, so neither
+versions nor item sets nor greedy and sampled decoding can meet in one number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..suite.errors import StoreError
+from ..suite.records import Level, Metric, Outcome, TaskChoice, TaskSheet
+from ..suite.stats.estimators import pass_at_k
+from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
+from .entries import Entry, Run, entries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["MAX_ERRORS", "Standing", "rows", "standings", "tabulate"]
+
+MAX_ERRORS = 0.02
+"""Share of expected samples that may be lost to errors before a row is flagged (validity, section 1)."""
+
+_ENOUGH_UNITS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One number: one run's score by one metric in one column.
+
+    Attributes:
+        model: The run's name in the table.
+        reference: Whether a scripted policy played.
+        task: Task name.
+        version: Task version.
+        tier: Tier.
+        arm: Arm.
+        metric: Metric name, or ``pass@k`` of the primary metric.
+        primary: Whether this metric decides.
+        direction: ``higher``, ``lower`` or ``none``.
+        mean: Mean over units of the mean within units; NaN where nothing was scored.
+        low: Lower bound of the interval.
+        high: Upper bound of the interval.
+        confidence: Coverage that is aimed at.
+        method: How the interval was made.
+        sparse: Too few units or events for the coverage to be trusted.
+        unit: What the units are: ``item`` unless the metric's cluster path and the data allow a higher level.
+        units: Number of units.
+        samples: Samples that this number rests on.
+        ok: Samples played to their end.
+        invalid: Samples whose output could not be used; scored as failures.
+        refused: Samples that the model declined; scored as failures.
+        error: Samples lost to our fault or the backend's; not scored.
+        missing: Samples that should be there and are not.
+        flag: What a reader must know before using the number; empty where all is well.
+        treatment: What was done about samples that were not scored.
+        worst: Mean if every unscored sample were at the lower end of the range; NaN where there is no such end.
+        best: The same with the upper end.
+        chance: Level of the random policy on these items.
+        ceiling: Level of the oracle on these items.
+        levels: Where these two come from: ``exact`` (computed), ``declared``, or nothing.
+        decoding: ``greedy``, ``sampled T=…`` or ``scripted``.
+        temperature: Sampling temperature.
+        agent: Name of the agent.
+        seed: The run's seed.
+        items_hash: Names the set of items.
+        spec_hash: Names the run's specification.
+    """
+
+    model: str
+    reference: bool
+    task: str
+    version: int
+    tier: str
+    arm: str
+    metric: str
+    primary: bool
+    direction: str
+    mean: float
+    low: float
+    high: float
+    confidence: float
+    method: str
+    sparse: bool
+    unit: str
+    units: int
+    samples: int
+    ok: int
+    invalid: int
+    refused: int
+    error: int
+    missing: int
+    flag: str
+    treatment: str
+    worst: float
+    best: float
+    chance: float | None
+    ceiling: float | None
+    levels: str
+    decoding: str
+    temperature: float
+    agent: str
+    seed: int
+    items_hash: str
+    spec_hash: str
+
+
+def standings(runs: Iterable[Run], *, confidence: float = 0.95) -> pd.DataFrame:
+    """Make the standings of some runs.
+
+    Args:
+        runs: Stored runs, in any order.
+        confidence: Coverage of the intervals, in (0, 1).
+
+    Returns:
+        One row a run, column and metric, with the fields of :class:`Standing`; sorted, whatever the order of ``runs``.
+
+    Raises:
+        UsageError: There is no run.
+        StoreError: A run holds values that its manifest rules out.
+    """
+    return tabulate(row for entry in entries(runs) for row in rows(entry, confidence=confidence))
+
+
+def tabulate(made: Iterable[Standing]) -> pd.DataFrame:
+    """Put standings into a frame, sorted by column and model; metrics keep the order of their task."""
+    import pandas as pd
+
+    ordered = sorted(made, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
+    frame = pd.DataFrame([asdict(row) for row in ordered], columns=[field.name for field in fields(Standing)])
+    return frame.astype(dict.fromkeys(("mean", "low", "high", "worst", "best", "chance", "ceiling"), float))
+
+
+def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
+    """Make the standings of one run.
+
+    Args:
+        entry: The run.
+        confidence: Coverage of the intervals, in (0, 1).
+
+    Yields:
+        Task by task, arm by arm, metric by metric, in the manifest's order.
+
+    Raises:
+        StoreError: The run holds values that its manifest rules out.
+    """
+    manifest, frame = entry.run.manifest, entry.samples
+    for choice in manifest.spec.tasks:
+        sheet = manifest.tasks.get(choice.name)
+        if sheet is None or sheet.version != choice.version:
+            raise StoreError(
+                f"{entry.run.path}: the manifest does not describe {choice.name}@{choice.version}, which the run played."
+            )
+        of_task = frame[frame["task"] == choice.name]
+        odd = of_task.loc[of_task["version"] != choice.version, "version"]
+        if len(odd):
+            raise StoreError(
+                f"{entry.run.path}: samples of {choice.name}@{odd.iloc[0]} stand among those of version {choice.version}."
+            )
+        for arm in choice.arms:
+            cell = _Cell(entry, choice, sheet, arm, of_task[of_task["arm"] == arm], confidence)
+            for metric in sheet.metrics:
+                yield cell.standing(metric)
+                if metric.primary:
+                    yield from cell.passes(metric)
+
+
+class _Cell:
+    """One run's samples in one column, and what every number of them shares."""
+
+    def __init__(
+        self, entry: Entry, choice: TaskChoice, sheet: TaskSheet, arm: str, samples: pd.DataFrame, confidence: float
+    ) -> None:
+        self.entry, self.choice, self.sheet, self.arm, self.confidence = entry, choice, sheet, arm, confidence
+        self.spec = entry.run.manifest.spec
+        self.scored = samples[samples["outcome"] != Outcome.ERROR.value]
+        self.counts = {str(o): int((samples["outcome"] == o.value).sum()) for o in Outcome}
+        # How long streams are is the task's affair: of them only the run's own count of samples is known.
+        self.streamed = bool((samples["stream"] != "").any())
+        self.expected = len(samples) if self.streamed else choice.items * self.spec.samples
+        self.missing = max(self.expected - len(samples), 0)
+
+    def standing(self, metric: Metric) -> Standing:
+        """The mean of one metric."""
+        values = self._values(metric)
+        rows = self.scored[~np.isnan(values)]
+        values = values[~np.isnan(values)]
+        unit = self._unit(metric, rows)
+        try:
+            interval = mean_interval(
+                values,
+                rows[unit].to_numpy(),
+                kind=metric.kind,
+                low=metric.low,
+                high=metric.high,
+                confidence=self.confidence,
+            )
+        except ValueError as error:
+            raise StoreError(f"{self.entry.run.path}: {self.choice.name}, metric {metric.name!r}: {error}.") from error
+        worst = best = math.nan
+        # A metric that does not apply to some scored samples may not apply to the lost ones either.
+        if unit == "item" and len(rows) == len(self.scored) and metric.high is not None:
+            worst, best = (self._if_all_were(end, rows["item"].to_numpy(), values) for end in (metric.low, metric.high))
+        notes = (
+            [] if len(rows) == len(self.scored) else [f"applies to {len(rows)} of {len(self.scored)} scored samples"]
+        )
+        return self._make(metric.name, metric, metric.primary, interval, unit, (worst, best), notes)
+
+    def passes(self, metric: Metric) -> Iterator[Standing]:
+        """The primary metric's pass@k for k = 1, 2, 4, … up to the number of samples."""
+        if metric.kind != "binary" or metric.direction != "higher" or self.streamed:
+            return
+        values = self._values(metric)
+        known = ~np.isnan(values)
+        items, index = np.unique(self.scored["item"].to_numpy()[known], return_inverse=True)
+        n = np.bincount(index, minlength=len(items))
+        c = np.bincount(index, weights=values[known], minlength=len(items))
+        wanted = self.spec.samples
+        absent = max(self.choice.items - len(items), 0)
+        for k in (2**i for i in range(wanted.bit_length())):
+            each = pass_at_k(n, c, k)
+            enough = ~np.isnan(each)
+            each, drawn = each[enough], n[enough]
+            if len(drawn) and (drawn == k).all():
+                interval = wilson(round(float(each.sum())), len(each), self.confidence)
+            else:
+                # An item of n samples holds n / k groups of k: so many trials at most.
+                interval = korn_graubard(each * (drawn / k), drawn / k, self.confidence)
+            lost = np.concatenate([np.maximum(wanted - n, 0), np.full(absent, wanted)])
+            hits = np.concatenate([c, np.zeros(absent)])
+            full = np.maximum(np.concatenate([n, np.zeros(absent)]), wanted)
+            ends = (math.nan, math.nan)
+            if len(full):
+                ends = (float(pass_at_k(full, hits, k).mean()), float(pass_at_k(full, hits + lost, k).mean()))
+            notes = [] if enough.all() else [f"{int((~enough).sum())} items with under {k} scored samples left out"]
+            counted = Interval(**{**asdict(interval), "samples": int(drawn.sum())})
+            yield self._make(f"pass@{k}", metric, False, counted, "item", ends, notes)
+
+    def _values(self, metric: Metric) -> NDArray[np.float64]:
+        if metric.name not in self.scored.columns:
+            return np.full(len(self.scored), np.nan)
+        return self.scored[metric.name].to_numpy(dtype=np.float64)
+
+    def _unit(self, metric: Metric, rows: pd.DataFrame) -> str:
+        """The unit of a claim: streams where episodes form them, else the highest level with enough units."""
+        unit = "item"
+        for level in metric.clusters[1:]:
+            if level not in rows.columns or not len(rows):
+                continue
+            labels = rows[level]
+            if bool((labels == "").any()):
+                continue
+            if level == "stream" or labels.nunique() >= _ENOUGH_UNITS:
+                unit = level
+        return unit
+
+    def _if_all_were(self, end: float, items: NDArray[np.object_], values: NDArray[np.float64]) -> float:
+        """Mean over items with every unscored sample at one end of the range."""
+        names, index = np.unique(items, return_inverse=True)
+        n = np.bincount(index, minlength=len(names))
+        sums = np.bincount(index, weights=values, minlength=len(names))
+        full = np.maximum(n, self.spec.samples)
+        means = (sums + (full - n) * end) / full
+        absent = max(self.choice.items - len(names), 0)
+        return float(np.append(means, np.full(absent, end)).mean()) if len(means) + absent else math.nan
+
+    def _level(self, name: str, metric: Metric) -> tuple[Level, str]:
+        level = self.sheet.levels.get(self.arm, {}).get(name)
+        if level is None and name in (metric.name, "pass@1"):
+            level = self.sheet.levels.get(self.arm, {}).get(metric.name)
+            level = level or Level(chance=metric.chance, ceiling=metric.ceiling)
+        level = level or Level()
+        known = level.chance is not None or level.ceiling is not None
+        return level, ("exact" if level.exact else "declared") if known else ""
+
+    def _flags(self) -> list[str]:
+        flags = []
+        lost = self.counts["error"]
+        if self.expected and lost / self.expected > MAX_ERRORS:
+            flags.append(f"{100 * lost / self.expected:.1f} % of samples lost to errors")
+        if self.missing:
+            flags.append(f"incomplete: {self.missing} of {self.expected} samples missing")
+        elif self.streamed and not self.entry.run.manifest.complete:
+            flags.append("incomplete run")
+        return flags
+
+    def _make(
+        self,
+        name: str,
+        metric: Metric,
+        primary: bool,
+        interval: Interval,
+        unit: str,
+        ends: tuple[float, float],
+        notes: list[str],
+    ) -> Standing:
+        level, source = self._level(name, metric)
+        unscored = self.counts["error"] + self.missing
+        return Standing(
+            model=self.entry.name,
+            reference=self.entry.reference,
+            task=self.choice.name,
+            version=self.choice.version,
+            tier=self.spec.tier,
+            arm=self.arm,
+            metric=name,
+            primary=primary,
+            direction=metric.direction,
+            mean=interval.estimate,
+            low=interval.low,
+            high=interval.high,
+            confidence=interval.confidence,
+            method=interval.method,
+            sparse=interval.sparse,
+            unit=unit,
+            units=interval.units,
+            samples=interval.samples,
+            ok=self.counts["ok"],
+            invalid=self.counts["invalid"],
+            refused=self.counts["refused"],
+            error=self.counts["error"],
+            missing=self.missing,
+            flag="; ".join([*self._flags(), *notes]),
+            treatment="left out (complete cases)" if unscored else "all scored",
+            worst=ends[0],
+            best=ends[1],
+            chance=level.chance,
+            ceiling=level.ceiling,
+            levels=source,
+            decoding=self.entry.decoding,
+            temperature=self.spec.sampling.temperature,
+            agent=self.spec.agent.name,
+            seed=self.spec.seed,
+            items_hash=self.choice.items_hash,
+            spec_hash=self.entry.run.manifest.spec_hash,
+        )
