@@ -1,1 +1,14 @@
-"""environments/odyssey."""
+"""Worlds after OdysseyArena, whose rules an agent must find out. Importing this package registers their ids."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from ..catalogue import CATALOGUE
+
+__all__: list[str] = []
+
+for _entry in CATALOGUE:
+    # Gymnasium warns when an id is registered again, as happens when this module is reloaded.
+    if _entry.target.startswith(__name__ + ".") and _entry.name not in gymnasium.registry:
+        gymnasium.register(id=_entry.name, entry_point=_entry.target)
