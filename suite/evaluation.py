@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from .agents.base import Agent
 from .backends.base import Backend
 from .backends.scripted import ScriptedBackend
@@ -167,24 +169,27 @@ def prepare(
             )
         )
 
-    sampling = Sampling(
-        **{k: v for k, v in {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}.items() if v is not None}
-    )
     agent_choice = AgentChoice(name=agent, args=dict(agent_args or {}))
-    spec = RunSpec(
-        tasks=tuple(choices),
-        tier=tier,
-        limit=limit,
-        samples=samples,
-        seed=seed,
-        items_seed=items_seed,
-        backend=choice,
-        agent=agent_choice,
-        sampling=sampling,
-        thinking=Thinking(budget=think_budget, keep=keep_thinking),
-        limits=Limits(seconds=time_limit, tokens=token_limit),
-        system_prompt=system_prompt,
-    )
+    drawing = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+    try:
+        spec = RunSpec(
+            tasks=tuple(choices),
+            tier=tier,
+            limit=limit,
+            samples=samples,
+            seed=seed,
+            items_seed=items_seed,
+            backend=choice,
+            agent=agent_choice,
+            sampling=Sampling(**{k: v for k, v in drawing.items() if v is not None}),
+            thinking=Thinking(budget=think_budget, keep=keep_thinking),
+            limits=Limits(seconds=time_limit, tokens=token_limit),
+            system_prompt=system_prompt,
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        raise UsageError(f"{place} = {wrong['input']!r} cannot be: {wrong['msg'].lower()}.") from error
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     sheets = {}
     for plan in plans:

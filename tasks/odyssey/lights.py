@@ -35,7 +35,7 @@ class Lights(OdysseyTask):
             "smoke": Tier("smoke", items=1, max_turns=8, max_tokens=32, summary="4 bulbs"),
             "gate": Tier("gate", items=300, max_turns=20, max_tokens=64, summary="5 bulbs, short"),
             "lite": Tier("lite", items=30, max_turns=200, max_tokens=2048, summary="6 to 10 bulbs"),
-            "challenge": Tier("challenge", items=10, max_turns=400, max_tokens=4096, summary="11 to 12 bulbs"),
+            "challenge": Tier("challenge", items=10, max_turns=500, max_tokens=4096, summary="11 to 12 bulbs"),
         }
     )
     metrics: ClassVar[tuple[Metric, ...]] = (
