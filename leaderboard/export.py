@@ -17,7 +17,7 @@ __all__ = ["to_csv", "write_csv"]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:
-    """Write standings to a file: UTF-8, ``\\n`` line ends, six decimals.
+    """Write standings to a file: UTF-8, line feeds, six decimals.
 
     Args:
         table: From :func:`.standings.standings`.

@@ -72,8 +72,8 @@ def _render(**values: object) -> str:
     )
     style, script = source("page.css"), source("page.js")
     return environment.get_template("page.html").render(
-        style=Markup(style),  # noqa: S704 - a file of this package
-        script=Markup(script),  # noqa: S704 - a file of this package
+        style=Markup(style),
+        script=Markup(script),
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
         **values,

@@ -60,6 +60,7 @@ class Standing:
         error: Samples lost to our fault or the backend's; not scored.
         missing: Samples that should be there and are not.
         flag: What a reader must know before using the number; empty where all is well.
+        note: What this number is restricted to; empty where it is not.
         treatment: What was done about samples that were not scored.
         worst: Mean if every unscored sample were at the lower end of the range; NaN where there is no such end.
         best: The same with the upper end.
@@ -98,6 +99,7 @@ class Standing:
     error: int
     missing: int
     flag: str
+    note: str
     treatment: str
     worst: float
     best: float
@@ -156,13 +158,15 @@ def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
         sheet = manifest.tasks.get(choice.name)
         if sheet is None or sheet.version != choice.version:
             raise StoreError(
-                f"{entry.run.path}: the manifest does not describe {choice.name}@{choice.version}, which the run played."
+                f"{entry.run.path}: the manifest does not describe {choice.name}@{choice.version}, "
+                "which the run played."
             )
         of_task = frame[frame["task"] == choice.name]
         odd = of_task.loc[of_task["version"] != choice.version, "version"]
         if len(odd):
             raise StoreError(
-                f"{entry.run.path}: samples of {choice.name}@{odd.iloc[0]} stand among those of version {choice.version}."
+                f"{entry.run.path}: samples of {choice.name}@{odd.iloc[0]} stand among those of "
+                f"version {choice.version}."
             )
         for arm in choice.arms:
             cell = _Cell(entry, choice, sheet, arm, of_task[of_task["arm"] == arm], confidence)
@@ -208,9 +212,9 @@ class _Cell:
         # A metric that does not apply to some scored samples may not apply to the lost ones either.
         if unit == "item" and len(rows) == len(self.scored) and metric.high is not None:
             worst, best = (self._if_all_were(end, rows["item"].to_numpy(), values) for end in (metric.low, metric.high))
-        notes = (
-            [] if len(rows) == len(self.scored) else [f"applies to {len(rows)} of {len(self.scored)} scored samples"]
-        )
+        notes = self._scope(metric, unit)
+        if len(rows) < len(self.scored):
+            notes.append(f"applies to {len(rows)} of {len(self.scored)} scored samples")
         return self._make(metric.name, metric, metric.primary, interval, unit, (worst, best), notes)
 
     def passes(self, metric: Metric) -> Iterator[Standing]:
@@ -260,6 +264,17 @@ class _Cell:
             if level == "stream" or labels.nunique() >= _ENOUGH_UNITS:
                 unit = level
         return unit
+
+    def _scope(self, metric: Metric, unit: str) -> list[str]:
+        """What a reader must not take the number for."""
+        notes = []
+        higher = metric.clusters[metric.clusters.index(unit) + 1 :] if unit in metric.clusters else ()
+        if higher:
+            notes.append(f"a claim about these {unit}s only, not about any {higher[-1]}")
+        checkpoints = self.scored["checkpoint"].nunique()
+        if checkpoints > 1:
+            notes.append(f"mean over {checkpoints} checkpoints")
+        return notes
 
     def _if_all_were(self, end: float, items: NDArray[np.object_], values: NDArray[np.float64]) -> float:
         """Mean over items with every unscored sample at one end of the range."""
@@ -327,7 +342,8 @@ class _Cell:
             refused=self.counts["refused"],
             error=self.counts["error"],
             missing=self.missing,
-            flag="; ".join([*self._flags(), *notes]),
+            flag="; ".join(self._flags()),
+            note="; ".join(notes),
             treatment="left out (complete cases)" if unscored else "all scored",
             worst=ends[0],
             best=ends[1],

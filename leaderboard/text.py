@@ -11,10 +11,10 @@ _LONGEST = 400
 
 
 def visible(value: Any, longest: int = _LONGEST) -> str:
-    """Make text safe to look at; escaping for HTML comes on top, from the template.
+    r"""Make text safe to look at; escaping for HTML comes on top, from the template.
 
     Control characters, marks that turn the direction of writing, other invisible format characters and lone
-    surrogates become ``\\u…`` codes. Long text is cut, and the cut is shown.
+    surrogates become ``\u…`` codes. Long text is cut, and the cut is shown.
 
     Args:
         value: Any value; it is shown as ``str`` gives it.

@@ -44,6 +44,7 @@ class Cell:
     counts: tuple[str, ...]
     marks: tuple[tuple[str, str], ...]
     """Short mark and its explanation."""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ class Page:
     provenance: tuple[Provenance, ...]
     confidence: str
     methods: tuple[str, ...]
-    models: int
+    entries: int
+    tasks: int
     versions: tuple[str, ...]
     sorted_by: int | None
     lost: int
@@ -169,11 +171,12 @@ def page(entries: Sequence[Entry], made: Iterable[Standing], confidence: float) 
     references = sorted((e for e in entries if e.reference), key=_reference_order)
     rows = [primary_row(e) for e in models]
     sorted_by = None
-    if columns:
-        sorted_by = 0
-        key, _ = columns[0]
-        sign = 1 if sheets[key][0].primary.direction == "lower" else -1
-        rows.sort(key=lambda r: (_sort_key(r.cells[0], sign), r.name))
+    if columns and rows:
+        # The column that compares most models; of several the first.
+        filled = [sum(1 for r in rows if (c := r.cells[i]) is not None and c.sort) for i in range(len(columns))]
+        sorted_by = chosen = filled.index(max(filled))
+        sign = 1 if sheets[columns[chosen][0]][0].primary.direction == "lower" else -1
+        rows.sort(key=lambda r: (_sort_key(r.cells[chosen], sign), r.name))
     policies: dict[str, set[str]] = {}
     for entry in references:
         policies.setdefault(entry.run.manifest.spec.backend.model, set()).add(entry.name)
@@ -219,7 +222,8 @@ def page(entries: Sequence[Entry], made: Iterable[Standing], confidence: float) 
         provenance=tuple(_provenance(e) for e in entries),
         confidence=f"{100 * confidence:g}",
         methods=tuple(sorted({s.method for s in made} - {"none"})),
-        models=len(models),
+        entries=len(models),
+        tasks=len({key[0] for key in sheets}),
         versions=tuple(sorted({visible(e.run.manifest.finchmark) for e in entries})),
         sorted_by=sorted_by,
         lost=sum(s.error + s.missing for s in made if s.primary),
@@ -312,6 +316,7 @@ def _cell(s: Standing, scale: _Scale) -> Cell:
         bar=bar,
         counts=tuple(counts),
         marks=tuple(marks),
+        note=visible(s.note),
     )
 
 
@@ -383,7 +388,7 @@ def _table(
 
 
 def _gloss(metric: Metric, sheet: TaskSheet, arms: Sequence[str], scale: _Scale) -> dict[str, str]:
-    top = "no upper end" if metric.high is None else scale.write(metric.high)
+    ends = f"from {metric.low:g}" if metric.high is None else f"{metric.low:g} to {metric.high:g}"
 
     def level(what: str) -> str:
         found = []
@@ -404,10 +409,10 @@ def _gloss(metric: Metric, sheet: TaskSheet, arms: Sequence[str], scale: _Scale)
         "better": {"higher": "higher is better", "lower": "lower is better", "none": "neither end is better"}[
             metric.direction
         ],
-        "range": f"{scale.write(metric.low)} to {top}" + (f" {visible(metric.unit)}" if metric.unit else ""),
+        "range": ends + (f" {visible(metric.unit)}" if metric.unit else ""),
         "chance": level("chance"),
         "ceiling": level("ceiling"),
-        "failure": "does not apply" if metric.failure is None else f"counts as {scale.write(metric.failure)}",
+        "failure": "left out" if metric.failure is None else f"counts as {metric.failure:g}",
         "primary": "primary" if metric.primary else "",
     }
 
@@ -423,7 +428,8 @@ def _warnings(made: Sequence[Standing], sheets: dict[_GroupKey, tuple[TaskSheet,
             yield f"{where}: under 6 streams. The numbers describe these agent states only."
         elif items < 30:
             yield (
-                f"{where}: {items} items. Differences that look large may be chance; intervals are wide and marked sparse."
+                f"{where}: {items} items. Differences that look large may be chance; intervals are wide and "
+                "marked sparse."
             )
 
 

@@ -1,0 +1,27 @@
+import pytest
+
+from finchmark.leaderboard.text import encode, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain µ 漢字", "plain µ 漢字"),
+        ("a\x00b", "a\\u0000b"),
+        ("a\u202eb", "a\\u202eb"),  # turns the direction of writing
+        ("a\u200bb", "a\\u200bb"),  # no width
+        ("a\nb", "a\\u000ab"),
+        ("a\ud800", "a\\ud800"),
+        (3.5, "3.5"),
+    ],
+)
+def test_what_the_eye_would_miss_is_shown(text, shown):
+    assert visible(text) == shown
+
+
+def test_long_text_is_cut_and_the_cut_is_shown():
+    assert visible("x" * 500, 10) == "x" * 10 + "… (490 more characters)"
+
+
+def test_lone_surrogates_do_not_stop_a_file():
+    assert encode("a\ud800") == b"a?"
