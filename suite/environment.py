@@ -11,7 +11,18 @@ from typing import Any
 
 __all__ = ["describe_environment", "version"]
 
-_PACKAGES = ("numpy", "scipy", "pandas", "gymnasium", "pydantic", "torch", "transformers", "tokenizers", "accelerate", "peft")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "gymnasium",
+    "pydantic",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "peft",
+)
 
 
 def version() -> str:
@@ -23,7 +34,7 @@ def version() -> str:
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that this code runs from, with ``+`` if it was changed; None for an installed wheel."""
+    """The commit of the checkout that this code runs from, with ``+`` if it was changed; None for a wheel."""
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None

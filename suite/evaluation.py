@@ -48,9 +48,7 @@ class Prepared:
         """Upper bounds on calls and tokens, by task."""
         found: dict[str, Estimate] = {}
         for plan in self.plans:
-            each = [
-                plan.task.estimate(item, arm, plan.tier) for item in plan.items for arm in plan.arms
-            ]
+            each = [plan.task.estimate(item, arm, plan.tier) for item in plan.items for arm in plan.arms]
             found[plan.task.name] = Estimate(
                 *(self.spec.samples * sum(getattr(e, f) for e in each) for f in Estimate.__dataclass_fields__)
             )
@@ -317,7 +315,7 @@ def evaluate(
             (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables).
 
     Returns:
-        The run: ``.frame()`` has one row a sample, ``.manifest`` says what was run where, ``.samples()`` the transcripts.
+        The run: ``.frame()`` has one row a sample, ``.manifest`` what was run where, ``.samples()`` the transcripts.
 
     Raises:
         UsageError: A name or value does not fit.

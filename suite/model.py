@@ -15,7 +15,7 @@ from .seeds import derive
 __all__ = ["Model", "ModelStopped", "TokenMeter"]
 
 
-class ModelStopped(Exception):  # noqa: N818 - it names how a sample ended, not a fault
+class ModelStopped(Exception):
     """The sample cannot go on, and that is the model's doing: over its context or a limit, or filtered.
 
     Args:

@@ -87,7 +87,7 @@ class PlainProgress(Watcher):
         rate = t.broker.stats()["tokens_per_second"] if t.broker else 0.0
         speed = f", {rate:.0f} tokens/s" if rate else ""
         errors = f", {t.errors} errors" if t.errors else ""
-        print(  # noqa: T201 - this is the display
+        print(
             f"{t.before + t.done}/{t.expected} samples{errors}, {_clock(t.seconds)} elapsed, {t.eta()} left{speed}",
             file=self._out,
             flush=True,
@@ -98,7 +98,7 @@ class PlainProgress(Watcher):
         self._tally.start(plans, expected, done, broker)
         self._last = time.monotonic()
         if done:
-            print(f"{done} of {expected} samples are there already; going on.", file=self._out)  # noqa: T201 - display
+            print(f"{done} of {expected} samples are there already; going on.", file=self._out)
 
     def finished(self, sample: Sample) -> None:
         """Print a line if the last one is old enough."""

@@ -215,9 +215,7 @@ class Sample(Record):
     @property
     def key(self) -> Key:
         """The sample's name within its run."""
-        return Key(
-            self.task, self.arm, self.item, self.sample, self.stream, self.position, self.checkpoint, self.agent
-        )
+        return Key(self.task, self.arm, self.item, self.sample, self.stream, self.position, self.checkpoint, self.agent)
 
 
 class TaskChoice(Record):

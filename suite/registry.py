@@ -228,7 +228,9 @@ def include_file(path: Path) -> list[str]:
                     raise UsageError(f"--include {path}: the {registry.kind} class {cls.__name__} needs a `name`.")
                 tiers: Sequence[str] = tuple(getattr(cls, "tiers", ()))
                 doc = (inspect.getdoc(cls) or "").splitlines()
-                entry = Entry(name, f"{module_name}:{cls.__name__}", doc[0] if doc else "", tuple(tiers), source=path.name)
+                entry = Entry(
+                    name, f"{module_name}:{cls.__name__}", doc[0] if doc else "", tuple(tiers), source=path.name
+                )
                 registry.add(entry, cls)
                 names.append(name)
     if not names:

@@ -65,7 +65,9 @@ class ReplayBackend(Backend):
             # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
             raise ModelStopped(*self._stops[request.session.rpartition("/")[0]])
         if not replies:
-            raise BackendError("the transcript has no further reply: the episode goes on longer than it did when it was played")
+            raise BackendError(
+                "the transcript has no further reply: the episode goes on longer than it did when it was played"
+            )
         call = replies.popleft()
         self.changed_prompts += call.prompt_hash != prompt_hash(request.messages)
         return Completion(

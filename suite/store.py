@@ -85,7 +85,9 @@ def read_manifest(path: Path) -> Manifest:
     try:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{path}: there is no run here (no {_MANIFEST}). `finchmark run --out {path}` makes one.") from None
+        raise UsageError(
+            f"{path}: there is no run here (no {_MANIFEST}). `finchmark run --out {path}` makes one."
+        ) from None
     try:
         raw = json.loads(text)
         found = raw.get("format") if isinstance(raw, dict) else None
@@ -96,7 +98,9 @@ def read_manifest(path: Path) -> Manifest:
             )
         return Manifest.model_validate(raw)
     except (ValueError, ValidationError) as error:
-        raise StoreError(f"{file}: the manifest cannot be read ({str(error).splitlines()[0]}). Nothing was changed.") from error
+        raise StoreError(
+            f"{file}: the manifest cannot be read ({str(error).splitlines()[0]}). Nothing was changed."
+        ) from error
 
 
 def _check_size(file: Path) -> None:
@@ -204,16 +208,17 @@ class StoredRun:
 
         Returns:
             Columns ``model, backend, task, version, tier, arm, item, item_hash, sample, stream, position, checkpoint,
-            agent, outcome, reason, turns, calls, prompt_tokens, completion_tokens, reasoning_tokens, cost, transcript``,
-            then one of float64 per metric: NaN where it does not apply, and throughout for ``error``.
+            agent, outcome, reason, turns, calls, prompt_tokens, completion_tokens, reasoning_tokens, cost`` and
+            ``transcript`` (the hash of what the model wrote), then one of float64 per metric: NaN where it does not
+            apply, and throughout for ``error``.
         """
         import pandas as pd
 
         with self._open() as db:
             rows = db.execute(
                 _latest(
-                    "task, version, arm, item, item_hash, sample, stream, position, checkpoint, agent, outcome, reason, "
-                    "turns, usage, metrics, transcript, seconds, attempt"
+                    "task, version, arm, item, item_hash, sample, stream, position, checkpoint, agent, outcome, "
+                    "reason, turns, usage, metrics, transcript, seconds, attempt"
                 )
                 + f" ORDER BY {_KEY}"
             ).fetchall()
@@ -226,11 +231,13 @@ class StoredRun:
         frame["transcript"] = [row[15] for row in rows]
         frame.insert(0, "model", self.manifest.label)
         frame.insert(1, "backend", str(self.manifest.spec.backend))
-        frame.insert(frame.columns.get_loc("arm"), "tier", self.manifest.spec.tier)  # pyright: ignore[reportArgumentType] - a unique column gives an int
+        frame.insert(2 + columns.index("arm"), "tier", self.manifest.spec.tier)
         metrics = [json.loads(row[14]) for row in rows]
         names = dict.fromkeys(m.name for sheet in self.manifest.tasks.values() for m in sheet.metrics)
         for name in names:
-            frame[name] = pd.array([m.get(name) for m in metrics], dtype="Float64").to_numpy(float, na_value=float("nan"))
+            frame[name] = pd.array([m.get(name) for m in metrics], dtype="Float64").to_numpy(
+                float, na_value=float("nan")
+            )
         if timing:
             frame["seconds"] = [row[16] for row in rows]
             frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
@@ -245,9 +252,7 @@ class StoredRun:
             turns: Whether to read their turns.
             attempts: Whether to give all attempts, not only the last.
         """
-        what = (
-            f"id, {_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, seconds, error"
-        )
+        what = f"id, {_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, seconds, error"
         query = f"SELECT {what} FROM samples" if attempts else _latest(what)
         with self._open() as db:
             for row in db.execute(f"{query} ORDER BY {_KEY}, attempt"):

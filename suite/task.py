@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .agents.base import Action, Agent, Observation
 from .canonical import content_hash
 from .errors import UsageError
-from .model import Model, ModelStopped
+from .model import Model
 from .records import Level, Metric, Outcome, TaskSheet, Turn
 from .seeds import generator
 
@@ -206,7 +206,6 @@ class Episode:
         """All turns, the last one included even where the model stopped in its middle."""
         self._close()
         return tuple(self.turns)
-
 
 
 class Task(abc.ABC):

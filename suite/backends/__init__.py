@@ -1,6 +1,15 @@
 """Backends: text in, text out. ``base`` says what one is; each other file is one kind."""
 
-from .base import Backend, Capabilities, Completion, ContextOverflow, GenerateRequest, Message, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Capabilities,
+    Completion,
+    ContextOverflow,
+    GenerateRequest,
+    Message,
+    ScoreRequest,
+    TokenScores,
+)
 
 __all__ = [
     "Backend",

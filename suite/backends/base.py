@@ -49,7 +49,7 @@ class GenerateRequest:
         stop: Strings that end the reply; the one that was met stays at the end of the text.
         think_budget: Cap on the tokens of a ``<think>`` part; when it is reached the part is closed and the reply
             goes on. None: thinking counts as reply.
-        keep_thinking: Whether ``Completion.token_ids`` keeps the thinking part, for agents that leave it in the history.
+        keep_thinking: Whether ``Completion.token_ids`` keeps the thinking part, for histories that keep it.
     """
 
     messages: tuple[Message, ...]
@@ -150,7 +150,7 @@ class Capabilities:
     steering: bool = False
 
 
-class ContextOverflow(Exception):  # noqa: N818 - it names an outcome of the model, not a fault of ours
+class ContextOverflow(Exception):
     """The prompt and the reply's cap do not fit into the model's context. The sample becomes ``invalid``.
 
     Args:

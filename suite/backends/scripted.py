@@ -12,7 +12,7 @@ from .base import Backend, Capabilities, Completion, GenerateRequest
 
 __all__ = ["Policy", "ScriptedBackend"]
 
-_WORDS = "lamp water seven under <action> the 999 perhaps [] blue } not \u00e9t\u00e9 -1 \U0001f4a1 </action> yes 3.5".split()
+_WORDS = ("lamp", "water", "under", "<action>", "the", "999", "[]", "}", "not", "été", "-1", "💡", "</action>", "3.5")
 
 
 class Policy(Protocol):
@@ -80,7 +80,9 @@ class ScriptedBackend(Backend):
         if replies is not None and (not replies or not all(isinstance(r, str) for r in replies)):
             raise UsageError(f"scripted: replies must be a list of at least one string, not {replies!r}.")
         if model == "canned" and replies is None:
-            raise UsageError("scripted:canned needs its replies, for example --model-args 'replies=[\"<action>0</action>\"]'.")
+            raise UsageError(
+                "scripted:canned needs its replies, for example --model-args 'replies=[\"<action>0</action>\"]'."
+            )
         if replies is not None and model != "canned":
             raise UsageError(f"scripted:{model} takes no replies; they belong to scripted:canned.")
         self.model, self.replies, self.function = model, replies, function

@@ -14,9 +14,9 @@ _TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.IGNORECASE | re.DOTALL
 def find_action(reply: str) -> tuple[str, bool]:
     """Find the action in a reply.
 
-    The last ``<action>`` counts, because models change their mind while they write; a missing end tag is forgiven, because
-    a reply may end at its stop string or cap. Without any tag the whole reply is the action, so that a bare answer
-    is as good as a tagged one.
+    The last ``<action>`` counts, because models change their mind while they write; a missing end tag is forgiven,
+    because a reply may end at its stop string or cap. Without any tag the whole reply is the action, so that a bare
+    answer is as good as a tagged one.
 
     Args:
         reply: The model's reply, thinking removed.

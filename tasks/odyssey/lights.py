@@ -20,6 +20,7 @@ from .lights_policies import Explorer, Oracle, Uniform
 
 __all__ = ["Lights"]
 
+
 class Lights(OdysseyTask):
     """Switch on all bulbs of a row. Whether a bulb can be switched depends on which others are on.
 
@@ -90,8 +91,8 @@ class Lights(OdysseyTask):
         return (
             f"You stand before a row of {count} light bulbs, numbered 0 to {count - 1} from left to right. "
             "💡 is a bulb that is on, ○ one that is off. Your goal is to have all of them on at the same time.\n"
-            "Each turn you press the switch of one bulb. A press turns the bulb on if it is off, and off if it is on, but "
-            "only while the bulb's own condition on the other bulbs holds; otherwise nothing happens."
+            "Each turn you press the switch of one bulb. A press turns the bulb on if it is off, and off if it is on, "
+            "but only while the bulb's own condition on the other bulbs holds; otherwise nothing happens."
             f"{rules}\n\n"
             f"Answer each turn with the number of the bulb to press between tags; for bulb {example} that is "
             f"<action>{example}</action>"
@@ -106,7 +107,7 @@ class Lights(OdysseyTask):
         return {"success": float(solved), "steps_to_success": float(turns) if solved else None}
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
-        """``random`` presses uniformly, ``heuristic`` explores untried presses, ``oracle`` follows shortest solutions."""
+        """``random`` presses uniformly, ``heuristic`` explores untried presses, ``oracle`` takes shortest ways."""
         config = item.data["config"]
         if name == "random":
             return Uniform(config["level"])
@@ -115,5 +116,3 @@ class Lights(OdysseyTask):
         if name == "oracle":
             return Oracle(config)
         raise UnknownName("reference", name, self.references)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 
 from finchmark import Backend, Completion, EpisodeResult, Item, Metric, Task, Tier
 from finchmark.suite.backends.base import Capabilities
@@ -13,9 +14,11 @@ class Parity(Task):
 
     name = "demo/parity"
     summary = "Says whether a number is even."
-    tiers = {"smoke": Tier("smoke", items=6, max_turns=3, max_tokens=8)}
+    tiers = MappingProxyType({"smoke": Tier("smoke", items=6, max_turns=3, max_tokens=8)})
     metrics = (
-        Metric(name="success", summary="share right", kind="binary", chance=0.5, ceiling=1.0, failure=0.0, primary=True),
+        Metric(
+            name="success", summary="share right", kind="binary", chance=0.5, ceiling=1.0, failure=0.0, primary=True
+        ),
         Metric(name="draw", summary="the episode's first random number"),
     )
     references = ("oracle",)
@@ -41,12 +44,14 @@ class Parity(Task):
 
 
 class Moody(Backend):
-    """Answers, and fails where its switchboard says so; the switchboard is a file, so that a resumed run can be better."""
+    """Answers the same always, and fails at prompts that hold the text ``broken``."""
 
     name = "moody"
     capabilities = Capabilities(scheduling="own", concurrency=4, deterministic=True)
 
-    def __init__(self, model: str = "m", *, broken: str = "", answer: str = "even", finish: str = "stop", delay: float = 0.0):
+    def __init__(
+        self, model: str = "m", *, broken: str = "", answer: str = "even", finish: str = "stop", delay: float = 0.0
+    ):
         self.model, self.broken, self.answer, self.finish, self.delay = model, broken, answer, finish, delay
         self.requests = []
 

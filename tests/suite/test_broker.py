@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from finchmark.suite.backends.base import Backend, Capabilities, Completion, GenerateRequest, Message
 from finchmark.suite.broker import Broker
 from finchmark.suite.errors import BackendError
@@ -22,7 +23,9 @@ class Waves(Backend):
 
     def generate_wave(self, requests):
         self.waves.append([r.session for r in requests])
-        return [BackendError("bad luck") if "fail" in r.session else Completion(r.session.upper(), "stop") for r in requests]
+        return [
+            BackendError("bad luck") if "fail" in r.session else Completion(r.session.upper(), "stop") for r in requests
+        ]
 
 
 class Counting(Backend):

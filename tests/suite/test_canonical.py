@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from finchmark.suite.canonical import canonical_json, content_hash
 from hypothesis import given
 from hypothesis import strategies as st
+
+from finchmark.suite.canonical import canonical_json, content_hash
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+
 from finchmark.suite import cli
 
 
@@ -94,13 +95,31 @@ def test_a_task_whose_samples_all_errored_is_no_success(finchmark, tmp_path):
         "    def items(self, tier, seed): return [Item('0', {})]\n"
         "    async def episode(self, ctx): raise RuntimeError('boom')\n"
     )
-    code, _, err = finchmark("run", "demo/dead", "--include", str(plugin), "-b", "scripted:nonsense", "-q", "--max-errors", "99")
+    code, _, err = finchmark(
+        "run", "demo/dead", "--include", str(plugin), "-b", "scripted:nonsense", "-q", "--max-errors", "99"
+    )
     assert code == 4
     assert "every sample of demo/dead" in err
 
 
 def test_nonsense_for_ever_is_invalid_not_an_error(finchmark):
-    code, out, _ = finchmark("run", "odyssey/lights", "-b", "scripted:canned", "--model-args", 'replies=["never"]', "-n", "1", "-q", "--out", "r", "--tier", "lite", "--limit", "1")
+    code, out, _ = finchmark(
+        "run",
+        "odyssey/lights",
+        "-b",
+        "scripted:canned",
+        "--model-args",
+        'replies=["never"]',
+        "-n",
+        "1",
+        "-q",
+        "--out",
+        "r",
+        "--tier",
+        "lite",
+        "--limit",
+        "1",
+    )
     assert code == 0
     code, out, _ = finchmark("show", "r", "--sample", "invalid")
     assert "unusable_in_a_row" in out
@@ -110,7 +129,14 @@ def test_nonsense_for_ever_is_invalid_not_an_error(finchmark):
 
 @pytest.mark.parametrize("suffix", [".toml", ".yaml"])
 def test_a_run_file_does_what_flags_do_and_flags_win(finchmark, tmp_path, suffix):
-    options = {"tasks": ["odyssey/lights"], "backend": "scripted:oracle", "samples": 3, "arm": ["inductive"], "quiet": True, "out": "r"}
+    options = {
+        "tasks": ["odyssey/lights"],
+        "backend": "scripted:oracle",
+        "samples": 3,
+        "arm": ["inductive"],
+        "quiet": True,
+        "out": "r",
+    }
     file = tmp_path / f"run{suffix}"
     if suffix == ".toml":
         file.write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in options.items()))
@@ -124,7 +150,12 @@ def test_a_run_file_does_what_flags_do_and_flags_win(finchmark, tmp_path, suffix
 
 @pytest.mark.parametrize(
     ("name", "text", "words"),
-    [("r.toml", "sampels = 3", "Did you mean 'samples'"), ("r.toml", "a = ", "cannot be parsed"), ("r.txt", "", ".toml, .yaml"), ("r.yaml", "- 1", "maps flags")],
+    [
+        ("r.toml", "sampels = 3", "Did you mean 'samples'"),
+        ("r.toml", "a = ", "cannot be parsed"),
+        ("r.txt", "", ".toml, .yaml"),
+        ("r.yaml", "- 1", "maps flags"),
+    ],
 )
 def test_a_wrong_run_file_says_what_is_wrong(finchmark, tmp_path, name, text, words):
     (tmp_path / name).write_text(text)

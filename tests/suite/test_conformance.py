@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 
 import gymnasium
 import pytest
+
 from finchmark import EpisodeResult, Item, Metric, Task, Tier
 from finchmark.suite.agents.history import HistoryAgent
 from finchmark.suite.backends.base import Capabilities, Completion
@@ -38,7 +40,7 @@ class Good(Task):
     """A task that conforms."""
 
     name = "demo/good"
-    tiers = {"smoke": Tier("smoke", items=2, max_turns=1, max_tokens=8)}
+    tiers = MappingProxyType({"smoke": Tier("smoke", items=2, max_turns=1, max_tokens=8)})
 
     def items(self, tier, seed):
         return [Item("a", {"x": 1}), Item("b", {"x": 2})]
@@ -111,7 +113,9 @@ class Forgetful(ScriptedBackend):
         return Completion("x", "stop", prompt_tokens=1, cached_tokens=2)
 
 
-@pytest.mark.parametrize(("fault", "match"), [("seed", "batch or order"), ("cap", "cap of 12"), ("cache", "more cached")])
+@pytest.mark.parametrize(
+    ("fault", "match"), [("seed", "batch or order"), ("cap", "cap of 12"), ("cache", "more cached")]
+)
 def test_a_planted_fault_of_a_backend_is_named(fault, match):
     with pytest.raises(AssertionError, match=match):
         check_backend(lambda: Forgetful(fault))

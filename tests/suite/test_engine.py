@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.evaluation import evaluate, parse_pairs, prepare
 from finchmark.suite.records import Outcome
@@ -84,7 +85,9 @@ def test_resuming_runs_errors_again_and_keeps_the_attempts(tmp_path):
     assert len(mended.requests) == 2 * 3
     assert run.manifest.complete
     assert run.counts()["error"] == 0
-    attempts = [(s.item, s.sample, s.attempt, s.outcome) for s in run.samples(attempts=True, turns=False) if s.item == "002"]
+    attempts = [
+        (s.item, s.sample, s.attempt, s.outcome) for s in run.samples(attempts=True, turns=False) if s.item == "002"
+    ]
     assert [a[2:] for a in attempts] == [(1, "error"), (2, "ok")] * 2
 
 
@@ -235,7 +238,11 @@ def test_wrong_options_are_named(options, match):
 
 @pytest.mark.parametrize(
     ("backend", "match"),
-    [("hff:x", "Did you mean 'hf'"), ("scripted:canned", "needs its replies"), ("scripted:oracl", "no reference 'oracl'")],
+    [
+        ("hff:x", "Did you mean 'hf'"),
+        ("scripted:canned", "needs its replies"),
+        ("scripted:oracl", "no reference 'oracl'"),
+    ],
 )
 def test_wrong_backends_are_named(backend, match):
     with pytest.raises(UsageError, match=match):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.seeds import uniform
 from finchmark.suite.store import StoredRun
@@ -68,8 +69,13 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undis
     assert run.manifest.complete
     assert _exports(run, tmp_path) == expected
     with sqlite3.connect(out / "samples.sqlite") as db:
-        assert db.execute("SELECT COUNT(*), COUNT(DISTINCT task || arm || item || sample) FROM samples").fetchone() == (240, 240)
-        assert db.execute("SELECT COUNT(*) FROM turns WHERE sample_id NOT IN (SELECT id FROM samples)").fetchone() == (0,)
+        assert db.execute("SELECT COUNT(*), COUNT(DISTINCT task || arm || item || sample) FROM samples").fetchone() == (
+            240,
+            240,
+        )
+        assert db.execute("SELECT COUNT(*) FROM turns WHERE sample_id NOT IN (SELECT id FROM samples)").fetchone() == (
+            0,
+        )
     db.close()
 
 
@@ -97,11 +103,20 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
         "import asyncio\nfrom finchmark import Task, Item, EpisodeResult\n"
         "class Slow(Task):\n    '''Waits.'''\n    name = 'demo/slow'\n"
         "    def items(self, tier, seed): return [Item(str(i), {'i': i}) for i in range(2)]\n"
-        "    async def episode(self, ctx):\n        await ctx.ask('x')\n        await asyncio.sleep(60 * ctx.item.data['i'])\n"
+        "    async def episode(self, ctx):\n        await ctx.ask('x')\n"
+        "        await asyncio.sleep(60 * ctx.item.data['i'])\n"
         "        return EpisodeResult({'success': 1.0})\n"
     )
     out = tmp_path / "r"
-    command = [sys.executable, "-c", "from finchmark.suite.cli import main; main()", "run", "demo/slow", "--include", str(plugin)]
+    command = [
+        sys.executable,
+        "-c",
+        "from finchmark.suite.cli import main; main()",
+        "run",
+        "demo/slow",
+        "--include",
+        str(plugin),
+    ]
     command += ["-b", "scripted:nonsense", "-n", "1", "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

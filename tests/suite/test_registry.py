@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
+
 from finchmark.suite.errors import UnknownName, UsageError
 from finchmark.suite.registry import REGISTRIES, TASKS, Entry, Registry, include_file
 
@@ -41,7 +43,9 @@ def test_a_selector_that_finds_nothing_is_an_error():
 
 
 def registry() -> Registry:
-    return Registry("thing", base="builtins:dict", builtin="finchmark.suite.agents.catalogue:CATALOGUE", group="no.such")
+    return Registry(
+        "thing", base="builtins:dict", builtin="finchmark.suite.agents.catalogue:CATALOGUE", group="no.such"
+    )
 
 
 def test_a_target_of_another_kind_is_refused():
@@ -67,10 +71,13 @@ def test_two_things_of_one_name_are_refused():
 
 
 def test_listing_loads_no_target():
-    code = "import sys; from finchmark.suite.registry import REGISTRIES; [r.entries() for r in REGISTRIES.values()]; print([m for m in ('numpy', 'gymnasium', 'torch', 'pandas', 'rich') if m in sys.modules])"
-    import subprocess
-
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys; from finchmark.suite.registry import REGISTRIES; [r.entries() for r in REGISTRIES.values()]\n"
+        "print([m for m in ('numpy', 'gymnasium', 'torch', 'pandas', 'rich') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 @pytest.mark.parametrize(

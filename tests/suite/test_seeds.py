@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from finchmark.suite.seeds import derive, generator, uniform
 from hypothesis import given
 from hypothesis import strategies as st
+
+from finchmark.suite.seeds import derive, generator, uniform
 
 PATH = st.lists(st.text() | st.integers(), min_size=1, max_size=4)
 

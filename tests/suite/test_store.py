@@ -5,11 +5,24 @@ import multiprocessing
 import sqlite3
 
 import pytest
-from finchmark.suite.errors import RunLocked, SpecMismatch, StoreError, UsageError
-from finchmark.suite.records import Call, Key, Manifest, Metric, Outcome, RunSpec, Sample, TaskChoice, TaskSheet, Turn, Usage
-from finchmark.suite.store import RunWriter, StoredRun
 from hypothesis import given
 from hypothesis import strategies as st
+
+from finchmark.suite.errors import RunLocked, SpecMismatch, StoreError, UsageError
+from finchmark.suite.records import (
+    Call,
+    Key,
+    Manifest,
+    Metric,
+    Outcome,
+    RunSpec,
+    Sample,
+    TaskChoice,
+    TaskSheet,
+    Turn,
+    Usage,
+)
+from finchmark.suite.store import RunWriter, StoredRun
 
 
 def spec(**changes) -> RunSpec:
@@ -28,12 +41,22 @@ def manifest(**changes) -> Manifest:
         name="demo/t",
         version=1,
         summary="a demo",
-        metrics=(Metric(name="success", summary="s", kind="binary", primary=True, failure=0.0), Metric(name="m", summary="m")),
+        metrics=(
+            Metric(name="success", summary="s", kind="binary", primary=True, failure=0.0),
+            Metric(name="m", summary="m"),
+        ),
         arms={"a": "only"},
         levels={"a": {}},
     )
     return Manifest(
-        finchmark="0", label="me", created="c", updated="u", spec=one, spec_hash=one.hash, tasks={"demo/t": sheet}, expected=4
+        finchmark="0",
+        label="me",
+        created="c",
+        updated="u",
+        spec=one,
+        spec_hash=one.hash,
+        tasks={"demo/t": sheet},
+        expected=4,
     )
 
 
@@ -46,7 +69,8 @@ def sample(number: int = 0, **changes) -> Sample:
     )
     base = {
         "task": "demo/t", "version": 1, "arm": "a", "item": "i0", "item_hash": "x", "sample": number, "seed": 2**63 - 1,
-        "outcome": Outcome.OK, "metrics": {"success": 1.0, "m": None}, "usage": Usage(calls=1), "turns": (turn,), "texts": {"d": "text"},
+        "outcome": Outcome.OK, "metrics": {"success": 1.0, "m": None}, "usage": Usage(calls=1), "turns": (turn,),
+        "texts": {"d": "text"},
     }  # fmt: skip
     return Sample(**{**base, **changes})
 
@@ -59,10 +83,19 @@ def test_a_sample_reads_back_as_it_was_written(tmp_path):
     assert run.text("d") == "text"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.floats(0, 1), st.text(st.characters(exclude_categories=["Cs"])))
+@given(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.floats(0, 1),
+    st.text(st.characters(exclude_categories=["Cs"])),
+)
 def test_any_text_survives(tmp_path_factory, text, value, reason):
     path = tmp_path_factory.mktemp("any") / "r"
-    wrote = sample(item="i", reason=reason, metrics={"success": 1.0, "m": value}, turns=(sample().turns[0].model_copy(update={"observation": text}),))
+    wrote = sample(
+        item="i",
+        reason=reason,
+        metrics={"success": 1.0, "m": value},
+        turns=(sample().turns[0].model_copy(update={"observation": text}),),
+    )
     with RunWriter(path, manifest()) as writer:
         writer.append(wrote)
     assert next(StoredRun(path).samples()).model_dump() == wrote.model_dump()
@@ -145,8 +178,11 @@ def test_a_truncated_store_is_named_and_left_alone(tmp_path, keep):
     file = tmp_path / "r" / "samples.sqlite"
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * keep)])
-    for open_it in (lambda: RunWriter(tmp_path / "r", manifest(samples=300)), lambda: StoredRun(tmp_path / "r").frame()):
-        with pytest.raises(StoreError, match="truncated|damaged"):
+    for open_it in (
+        lambda: RunWriter(tmp_path / "r", manifest(samples=300)),
+        lambda: StoredRun(tmp_path / "r").frame(),
+    ):
+        with pytest.raises(StoreError, match=r"truncated|damaged"):
             open_it()
     assert file.read_bytes() == whole[: int(len(whole) * keep)]
 
@@ -164,10 +200,15 @@ def test_a_full_disk_is_said_and_nothing_stored_is_lost(tmp_path):
         # SQLite raises the very error of a full disk when its page limit is reached.
         writer._db.execute(f"PRAGMA max_page_count = {writer._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
         stored = 1
-        with pytest.raises(StoreError, match="full.*safe.*same command"):
+
+        def fill() -> None:
+            nonlocal stored
             for i in range(1, 500):
                 writer.append(sample(i))
                 stored += 1
+
+        with pytest.raises(StoreError, match=r"full.*safe.*same command"):
+            fill()
     run = StoredRun(tmp_path / "r")
     assert len(run.frame()) == stored
     assert len(list(run.samples())) == stored
@@ -217,7 +258,11 @@ def test_exports_do_not_depend_on_the_order_of_storing(tmp_path, kind):
 
 def test_the_default_export_has_no_path_time_or_attempt(tmp_path):
     with RunWriter(tmp_path / "r", manifest()) as writer:
-        writer.append(sample(outcome=Outcome.ERROR, metrics={}, error=f'File "{tmp_path}/x.py"\nBoom: no', seconds=7.25, attempt=3))
+        writer.append(
+            sample(
+                outcome=Outcome.ERROR, metrics={}, error=f'File "{tmp_path}/x.py"\nBoom: no', seconds=7.25, attempt=3
+            )
+        )
     for kind in ("csv", "jsonl"):
         StoredRun(tmp_path / "r").export(tmp_path / f"e.{kind}", kind)
         text = (tmp_path / f"e.{kind}").read_text()

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from finchmark.tasks.odyssey.actions import find_action
 from hypothesis import given
 from hypothesis import strategies as st
+
+from finchmark.tasks.odyssey.actions import find_action
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy.stats import binomtest
+
 from finchmark import evaluate
 from finchmark.environments.odyssey.lights import LightsEnv
 from finchmark.suite.registry import TASKS
 from finchmark.tasks.odyssey.lights_policies import read_bulbs
-from scipy.stats import binomtest
 
 LIGHTS = TASKS.load("odyssey/lights")()
 
@@ -50,7 +51,9 @@ def test_the_random_policy_plays_at_its_stated_chance(tmp_path):
 
 
 def test_the_explorer_is_better_than_chance_and_worse_than_the_oracle(tmp_path):
-    run = evaluate("odyssey/lights", "scripted:heuristic", tier="gate", arms=["inductive"], samples=1, out=tmp_path / "r")
+    run = evaluate(
+        "odyssey/lights", "scripted:heuristic", tier="gate", arms=["inductive"], samples=1, out=tmp_path / "r"
+    )
     chance = run.manifest.tasks["odyssey/lights"].levels["inductive"]["success"].chance
     mean = run.frame()["success"].mean()
     assert chance + 3 * math.sqrt(chance / 300) < mean < 0.9
