@@ -292,12 +292,12 @@ def _cell(s: Standing, scale: _Scale) -> Cell:
     marks = []
     if s.units == 1:
         marks.append((f"1 {s.unit}", f"Nothing can be claimed beyond this one {s.unit}."))
-    elif s.sparse:
+    elif s.sparse and s.units:
         marks.append(("sparse", f"Under 30 {s.unit}s or under 5 events: read the interval as a rough guide."))
     if s.flag:
         marks.append(("flagged", visible(s.flag)))
     known = math.isfinite(s.mean)
-    interval = f"{write(s.low)} to {write(s.high)}" if math.isfinite(s.low) or math.isfinite(s.high) else ""
+    interval = f"{write(s.low)} to {write(s.high)}" if all(map(math.isfinite, (s.mean, s.low, s.high))) else ""
     mean = place(s.mean)
     label = f"mean {write(s.mean)}" + (f", interval {interval}" if interval else "")
     label += "".join(
@@ -391,16 +391,16 @@ def _gloss(metric: Metric, sheet: TaskSheet, arms: Sequence[str], scale: _Scale)
     ends = f"from {metric.low:g}" if metric.high is None else f"{metric.low:g} to {metric.high:g}"
 
     def level(what: str) -> str:
-        found = []
+        found: dict[str, str] = {}
         for arm in arms:
             level = sheet.levels.get(arm, {}).get(metric.name)
             value = getattr(metric if level is None else level, what)
             if value is not None:
                 source = "exact" if level is not None and level.exact else "declared"
-                found.append(
-                    f"{scale.write(value)} ({source})" if len(arms) == 1 else f"{arm}: {scale.write(value)} ({source})"
-                )
-        return visible("; ".join(found)) or "not known"
+                found[arm] = f"{scale.write(value)} ({source})"
+        if len(found) == len(arms) and len(set(found.values())) == 1:
+            return found[arms[0]]
+        return visible("; ".join(f"{arm}: {text}" for arm, text in found.items())) or "not known"
 
     return {
         "name": visible(metric.name),

@@ -293,3 +293,16 @@ def test_the_table_reads_as_a_table(make_run, page):
     assert [a["lang"] for t, a in tags if t == "html"] == ["en"]
     regions = [a for t, a in tags if a.get("class") == "scroll"]
     assert all(a["tabindex"] == "0" and ("aria-label" in a or "aria-labelledby" in a) for a in regions)
+
+
+def test_a_cell_without_any_number_has_no_interval_and_is_not_called_sparse(make_run, page):
+    words = page(make_run({"a": ["error"], "b": ["error"]})).words
+    assert "– nothing scored 2 errors flagged" in words
+
+
+def test_levels_that_are_alike_in_all_arms_are_said_once(make_run, page):
+    alike, apart = {"solved": Level(chance=0.25)}, {"solved": Level(chance=0.5)}
+    scores = {"one": {"a": [1]}, "two": {"a": [1]}}
+    assert "0.250 (declared) not known counts as 0" in page(make_run(scores, levels={"one": alike, "two": alike})).words
+    words = page(make_run(scores, levels={"one": alike, "two": apart})).words
+    assert "one: 0.250 (declared); two: 0.500 (declared)" in words

@@ -185,6 +185,12 @@ def test_the_order_of_runs_does_not_show(make_run):
     assert standings(runs).equals(standings(runs[::-1]))
 
 
+def test_rows_of_one_set_of_items_stand_together(make_run):
+    arms = {"one": {"a": [1]}, "two": {"a": [0]}}
+    table = standings([make_run(arms, folder=h, items_hash=h) for h in ("x", "y")])
+    assert list(table[table["metric"] == "solved"]["items_hash"]) == ["x", "x", "y", "y"]
+
+
 def test_references_are_marked(make_run):
     run = make_run({"a": [1]}, backend=BackendChoice(name="scripted", model="oracle"))
     assert row(run)["reference"] is True

@@ -5,6 +5,7 @@ from scipy.stats import beta, binomtest
 from statsmodels.stats.proportion import proportion_confint
 
 from finchmark.suite.seeds import generator
+from finchmark.suite.stats import pass_at_k
 from finchmark.suite.stats.bounds import (
     clopper_pearson_bounds,
     jeffreys_bounds,
@@ -163,6 +164,17 @@ def test_coverage_goal_with_enough_units_and_events(items, rate, samples, concen
 def test_coverage_holds_where_the_cell_is_sparse(items, rate, samples, concentration):
     _, kg = coverage(items, samples, rate * concentration, (1 - rate) * concentration, 20_000)
     assert kg >= 0.93  # the law asks for .88; degrees of freedom from k - 1 items give .79 at 64 x 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "k"), [(4, 2), (8, 4), (16, 4)])
+@pytest.mark.parametrize(("a", "b"), [(0.1, 1.9), (1, 1), (25, 25), (0.006, 0.294)])
+def test_estimates_of_pass_at_k_are_covered_as_fractional_counts(n, k, a, b):
+    rng = generator("coverage of pass@k", n, k)
+    each = pass_at_k(n, rng.binomial(n, rng.beta(a, b, (5000, 30))), k)
+    low, high = korn_graubard_bounds(each * (n / k), n / k)
+    truth = 1 - np.prod((b + np.arange(k)) / (a + b + np.arange(k)))  # E[(1 - p)^k] of a Beta
+    assert np.mean((low <= truth) & (truth <= high)) >= 0.935
 
 
 @pytest.mark.slow
