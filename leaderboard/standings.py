@@ -243,7 +243,9 @@ class _Cell:
             ends = (math.nan, math.nan)
             if len(full):
                 ends = (float(pass_at_k(full, hits, k).mean()), float(pass_at_k(full, hits + lost, k).mean()))
-            notes = [] if enough.all() else [f"{int((~enough).sum())} items with under {k} scored samples left out"]
+            short = int((~enough).sum())
+            plural = "" if short == 1 else "s"
+            notes = [f"{short} item{plural} with under {k} scored samples left out"] if short else []
             counted = Interval(**{**asdict(interval), "samples": int(drawn.sum())})
             yield self._make(f"pass@{k}", metric, False, counted, "item", ends, notes)
 

@@ -133,7 +133,7 @@ def test_pass_at_all_samples_is_one_trial_an_item(make_run):
 def test_pass_at_k_leaves_out_items_with_too_few_samples_and_says_so(make_run):
     r = row(make_run({"a": [1, 0], "b": ["error", 1]}), "pass@2")
     assert (r["units"], r["samples"]) == (1, 2)
-    assert r["note"] == "1 items with under 2 scored samples left out"
+    assert r["note"] == "1 item with under 2 scored samples left out"
 
 
 def test_pass_at_k_has_bounds_for_lost_samples(make_run):
