@@ -107,13 +107,12 @@ class HFBackend(Backend):
     def identity(self) -> dict[str, Any]:
         """Name, revision, hash of the weights, dtype, adapter and hash of the chat template.
 
-        Before :meth:`start` this finds the weights (and fetches them if need be) and loads the tokenizer, but not the
-        model.
+        It is the same before and after :meth:`start`. It calls :meth:`locate` if nobody has.
 
         Raises:
             BackendUnavailable: There are no weights, or a package is missing.
         """
-        self._find()
+        self.locate()
         assert self._chat is not None
         identity: dict[str, Any] = {
             "name": self.model if self._given or self._weights is None else self._weights.name,
@@ -219,8 +218,12 @@ class HFBackend(Backend):
             return str(self._model.dtype).removeprefix("torch.")
         return choose_dtype(self.dtype, self._device_name())
 
-    def _find(self) -> None:
-        """Find the weights and load the tokenizer."""
+    def locate(self) -> None:
+        """Find the weights, fetch them if need be, and load the tokenizer, so that :meth:`identity` is complete.
+
+        Raises:
+            BackendUnavailable: There are no weights, or a package is missing.
+        """
         from .loading import adapter_identity, load_tokenizer, model_hash, need
 
         need("torch", "transformers")
@@ -243,7 +246,7 @@ class HFBackend(Backend):
     def _load(self) -> DecodeLoop:
         from .loading import choose_runner, context_length, free_memory, load_adapter, load_model
 
-        self._find()
+        self.locate()
         import torch
         import transformers
 

@@ -1,0 +1,175 @@
+"""Toy models and tokenizers, made on the spot: nothing is fetched."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs finchmark[hf]")
+pytest.importorskip("transformers", reason="needs finchmark[hf]")
+
+from finchmark.suite.backends import GenerateRequest, Message  # noqa: E402 - after the skips
+from finchmark.suite.backends.hf import HFBackend  # noqa: E402 - after the skips
+
+torch.set_num_threads(1)  # toys are too small to share out, and threads that spin slow a busy machine down
+
+TEXT = (
+    """The finch sat on the lamp and looked at the seven stones under the tree. A bird that eats seeds has a strong beak.
+Every year the rain came late, and the small beaks had nothing to eat. Turn the switch on, then turn it off again.
+<action>3</action> is an action, and so is <action>toggle lamp two</action>. What colour is the second lamp? It is blue.
+You are a helpful agent. Answer with one word. I think that the answer is nine, because two and seven are nine.
+
+user assistant system User: Assistant: System: 0 1 2 3 4 5 6 7 8 9 Žluťoučký kůň 漢字 🐦 — done.
+
+"""
+    * 3
+)
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def _train(special: list[str], words: int = 420) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=words,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([TEXT], trainer)
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    from transformers import PreTrainedTokenizerFast
+
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=_train(["<|pad|>", "<|im_start|>", "<|im_end|>"]),
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|pad|>",
+    )
+    made.add_tokens(["<think>", "</think>"])
+    made.chat_template = CHATML
+    return made
+
+
+def llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    settings = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 1024,
+        "initializer_range": 0.25,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(LlamaConfig(**{**settings, **changes})).eval()
+
+
+@pytest.fixture(scope="session")
+def model(tokenizer):
+    """A random Llama of two layers with grouped heads."""
+    return llama(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def speller(tokenizer) -> Callable[..., Any]:
+    """Makes a model that says a given text: each token is followed by the one after it in the text.
+
+    The tokens of the text must differ. It begins after the prompt's last token; where the text ends, the turn ends.
+    """
+
+    def make(text: str, *, after: str = "assistant\n", more: dict[str, str] | None = None) -> Any:
+        size = len(tokenizer)
+        made = llama(tokenizer, hidden_size=size + size % 4, num_attention_heads=2, num_key_value_heads=1)
+        chains = [[tokenizer.encode(after)[-1], *tokenizer.encode(text), tokenizer.eos_token_id]]
+        chains += [
+            [tokenizer.encode(a)[-1], *tokenizer.encode(b), tokenizer.eos_token_id] for a, b in (more or {}).items()
+        ]
+        follows: dict[int, int] = {}
+        for chain in chains:
+            for a, b in zip(chain, chain[1:], strict=False):
+                assert follows.setdefault(a, b) == b, f"{tokenizer.decode([a])!r} is there twice"
+        with torch.no_grad():
+            for layer in made.model.layers:
+                layer.self_attn.o_proj.weight.zero_()
+                layer.mlp.down_proj.weight.zero_()
+            made.model.embed_tokens.weight.zero_().fill_diagonal_(1.0)
+            made.lm_head.weight.zero_()
+            for a, b in follows.items():
+                made.lm_head.weight[b, a] = 5.0
+        return made
+
+    return make
+
+
+@pytest.fixture
+def serve(model, tokenizer) -> Callable[..., Any]:
+    """Starts a backend on a toy model, lets a function use it, and closes it."""
+
+    def run(
+        use: Callable[[HFBackend], Awaitable[Any]], *, served: Any = None, words: Any = None, **options: Any
+    ) -> Any:
+        async def main() -> Any:
+            backend = HFBackend(
+                "toy", model_object=served or model, tokenizer_object=words or tokenizer, **{"batch_size": 8, **options}
+            )
+            await backend.start()
+            try:
+                return await asyncio.wait_for(use(backend), 120)
+            finally:
+                await backend.aclose()
+
+        return asyncio.run(main())
+
+    return run
+
+
+@pytest.fixture
+def ask() -> Callable[..., GenerateRequest]:
+    """Makes a greedy request from a user's text."""
+
+    def make(text: str | tuple[Message, ...] = "Which lamp?", session: str = "s", **changes: Any) -> GenerateRequest:
+        messages = (Message("user", text),) if isinstance(text, str) else text
+        return GenerateRequest(messages, session, **{"seed": 1, "max_tokens": 12, "temperature": 0.0, **changes})
+
+    return make
+
+
+@pytest.fixture
+def by_generate(tokenizer) -> Callable[..., list[int]]:
+    """What transformers' own ``generate`` says greedily, as token ids without the end of the turn."""
+
+    def run(model: Any, messages: tuple[Message, ...], max_tokens: int) -> list[int]:
+        chat = [{"role": m.role, "content": m.content} for m in messages]
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=max_tokens,
+            do_sample=False,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        new = out[0, ids.shape[1] :].tolist()
+        return new[: new.index(tokenizer.eos_token_id)] if tokenizer.eos_token_id in new else new
+
+    return run
