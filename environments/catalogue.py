@@ -15,4 +15,14 @@ CATALOGUE = (
         target="finchmark.environments.odyssey.lights:LightsEnv",
         summary="Switch on all bulbs; each switch works only under a hidden condition on the other bulbs.",
     ),
+    Entry(
+        name="finchmark/Trade-v1",
+        target="finchmark.environments.odyssey.trade:TradeEnv",
+        summary="Trade stocks; the news tells tomorrow's factors, and how they move the prices is hidden.",
+    ),
+    Entry(
+        name="finchmark/Energy-v1",
+        target="finchmark.environments.odyssey.energy:EnergyEnv",
+        summary="Run a power grid for weeks; wind and sun follow patterns whose periods nobody tells.",
+    ),
 )
