@@ -115,7 +115,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     notes = []
     if shown["sparse"].any():
         notes.append(
-            "* sparse: under 30 items or 5 expected events; the interval is rough, and one item is no claim about others."
+            "* sparse: under 30 items or 5 expected events; the interval is rough; one item is no claim about others."
         )
     methods = ", ".join(dict.fromkeys(str(m) for m in shown["method"]))
     notes.append(
@@ -294,9 +294,10 @@ def entry_text(registry: Registry[Any], name: str) -> str:
         ]
         lines += [f"arm         {a.name}: {a.summary}" for a in cls.arms]
         for m in cls.metrics:
+            low = "-∞" if m.low is None else f"{m.low:g}"
             high = "∞" if m.high is None else f"{m.high:g}"
             lines.append(
-                f"metric      {m.name}: {m.summary} ({m.kind}, {m.direction} is better, {m.low:g} to {high}"
+                f"metric      {m.name}: {m.summary} ({m.kind}, {m.direction} is better, {low} to {high}"
                 f"{', decides' if m.primary else ''}; clusters {' < '.join(m.clusters)})"
             )
         lines.append(f"references  {', '.join('scripted:' + r for r in cls.references) or 'none'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -247,8 +248,10 @@ def _checked(task: Task, result: EpisodeResult) -> dict[str, float | None]:
         metric = declared[name]
         if value is not None:
             value = float(value)
-            if not (metric.low <= value <= (float("inf") if metric.high is None else metric.high)):
-                raise ValueError(f"{task.name}: {name} = {value} is outside [{metric.low}, {metric.high}]")
+            low = -math.inf if metric.low is None else metric.low
+            high = math.inf if metric.high is None else metric.high
+            if not (math.isfinite(value) and low <= value <= high):
+                raise ValueError(f"{task.name}: {name} = {value} is no finite number in [{low}, {high}]")
             if metric.kind == "binary" and value not in (0.0, 1.0):
                 raise ValueError(f"{task.name}: {name} is binary, but the episode gave {value}")
         checked[name] = value

@@ -117,7 +117,7 @@ class Metric(Record):
         summary: What it measures, in one line.
         kind: ``binary`` (0 or 1) or ``graded``.
         direction: Which way is better; ``none`` where neither is.
-        low: Lower end of the range.
+        low: Lower end of the range, None where there is none.
         high: Upper end of the range, None where there is none.
         chance: Level of the random policy where it is the same for all items; items may state their own.
         ceiling: Level of the oracle, likewise.
@@ -131,7 +131,7 @@ class Metric(Record):
     summary: str
     kind: Literal["binary", "graded"] = "graded"
     direction: Literal["higher", "lower", "none"] = "higher"
-    low: float = 0.0
+    low: float | None = 0.0
     high: float | None = 1.0
     chance: float | None = None
     ceiling: float | None = None

@@ -174,7 +174,7 @@ class Episode:
                 index=len(self.turns),
                 seat=seat,
                 observation=seen.text,
-                instructions=self._keep(seen.instructions),
+                instructions=self._keep(seen.preamble),
                 calls=self._models[seat].drain(),
                 action=action,
                 usable=usable,

@@ -19,14 +19,22 @@ class Observation:
         text: What is new this turn.
         instructions: What holds for the whole episode: goal, rules, format of an action. Given with every observation,
             so that an agent that forgets can still act; an agent with a history shows it once.
+        practice: Questions and answers that show the format of an action, put before the first observation as if they
+            had been said. They tell nothing about the world; without them small models rarely find the format.
         stop: Strings that end a reply.
         max_tokens: A lower cap on the reply than the run's, or None.
     """
 
     text: str
     instructions: str = ""
+    practice: tuple[tuple[str, str], ...] = ()
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
+
+    @property
+    def preamble(self) -> str:
+        """Instructions and practice as one text, for transcripts."""
+        return "\n\n".join([self.instructions, *(f"{question}\n> {answer}" for question, answer in self.practice)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,30 @@ from ..errors import UsageError
 from ..model import Model
 from .base import Action, Agent, Observation
 
-__all__ = ["HistoryAgent", "StatelessAgent"]
+__all__ = ["HistoryAgent", "StatelessAgent", "joined", "opening"]
 
 
 def _action(completion: Completion) -> Action:
     return Action(completion.text, cut_off=completion.finish_reason == "length")
+
+
+def opening(observation: Observation) -> list[Message]:
+    """The messages before the first turn: the instructions, and the practice as if it had been said."""
+    messages = [Message("user", observation.instructions)] if observation.instructions else []
+    for question, answer in observation.practice:
+        messages += [Message("user", question), Message("assistant", answer)]
+    return messages
+
+
+def joined(messages: list[Message]) -> list[Message]:
+    """Join neighbouring messages of one role: chat templates want roles to alternate."""
+    out: list[Message] = []
+    for message in messages:
+        if out and out[-1].role == message.role == "user":
+            out[-1] = Message("user", f"{out[-1].content}\n\n{message.content}")
+        else:
+            out.append(message)
+    return out
 
 
 class HistoryAgent(Agent):
@@ -41,12 +60,10 @@ class HistoryAgent(Agent):
         turns = self._turns
         if self.window is not None:
             turns = turns[len(turns) - min(self.window, len(turns)) :]
-        messages: list[Message] = []
-        opening = observation.instructions
+        messages = opening(observation)
         for seen, reply in turns:
-            messages += [Message("user", f"{opening}\n\n{seen}" if opening else seen), reply]
-            opening = ""
-        messages.append(Message("user", f"{opening}\n\n{observation.text}" if opening else observation.text))
+            messages += [Message("user", seen), reply]
+        messages = joined([*messages, Message("user", observation.text)])
         completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
         content = completion.text
         if model.thinking.keep and completion.reasoning:
@@ -62,8 +79,6 @@ class StatelessAgent(Agent):
 
     async def act(self, observation: Observation, model: Model) -> Action:
         """Send instructions and the new observation."""
-        text = f"{observation.instructions}\n\n{observation.text}" if observation.instructions else observation.text
-        completion = await model.generate(
-            [Message("user", text)], stop=observation.stop, max_tokens=observation.max_tokens
-        )
+        messages = joined([*opening(observation), Message("user", observation.text)])
+        completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
         return _action(completion)

@@ -18,6 +18,7 @@ from .actions import ACTION_STOP, find_action
 __all__ = ["ARMS", "UNUSABLE_IN_A_ROW", "OdysseyTask"]
 
 UNUSABLE_IN_A_ROW = 20
+_NO_TAG = "Your reply had no <action>…</action> in it. Nothing changed, but the turn counts."
 
 ARMS = (
     Arm("inductive", "the rules are hidden and must be found by acting", {"rules": False}),
@@ -78,6 +79,10 @@ class OdysseyTask(Task):
     def instructions(self, item: Item, arm: Arm, tier: Tier) -> str:
         """What the agent is told once: goal, what it sees, how to act, and the rules in the arm that gives them."""
 
+    def practice(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Questions and answers that show the format of an action and nothing of the world. Default: none."""
+        return ()
+
     @abc.abstractmethod
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The part of the true state that a loop returns to."""
@@ -101,6 +106,7 @@ class OdysseyTask(Task):
         """
         env = self.make_env(ctx.item, ctx.tier)
         instructions = self.instructions(ctx.item, ctx.arm, ctx.tier)
+        practice = self.practice(ctx.item)
         text, info = env.reset(seed=0)
         tally, seen = _Tally(), set[tuple[Hashable, str]]()
         solved = False
@@ -108,7 +114,7 @@ class OdysseyTask(Task):
         for turn in range(ctx.tier.max_turns):
             shown = f"Turn {turn + 1} of {ctx.tier.max_turns}.\n{text}"
             try:
-                reply = await ctx.act(Observation(shown, instructions, stop=(ACTION_STOP,)))
+                reply = await ctx.act(Observation(shown, instructions, practice, stop=(ACTION_STOP,)))
             except ModelStopped as stop:
                 stopped = stop
                 break
@@ -117,7 +123,8 @@ class OdysseyTask(Task):
             text, reward, terminated, truncated, info = env.step(action)
             usable = bool(info["usable"])
             if not usable and not tagged:
-                text = f"Your reply had no <action>…</action> in it.\n{text}"
+                # What the world says of the whole reply would only lead a small model to repeat it.
+                text = text.replace(info["feedback"], _NO_TAG, 1) if info["feedback"] else f"{_NO_TAG}\n{text}"
             ctx.judge(action, usable=usable)
             tally.turns += 1
             tally.streak = 0 if usable else tally.streak + 1

@@ -81,8 +81,6 @@ class Lights(OdysseyTask):
     def instructions(self, item: Item, arm: Arm, tier: Tier) -> str:
         """The goal, the picture and the way to act; in ``with-rules`` also every bulb's condition."""
         count = item.data["config"]["level"]
-        # The example moves from item to item: a model that copies it must not be right or wrong by our choice.
-        example = derive("example", item.hash) % count
         rules = (
             f"\n\nThese are the conditions:\n{describe_rules(item.data['config'])}"
             if arm.options["rules"]
@@ -94,8 +92,17 @@ class Lights(OdysseyTask):
             "Each turn you press the switch of one bulb. A press turns the bulb on if it is off, and off if it is on, "
             "but only while the bulb's own condition on the other bulbs holds; otherwise nothing happens."
             f"{rules}\n\n"
-            f"Answer each turn with the number of the bulb to press between tags; for bulb {example} that is "
-            f"<action>{example}</action>"
+            "Answer each turn with nothing but the number of the bulb to press, in tags: <action>number</action>"
+        )
+
+    def practice(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Two presses in words and tags. Which, differs from item to item, so that to copy them is no policy of ours."""
+        count = item.data["config"]["level"]
+        first = derive("practice", item.hash) % count
+        second = (first + 1 + derive("practice", item.hash, "second") % (count - 1)) % count
+        return (
+            (f"First show that you know how to answer: how do you press bulb {first}?", f"<action>{first}</action>"),
+            (f"And bulb {second}?", f"<action>{second}</action>"),
         )
 
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
