@@ -210,8 +210,9 @@ class _Cell:
             raise StoreError(f"{self.entry.run.path}: {self.choice.name}, metric {metric.name!r}: {error}.") from error
         worst = best = math.nan
         # A metric that does not apply to some scored samples may not apply to the lost ones either.
-        if unit == "item" and len(rows) == len(self.scored) and metric.high is not None:
-            worst, best = (self._if_all_were(end, rows["item"].to_numpy(), values) for end in (metric.low, metric.high))
+        if unit == "item" and len(rows) == len(self.scored) and None not in (metric.low, metric.high):
+            ends = (metric.low, metric.high)
+            worst, best = (self._if_all_were(end, rows["item"].to_numpy(), values) for end in ends if end is not None)
         notes = self._scope(metric, unit)
         if len(rows) < len(self.scored):
             notes.append(f"applies to {len(rows)} of {len(self.scored)} scored samples")

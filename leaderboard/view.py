@@ -237,8 +237,9 @@ class _Scale:
         shown = [v for s in standings for v in (s.mean, s.low, s.high, s.chance, s.ceiling) if v is not None]
         shown = [v for v in shown if math.isfinite(v)]
         self.metric = metric
-        self.low = metric.low
-        self.high = metric.high if metric.high is not None else max([*shown, metric.low + 1e-9])
+        # An open end is drawn where the numbers end.
+        self.low = metric.low if metric.low is not None else min(shown, default=0.0)
+        self.high = metric.high if metric.high is not None else max([*shown, self.low + 1e-9])
         largest = max(abs(self.low), abs(self.high))
         self.decimals = 3 if largest <= 1 else 2 if largest <= 10 else 1 if largest <= 1000 else 0
 
@@ -388,7 +389,11 @@ def _table(
 
 
 def _gloss(metric: Metric, sheet: TaskSheet, arms: Sequence[str], scale: _Scale) -> dict[str, str]:
-    ends = f"from {metric.low:g}" if metric.high is None else f"{metric.low:g} to {metric.high:g}"
+    low, high = metric.low, metric.high
+    if low is None:
+        ends = "no bounds" if high is None else f"up to {high:g}"
+    else:
+        ends = f"from {low:g}" if high is None else f"{low:g} to {high:g}"
 
     def level(what: str) -> str:
         found: dict[str, str] = {}

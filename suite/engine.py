@@ -251,7 +251,7 @@ def _checked(task: Task, result: EpisodeResult) -> dict[str, float | None]:
             low = -math.inf if metric.low is None else metric.low
             high = math.inf if metric.high is None else metric.high
             if not (math.isfinite(value) and low <= value <= high):
-                raise ValueError(f"{task.name}: {name} = {value} is no finite number in [{low}, {high}]")
+                raise ValueError(f"{task.name}: {name} = {value} is outside [{low}, {high}] or not finite")
             if metric.kind == "binary" and value not in (0.0, 1.0):
                 raise ValueError(f"{task.name}: {name} is binary, but the episode gave {value}")
         checked[name] = value
