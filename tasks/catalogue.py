@@ -10,4 +10,18 @@ CATALOGUE = (
         tiers=("smoke", "gate", "lite", "challenge"),
         groups=("capability", "inductive"),
     ),
+    Entry(
+        name="odyssey/energy",
+        target="finchmark.tasks.odyssey.energy:Energy",
+        summary="Run a power grid for weeks; wind and sun follow patterns to be found out.",
+        tiers=("smoke", "gate", "lite", "challenge"),
+        groups=("capability", "inductive"),
+    ),
+    Entry(
+        name="odyssey/trade",
+        target="finchmark.tasks.odyssey.trade:Trade",
+        summary="Trade stocks; how tomorrow's announced changes move their prices is to be found out.",
+        tiers=("smoke", "gate", "lite", "challenge"),
+        groups=("capability", "inductive"),
+    ),
 )

@@ -1,0 +1,211 @@
+"""The energy world as a Gymnasium environment."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+from gymnasium.spaces import Text
+
+from ...suite.errors import UsageError
+from .energy_actions import Command, read_action, read_reference_action
+from .energy_grid import EnergyGrid
+from .energy_rules import EnergyRules
+from .energy_text import feedback, help_line, observation, reference_text, report, state
+from .energy_worlds import EnergyDifficulty, EnergyWorld, generate, turns_for
+from .quotes import quote
+
+__all__ = ["EnergyEnv"]
+
+_ARROW = "\N{BLACK RIGHT-POINTING TRIANGLE}"
+_CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation + " \n")
+# No observation is longer; the observation space says so, and a test holds it to that.
+_MAX_OBSERVATION = 1500
+
+
+class EnergyEnv(gymnasium.Env[str, str]):
+    """Run a small power grid for weeks, where wind and sun follow patterns that nobody tells.
+
+    ## Description
+
+    Every morning the player commands three plants (thermal, wind, solar) and a battery for the day. A rated unit of
+    thermal power yields about one; of wind and solar it yields what the day's weather gives, which comes again after a
+    number of days, a different one for each. Demand must be met and the budget kept on each day. A day's stability is
+    1, less 0.5 if demand was missed, less 0.5 if the budget was overrun, less 0.5 times the change of the commands
+    since the day before (the sum over the four, as a share of the sum of all capacities). The game is won if on its
+    last day the mean stability is above one target and the thermal share of all supply below another. Three days with
+    a violation in a row end it at once. A unit costs what it is rated at, not what it yields; thermal is the cheapest.
+    Everything is deterministic.
+
+    The world is re-implemented from a description of the *Energy Dispatch* family of OdysseyArena (arXiv 2602.05843).
+    With ``reference_rules`` it answers as that benchmark's own environment does, for parity checks. Generated worlds
+    have larger swings of wind and sun than that benchmark's, so that their patterns decide the game.
+
+    ## Action Space
+
+    Text with a JSON object: ``{"thermal": 240, "wind": 90.5, "solar": 30, "battery": -10}``, white space around it
+    ignored. Numbers from 0 to the plant's capacity; of the battery from minus to plus its capacity, where plus takes
+    from it and minus puts into it, as far as it holds or has room. What is left out is 0; at least one must be named.
+    Nothing else is usable: no other names, no name twice, no text for a number, no NaN, nothing out of range. ``step``
+    takes any string at all. An unusable one lets no day pass, changes nothing and uses up a step, and the feedback says
+    what was wrong.
+
+    ``action_space`` is ``Text`` of printable ASCII; hardly any of its samples is usable.
+
+    With ``reference_rules`` any JSON object is usable: numbers are clamped, other names ignored, and a blank text
+    repeats the last command. Text that is no JSON uses up a step towards ``max_steps`` without a word, which makes
+    success impossible with the default ``max_steps``. Where the reference dies (JSON that is no object, a value that is
+    no number, a blank text on the first day), this one answers like that too, and says in the feedback why.
+
+    ## Observation Space
+
+    ``Text``. A line of feedback on the last action, and the facts: days over, both totals beside their targets, the
+    battery's charge, the last day's commands, outputs, balance and cost, and the demand and budget of the day to come,
+    which are exact in generated worlds. The first observation has no feedback. With ``reference_rules`` it is the
+    reference's text.
+
+    ``info`` has ``state``, named as in the reference (``t``, ``prev_rated``, ``battery_cur``, ``stability_avg``,
+    ``share_thermal``, …); ``feedback``, the line alone (with ``reference_rules`` empty where the reference is silent);
+    ``usable``, whether the action was a command; and ``report``, the last day's cost, budget and violations, named as
+    in the reference, with the number of ``violation_days`` so far.
+
+    ## Rewards
+
+    1.0 on the last day if both targets are met, 0.0 on all others: the return is 1 for success and 0 for failure.
+
+    ## Starting State
+
+    Before the first day, with an empty battery; the first ramp is counted from the config's ``initial_rated``. With a
+    config the world is always the same. With a difficulty each ``reset`` draws another: ``reset(seed=s)`` gives
+    ``generate(difficulty, s)``, and ``reset()`` a world from the environment's own generator.
+
+    ## Episode End
+
+    Terminated after the last day, or after three days in a row with a violation; truncated after ``max_steps`` steps. A
+    step after either raises ``UsageError``.
+
+    ## Arguments
+
+    ``gymnasium.make("finchmark/Energy-v1", **arguments)`` after ``import finchmark.environments.odyssey``, or in one:
+    ``gymnasium.make("finchmark.environments.odyssey:finchmark/Energy-v1", **arguments)``.
+
+    - ``config``: a world; ``EnergyRules.from_config`` has its keys. Whether it can be solved is the caller's business:
+      ``energy_solver.solve`` finds a plan for most worlds that have one.
+    - ``difficulty``: instead of a config, ``"smoke"`` (3 days), ``"gate"`` (18), ``"lite"`` (120; the default),
+      ``"challenge"`` (240), or an ``EnergyDifficulty``.
+    - ``reference_rules``: answer as the reference does (default False).
+    - ``max_steps``: the steps of an episode; by default the horizon plus a tenth, at least 5 more; with
+      ``reference_rules`` the horizon.
+
+    Oracles find in ``env.unwrapped`` the ``rules``, the ``grid`` and, with a difficulty, the drawn ``world``.
+
+    ## Chance Level and Ceiling
+
+    The random player draws each command uniformly from its range, and never succeeds: its changes alone cost about 0.17
+    of stability. The ceiling is 1: every generated world carries a plan that has been replayed. CHANCE
+
+    ## Version History
+
+    - v1: first version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        difficulty: str | EnergyDifficulty | None = None,
+        reference_rules: bool = False,
+        max_steps: int | None = None,
+    ) -> None:
+        if config is not None and difficulty is not None:
+            raise UsageError("EnergyEnv takes a config or a difficulty, not both: a config is one world already.")
+        self.rules: EnergyRules | None = None
+        self.world: EnergyWorld | None = None
+        self._difficulty: EnergyDifficulty | None = None
+        if config is None:
+            self._difficulty = EnergyDifficulty.named("lite" if difficulty is None else difficulty)
+            days = self._difficulty.horizon
+        else:
+            self.rules = EnergyRules.from_config(config)
+            days = self.rules.horizon
+        self.max_steps = (days if reference_rules else turns_for(days)) if max_steps is None else max_steps
+        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
+            raise UsageError(f"max_steps is a whole number of steps, 1 or more, not {quote(repr(max_steps))}.")
+        self.reference_rules = reference_rules
+        self.action_space = Text(200, charset=_CHARACTERS)
+        self.observation_space = Text(_MAX_OBSERVATION, charset=_CHARACTERS | {_ARROW})
+        self.grid: EnergyGrid | None = None
+        self._last: Command | None = None
+        self._turns = 0
+        self._running = False
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Go back to the morning of the first day; with a difficulty, in a new world.
+
+        Args:
+            seed: Which world to draw; without one the environment's own generator decides. Without effect with a
+                config.
+            options: There are none.
+
+        Returns:
+            The observation and the info.
+
+        Raises:
+            UsageError: An option was given.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise UsageError(f"Energy has no reset options, but {quote(', '.join(map(str, options)))} came.")
+        if self._difficulty is not None:
+            path = (seed,) if seed is not None else ("reset", int(self.np_random.integers(2**63)))
+            self.world = generate(self._difficulty, *path)
+            self.rules = EnergyRules.from_config(self.world.config)
+        assert self.rules is not None
+        self.grid = grid = EnergyGrid(self.rules)
+        self._last = None
+        self._turns = 0
+        self._running = True
+        shown = reference_text(grid) if self.reference_rules else observation(grid)
+        return shown, self._info(grid, "", usable=True)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Command the plants for a day.
+
+        Args:
+            action: Any text; usable if it is a JSON object with commands inside their ranges.
+
+        Returns:
+            Observation, reward, terminated, truncated, info.
+
+        Raises:
+            UsageError: The action is no string, or the episode has not begun or is over.
+        """
+        if not isinstance(action, str):
+            raise UsageError(f"An energy action is JSON text, not {type(action).__name__} {quote(repr(action))}.")
+        grid = self.grid
+        if not self._running or grid is None:
+            raise UsageError("This energy episode is over or has not begun: call reset() before step().")
+        self._turns += 1
+        if self.reference_rules:
+            command = read_reference_action(action, self._last)
+        else:
+            command = read_action(action, grid.rules.capacity)
+        if isinstance(command, str):
+            answer = command if self.reference_rules else f"{command} {help_line(grid.rules)}"
+        else:
+            grid.advance(*command)
+            self._last = command
+            answer = "" if self.reference_rules else feedback(grid)
+        terminated = grid.done
+        truncated = not terminated and self._turns >= self.max_steps
+        self._running = not (terminated or truncated)
+        shown = reference_text(grid) if self.reference_rules else f"{answer}\n{observation(grid)}"
+        info = self._info(grid, answer, usable=not isinstance(command, str))
+        return shown, float(terminated and grid.success), terminated, truncated, info
+
+    def _info(self, grid: EnergyGrid, answer: str, *, usable: bool) -> dict[str, Any]:
+        return {"state": state(grid), "feedback": answer, "usable": usable, "report": report(grid)}

@@ -1,0 +1,154 @@
+"""Odyssey's Energy as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from ...environments.odyssey.energy import EnergyEnv
+from ...environments.odyssey.energy_rules import NAMES, EnergyRules, describe_rules
+from ...environments.odyssey.energy_worlds import generate, turns_for
+from ...suite.backends.scripted import Policy
+from ...suite.errors import UnknownName
+from ...suite.records import Level, Metric
+from ...suite.seeds import uniform
+from ...suite.task import Arm, Item, Tier
+from .energy_policies import Oracle, Reactive, Uniform
+from .family import OdysseyTask
+
+__all__ = ["Energy"]
+
+# No random game reached its goal: `python tests/benchmarks/bench_energy.py --plays 100` counts them tier by tier.
+_CHANCE = 0.0
+
+
+class Energy(OdysseyTask):
+    """Run a power grid for weeks. What wind and sun yield comes again after a period that nobody tells.
+
+    Chance is measured, not computed: no game with uniformly random commands has ever succeeded, since their changes
+    alone cost more stability than the targets allow. The oracle follows the plan that proves the world solvable; it
+    knows every day in advance, so it is a bound and not what an agent with the rules could be sure to reach.
+    """
+
+    name: ClassVar[str] = "odyssey/energy"
+    version: ClassVar[int] = 1
+    summary: ClassVar[str] = "Run a power grid for weeks; wind and sun follow patterns to be found out."
+    tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
+        {
+            "smoke": Tier("smoke", items=1, max_turns=turns_for(3), max_tokens=64, summary="3 days"),
+            "gate": Tier("gate", items=300, max_turns=turns_for(18), max_tokens=96, summary="18 days, short periods"),
+            "lite": Tier("lite", items=30, max_turns=turns_for(120), max_tokens=2048, summary="120 days"),
+            "challenge": Tier("challenge", items=10, max_turns=turns_for(240), max_tokens=4096, summary="240 days"),
+        }
+    )
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric(
+            name="success",
+            summary="share of games that end with both targets met (its mean is Avg@n)",
+            kind="binary",
+            failure=0.0,
+            primary=True,
+        ),
+        Metric(
+            name="steps_to_success",
+            summary="turns used by the games that succeed: their days, and the turns lost to unusable actions",
+            direction="lower",
+            high=None,
+            unit="turns",
+        ),
+        Metric(name="survived", summary="share of the days that were played", failure=0.0, ceiling=1.0),
+        Metric(name="stability", summary="mean stability of the days that were played"),
+        Metric(
+            name="thermal_share",
+            summary="thermal output over supply on the days that were played (above 1 only where the battery was fed)",
+            direction="lower",
+            high=None,
+        ),
+        Metric(
+            name="violation_rate",
+            summary="share of the days played on which demand was missed or the budget overrun",
+            direction="lower",
+            ceiling=0.0,
+        ),
+        *OdysseyTask.shared_metrics,
+    )
+
+    def items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """Generate the tier's worlds; every one is solvable within the cap, by proof."""
+        made = []
+        for index in range(tier.items):
+            world = generate(tier.name, self.name, self.version, tier.name, seed, index)
+            levels = {"success": Level(chance=_CHANCE, ceiling=1.0)}
+            name = f"{tier.name}-{index:03d}" if seed == 0 else f"{tier.name}-{seed}-{index:03d}"
+            data = {"config": dict(world.config), "max_turns": tier.max_turns}
+            made.append(Item(name, data, proof={"plan": [list(command) for command in world.plan]}, levels=levels))
+        return made
+
+    def make_env(self, item: Item, tier: Tier) -> EnergyEnv:
+        """Make the item's world."""
+        return EnergyEnv(config=item.data["config"], max_steps=tier.max_turns)
+
+    def instructions(self, item: Item, arm: Arm, tier: Tier) -> str:
+        """The goal, the costs and the way to act; in ``with-rules`` also yields, patterns and weights."""
+        rules = EnergyRules.from_config(item.data["config"])
+        thermal, wind, solar, battery = rules.capacity
+        # The example moves from item to item and is drawn blindly: a model that copies it is neither right nor wrong
+        # by our choice.
+        example = ", ".join(
+            f'"{name}": {round(uniform("example", item.hash, name) * most)}'
+            for name, most in zip(NAMES, rules.capacity, strict=True)
+        )
+        told = (
+            f"\n\nThese are the rules in full:\n{describe_rules(item.data['config'])}"
+            if arm.options["rules"]
+            else "\n\nHow much a unit of wind and of solar yields changes from day to day. Each follows a pattern that "
+            "comes again after some number of days, not the same for both. The patterns are not told: find them out, "
+            "and use them."
+        )
+        return (
+            f"You run a power grid for {rules.horizon} days. Each turn you say how many units of thermal, wind and "
+            "solar power to run that day, and what the battery does.\n"
+            f"- You may run up to {thermal:g} units of thermal, {wind:g} of wind and {solar:g} of solar. A unit costs "
+            f"{rules.prices[0]:g} (thermal), {rules.prices[1]:g} (wind) or {rules.prices[2]:g} (solar) a day, whatever "
+            "it yields; a unit of thermal yields about 1.\n"
+            f"- The battery holds up to {battery:g}. A number above 0 takes energy out of it for the day's supply, one "
+            "below 0 puts some of the day's supply into it.\n"
+            "- On every day supply must reach the demand and the cost must stay within the budget. "
+            "Three days in a row on which either fails end the game, lost.\n"
+            "- Stability suffers from such days, and from changing the numbers from one day to the next.\n"
+            f"- You win if, after the last day, the mean stability is above {rules.target_stability:g} and thermal "
+            f"power made up less than {rules.target_carbon:g} of all supply.\n"
+            f"You have {tier.max_turns} turns: a turn whose action cannot be used passes no day, and you must get "
+            f"through all {rules.horizon} days."
+            f"{told}\n\n"
+            "Answer each turn with one JSON object between tags, for example "
+            f"<action>{{{example}}}</action> (these numbers only show the form)."
+        )
+
+    def state_key(self, info: Mapping[str, Any]) -> Hashable:
+        """The day. No day comes twice, so nothing counts as a loop here: to command the same again is often right."""
+        return info["state"]["t"]
+
+    def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
+        """Success, how far the game went, and how well the days went that were played."""
+        state, days = info["state"], info["state"]["t"]
+        return {
+            "success": float(solved),
+            "steps_to_success": float(turns) if solved else None,
+            "survived": days / item.data["config"]["horizon"],
+            "stability": state["stability_avg"] if days else None,
+            "thermal_share": state["share_thermal"] if days else None,
+            "violation_rate": info["report"]["violation_days"] / days if days else None,
+        }
+
+    def reference(self, name: str, item: Item, arm: Arm) -> Policy:
+        """``random`` commands uniformly, ``heuristic`` trusts yesterday's weather, ``oracle`` follows the proof."""
+        rules = EnergyRules.from_config(item.data["config"])
+        if name == "random":
+            return Uniform(rules.capacity)
+        if name == "heuristic":
+            return Reactive(rules)
+        if name == "oracle":
+            return Oracle(item.proof["plan"])
+        raise UnknownName("reference", name, self.references)
