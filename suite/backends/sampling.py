@@ -115,16 +115,16 @@ def _nucleus(p: torch.Tensor, top_ps: Sequence[float], uniforms: Sequence[float]
     share = _column(top_ps, p)
     size = p.shape[-1]
     if p.device.type != "cpu" or size <= 2 * _TOP:
-        return _from_sorted(*torch.sort(p, -1, descending=True, stable=True), share, uniforms)
+        return _from_sorted(*torch.sort(p, dim=-1, descending=True, stable=True), share, uniforms)
     ids = p.topk(_TOP, -1).indices.sort(-1).values
-    values, order = torch.sort(p.gather(-1, ids), -1, descending=True, stable=True)
+    values, order = torch.sort(p.gather(-1, ids), dim=-1, descending=True, stable=True)
     inside = values.cumsum(-1) - values < share
     ends = values.gather(-1, (inside.sum(-1, keepdim=True) - 1).clamp(min=0))
     short = (ends <= values[:, -1:])[:, 0]  # never true of NaN
     tokens = _from_sorted(values, ids.gather(-1, order), share, uniforms)
     if bool(short.any()):
         rows = short.nonzero()[:, 0]
-        ordered = torch.sort(p[rows], -1, descending=True, stable=True)
+        ordered = torch.sort(p[rows], dim=-1, descending=True, stable=True)
         tokens[rows] = _from_sorted(*ordered, share[rows], [uniforms[i] for i in rows.tolist()])
     return tokens
 

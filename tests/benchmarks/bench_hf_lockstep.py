@@ -7,6 +7,8 @@ The baseline is the loop that one writes first: all episodes in step, ``model.ge
 whole prompts, turn after turn. Runs of both are interleaved, since machines are noisy.
 """
 
+# ruff: noqa: T201 - a bench prints what it measures
+
 import argparse
 import asyncio
 import importlib.util
@@ -15,6 +17,7 @@ import time
 from pathlib import Path
 
 import torch
+
 from finchmark.suite.backends import GenerateRequest, Message
 from finchmark.suite.backends.hf import HFBackend
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from finchmark.suite.backends.hf import HFBackend  # noqa: E402 - after the skip
 torch.set_num_threads(1)  # toys are too small to share out, and threads that spin slow a busy machine down
 
 TEXT = (
-    """The finch sat on the lamp and looked at the seven stones under the tree. A bird that eats seeds has a strong beak.
+    """The finch sat on the lamp and looked at the seven stones under the tree. A bird that eats seeds has a beak.
 Every year the rain came late, and the small beaks had nothing to eat. Turn the switch on, then turn it off again.
-<action>3</action> is an action, and so is <action>toggle lamp two</action>. What colour is the second lamp? It is blue.
+<action>3</action> is an action, and so is <action>toggle lamp two</action>. What colour is the lamp? It is blue.
 You are a helpful agent. Answer with one word. I think that the answer is nine, because two and seven are nine.
 
 user assistant system User: Assistant: System: 0 1 2 3 4 5 6 7 8 9 Žluťoučký kůň 漢字 🐦 — done.
@@ -58,7 +59,7 @@ def tokenizer():
         eos_token="<|im_end|>",
         pad_token="<|pad|>",
     )
-    made.add_tokens(["<think>", "</think>"])
+    made.add_tokens(["<think>", "</think>", "\n\n"])
     made.chat_template = CHATML
     return made
 
@@ -99,14 +100,14 @@ def speller(tokenizer) -> Callable[..., Any]:
 
     def make(text: str, *, after: str = "assistant\n", more: dict[str, str] | None = None) -> Any:
         size = len(tokenizer)
-        made = llama(tokenizer, hidden_size=size + size % 4, num_attention_heads=2, num_key_value_heads=1)
+        made = llama(tokenizer, hidden_size=-(-size // 4) * 4, num_attention_heads=2, num_key_value_heads=1)
         chains = [[tokenizer.encode(after)[-1], *tokenizer.encode(text), tokenizer.eos_token_id]]
         chains += [
             [tokenizer.encode(a)[-1], *tokenizer.encode(b), tokenizer.eos_token_id] for a, b in (more or {}).items()
         ]
         follows: dict[int, int] = {}
         for chain in chains:
-            for a, b in zip(chain, chain[1:], strict=False):
+            for a, b in pairwise(chain):
                 assert follows.setdefault(a, b) == b, f"{tokenizer.decode([a])!r} is there twice"
         with torch.no_grad():
             for layer in made.model.layers:

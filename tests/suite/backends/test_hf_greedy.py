@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 import torch
+
 from finchmark.suite.backends import Message
 
 QUESTIONS = [
