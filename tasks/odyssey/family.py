@@ -136,7 +136,9 @@ class OdysseyTask(Task):
             if terminated or truncated or tally.hopeless:
                 break
         env.close()
-        metrics = {**self.score(solved=solved, turns=tally.turns, info=info, item=ctx.item), **tally.rates()}
+        declared = {metric.name for metric in self.metrics}
+        rates = {name: rate for name, rate in tally.rates().items() if name in declared}
+        metrics = {**self.score(solved=solved, turns=tally.turns, info=info, item=ctx.item), **rates}
         if stopped is not None:
             return EpisodeResult({**metrics, **self._failed()}, stopped.outcome, stopped.reason)
         if tally.hopeless or tally.usable == 0:
