@@ -64,8 +64,8 @@ class TradeDifficulty:
     min_noise: float
     max_noise: float
     volatility: float = 0.008
-    min_price: float = 20.0
-    max_price: float = 100.0
+    min_price: float = 40.0
+    max_price: float = 120.0
     max_alike: float = 0.95
     min_left: float = 0.25
     min_edge: float = 0.002
@@ -114,7 +114,7 @@ TRADE_PRESETS: Mapping[str, TradeDifficulty] = MappingProxyType(
         "smoke": TradeDifficulty(3, 3, 2, 2, horizon=8, min_noise=0.1, max_noise=0.25),
         "gate": TradeDifficulty(4, 4, 3, 3, horizon=20, min_noise=0.1, max_noise=0.5),
         "lite": TradeDifficulty(5, 9, 4, 6, horizon=120, min_noise=0.25, max_noise=1.0),
-        "challenge": TradeDifficulty(8, 10, 6, 8, horizon=500, min_noise=0.5, max_noise=1.5),
+        "challenge": TradeDifficulty(8, 10, 6, 8, horizon=500, min_noise=0.5, max_noise=1.0, volatility=0.006),
     }
 )
 
