@@ -20,6 +20,7 @@ __all__ = [
     "REACTIVE",
     "Controller",
     "Expectation",
+    "Inducing",
     "Known",
     "LeastSeen",
     "Periodic",
@@ -99,6 +100,37 @@ class Periodic:
         earlier = self._seen[len(self._seen) % self._period :: self._period]
         if earlier:
             return math.fsum(earlier) / len(earlier), True
+        return min(self._seen, default=_UNSEEN), False
+
+
+class Inducing:
+    """Is told nothing: takes the shortest period that all it saw agrees with, and expects the worst until one does.
+
+    A period agrees if at least three days, among them a jump, repeat the days one period before.
+    """
+
+    _NEAR, _JUMP, _LEAST = 0.08, 0.2, 3
+
+    def __init__(self) -> None:
+        self._seen: list[float] = []
+
+    def see(self, value: float) -> None:
+        """Keep it."""
+        self._seen.append(value)
+
+    def _agrees(self, period: int) -> bool:
+        seen = self._seen
+        if any(abs(now - before) > self._NEAR for now, before in zip(seen[period:], seen, strict=False)):
+            return False
+        return max(seen[period:]) - min(seen[period:]) > self._JUMP
+
+    def guess(self) -> tuple[float, bool]:
+        """The mean at this place of the cycle that it found."""
+        days = len(self._seen)
+        for period in range(2, days - self._LEAST + 1):
+            if self._agrees(period):
+                earlier = self._seen[days % period :: period]
+                return math.fsum(earlier) / len(earlier), True
         return min(self._seen, default=_UNSEEN), False
 
 
@@ -214,12 +246,14 @@ def expectations(kind: str, rules: EnergyRules) -> tuple[Expectation, Expectatio
     """What to expect of wind and solar.
 
     Args:
-        kind: ``yesterday``, ``least``, ``period`` (knows the two periods) or ``pattern`` (knows the two patterns).
+        kind: ``yesterday``; ``least``; ``induce`` (finds the periods); ``period`` (is told the two periods); or
+            ``pattern`` (is told the two patterns).
         rules: The world, of which the last two kinds are told their part.
     """
     makers: dict[str, Callable[[Sequence[float], int], Expectation]] = {
         "yesterday": lambda series, period: Yesterday(),
         "least": lambda series, period: LeastSeen(),
+        "induce": lambda series, period: Inducing(),
         "period": lambda series, period: Periodic(period),
         "pattern": lambda series, period: Known(phase_means(series, period)),
     }
@@ -248,6 +282,6 @@ def play(rules: EnergyRules, kind: str, settings: Settings) -> EnergyGrid:
     return grid
 
 
-# The best of the grid in tests/benchmarks/bench_energy.py for worlds of the gate.
-REACTIVE = Settings(margin=0.3, aim=0.002, gain=0.1, rate=40.0)
-KNOWING = Settings(margin=0.5, aim=0.06, gain=0.3, rate=150.0)
+# The best for worlds of the gate of the grid in tests/benchmarks/bench_energy.py.
+REACTIVE = Settings(margin=0.3, aim=0.03, gain=0.3, rate=40.0)
+KNOWING = Settings(margin=0.5, aim=0.03, gain=0.3, rate=150.0)

@@ -170,13 +170,13 @@ def _optimum(start: EnergyGrid, carbon: float) -> np.ndarray | None:
     most = np.repeat(
         [*rules.capacity[:3], rules.capacity[3], rules.capacity[3], *[np.inf] * 4, rules.capacity[3]], days
     )
-    found = linprog(
+    found = linprog(  # pyright: ignore[reportCallIssue]  # see A_ub
         goal,
-        A_ub=matrix,
+        A_ub=matrix,  # pyright: ignore[reportArgumentType]  # SciPy takes sparse matrices here; its stubs do not
         b_ub=np.concatenate(bounds_above),
-        A_eq=balance,
+        A_eq=balance,  # pyright: ignore[reportArgumentType]  # the same
         b_eq=held,
-        bounds=np.column_stack([np.zeros_like(most), most]),
+        bounds=np.column_stack([np.zeros_like(most), most]),  # pyright: ignore[reportArgumentType]  # an array will do
         method="highs",
     )
     if found.status != 0:

@@ -1,6 +1,6 @@
 """How fast the energy world is, on one core, and what knowing its periods is worth.
 
-Run: ``python tests/benchmarks/bench_energy.py`` (about 3 minutes; ``--worlds 30 --long 6`` for a quick look).
+Run: ``python tests/benchmarks/bench_energy.py`` (about 2 minutes; ``--worlds 30 --long 6`` for a quick look).
 
 Machines differ, so a fixed loop of plain Python is timed in the same run, and every rate also stands as its ratio to
 that loop's rate: compare ratios, not rates, between machines. Each figure is the median of several rounds.
@@ -33,7 +33,7 @@ MARGINS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 AIMS = (0.002, 0.01, 0.03, 0.06)
 GAINS = (0.1, 0.3)
 RATES = (40.0, 150.0)
-KINDS = ("yesterday", "least", "period", "pattern")
+KINDS = ("yesterday", "least", "induce", "period", "pattern")
 
 
 def calibrate() -> int:
