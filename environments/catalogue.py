@@ -25,4 +25,9 @@ CATALOGUE = (
         target="finchmark.environments.odyssey.energy:EnergyEnv",
         summary="Run a power grid for weeks; wind and sun follow patterns whose periods nobody tells.",
     ),
+    Entry(
+        name="finchmark/Repo-v1",
+        target="finchmark.environments.odyssey.repo:RepoEnv",
+        summary="Install packages until a project runs; which versions go together is hidden.",
+    ),
 )
