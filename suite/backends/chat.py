@@ -102,8 +102,8 @@ class ChatFormat:
         own = template or getattr(tokenizer, "chat_template", None)
         if isinstance(own, dict):
             own = own.get("default")
-        self.plain = not own
         self.template: str = own or PLAIN
+        self.plain = self.template == PLAIN
         self.end_strings: tuple[str, ...] = ("\n\nUser:", "\n\nSystem:") if self.plain else ()
         self._fast = getattr(tokenizer, "backend_tokenizer", None) if getattr(tokenizer, "is_fast", False) else None
         self._pieces: OrderedDict[str, np.ndarray] = OrderedDict()

@@ -87,19 +87,22 @@ class HFBackend(Backend):
         self.capabilities = Capabilities(
             scheduling="own", concurrency=2 * (self.batch_size or 64), seeds=True, logprobs="full", deterministic=False
         )
-        self._model, self._tokenizer = model_object, tokenizer_object
+        self._model: Any = model_object
+        self._tokenizer: Any = tokenizer_object
         self._given = model_object is not None
         self._attention: str | None = None  # what a model that was handed over had before
         self._weights: Weights | None = None
         self._chat: ChatFormat | None = None
         self._adapter_identity: dict[str, str] | None = None
         self._hash: str | None = None
+        self._dtype_name: str | None = None
         self._description: dict[str, Any] = {}
         self._decode: DecodeLoop | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outbox: list[Ticket] = []
         self._flushing = False
+        self._on_cuda = False
         self._closed = False
 
     # -- who and where
@@ -214,9 +217,12 @@ class HFBackend(Backend):
     def _dtype(self) -> str:
         from .loading import choose_dtype
 
-        if self._given:
-            return str(self._model.dtype).removeprefix("torch.")
-        return choose_dtype(self.dtype, self._device_name())
+        if self._dtype_name is None:
+            if self._given:
+                self._dtype_name = str(self._model.dtype).removeprefix("torch.")
+            else:
+                self._dtype_name = choose_dtype(self.dtype, self._device_name())
+        return self._dtype_name
 
     def locate(self) -> None:
         """Find the weights, fetch them if need be, and load the tokenizer, so that :meth:`identity` is complete.
@@ -274,7 +280,7 @@ class HFBackend(Backend):
             self._model = load_adapter(self._model, self.adapter)
         self._chat.add_ends(getattr(self._model, "generation_config", None))
         place = self._model.get_input_embeddings().weight.device
-        on_cuda = place.type == "cuda"
+        on_cuda = self._on_cuda = place.type == "cuda"
         free = free_memory(place)
         batch_size = self.batch_size or (64 if on_cuda else 32)
         sessions = SessionCache(free // 4 if self.cache_bytes is None else self.cache_bytes)
@@ -322,7 +328,7 @@ class HFBackend(Backend):
             if self._model.config._attn_implementation != self._attention:
                 set_attention(self._model, self._attention)
         self._model = self._tokenizer = self._decode = None
-        if self._description.get("device", "").startswith("cpu") is False and self._description:
+        if self._on_cuda:
             import torch
 
             torch.cuda.empty_cache()

@@ -22,6 +22,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "model_hash",
+    "quietly",
 ]
 
 _MISSING = "The hf backend needs {name}: `pip install 'finchmark[hf]'`."
@@ -37,17 +38,23 @@ def need(*names: str) -> None:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep transformers' progress bars off the terminal."""
+def quietly() -> Iterator[None]:
+    """Keep transformers' warnings and progress bars off the terminal."""
+    from transformers import modeling_gguf_pytorch_utils as gguf
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     level = logging.get_verbosity()
+    bar = getattr(gguf, "tqdm", None)  # one bar that does not heed the switch
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    if bar is not None:
+        gguf.tqdm = lambda things, *_, **__: things  # type: ignore[attr-defined]  # the module imports it for itself
     try:
         yield
     finally:
+        if bar is not None:
+            gguf.tqdm = bar  # type: ignore[attr-defined]  # as above
         logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
@@ -70,7 +77,7 @@ def load_tokenizer(weights: Weights, *, trust_remote_code: bool = False) -> Any:
 
     path, extra = _place(weights)
     try:
-        with _quietly():
+        with quietly():
             return AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code, **extra)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise BackendUnavailable(f"The tokenizer of {weights.name!r} cannot be loaded: {error}") from error
@@ -114,7 +121,7 @@ def load_model(
     elif not device.startswith("cpu"):
         arguments["device_map"] = {"": device}
     try:
-        with _quietly():
+        with quietly():
             if "gguf_file" not in extra:
                 config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
                 if getattr(config, "is_encoder_decoder", False):
@@ -141,7 +148,7 @@ def load_adapter(model: Any, adapter: str) -> Any:
     from peft import PeftModel
 
     try:
-        with _quietly():
+        with quietly():
             merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()  # type: ignore[operator]  # peft's stub says Tensor
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise BackendUnavailable(f"The adapter {adapter!r} cannot be loaded: {error}") from error
@@ -201,7 +208,7 @@ def free_memory(device: Any) -> int:
 def set_attention(model: Any, name: str) -> None:
     """Choose a model's attention function."""
     if hasattr(model, "set_attn_implementation"):
-        with _quietly():
+        with quietly():
             model.set_attn_implementation(name)
     else:
         model.config._attn_implementation = name
@@ -242,7 +249,7 @@ def choose_runner(
         or set(getattr(config, "layer_types", None) or ())
         - {"full_attention", "sliding_attention", "chunked_attention"}
     )
-    before = getattr(model.config, "_attn_implementation", None)
+    before = str(getattr(model.config, "_attn_implementation", None))
     tokens = (np.arange(26, dtype=np.int64) * 37 + 11) % min(int(config.vocab_size), 4096)
     faults = []
 

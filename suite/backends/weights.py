@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _FORMAT = 1  # of the converted folder; counted up when the conversion changes
 _MARK = "finchmark.json"
 _BLOCK = 1 << 20
 _SAMPLES = 16
+
+_MAKING = threading.Lock()  # between threads; the lock on a file is between processes
 
 Kind = Literal["built-in", "folder", "gguf", "cache", "hub"]
 
@@ -182,8 +185,8 @@ def _built_in() -> Path:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target.parent / f".{BUILT_IN}.lock"):
-            if not _is_whole(target):  # another process may have made it while we waited
+        with _MAKING, _locked(target.parent / f".{BUILT_IN}.lock"):
+            if not _is_whole(target):  # another may have made it while we waited
                 _make(target)
     except OSError as error:
         raise BackendUnavailable(
@@ -268,7 +271,7 @@ def _check_gguf(path: Path) -> None:
 
 def _convert(gguf: Path, folder: Path) -> None:
     """Unpack the quantised weights to float32 and save them with the tokenizer, so that later starts are quick."""
-    from .loading import load_model, load_tokenizer
+    from .loading import load_model, load_tokenizer, quietly
 
     weights = Weights(BUILT_IN, gguf, "gguf", _GGUF_SHA256)
     tokenizer = load_tokenizer(weights)
@@ -277,8 +280,9 @@ def _convert(gguf: Path, folder: Path) -> None:
     model.hf_quantizer = None  # the weights are plain now, though transformers remembers that they were not
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quietly():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
 
 
 def _split_digits(tokenizer: Any) -> None:
@@ -411,9 +415,14 @@ def _snapshot(model: str, revision: str | None, *, local: bool, code: bool) -> P
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}); "
             f"name a folder, a .gguf file or {BUILT_IN!r} instead."
         ) from error
-    if local and not _has_weights(path):
+    if _has_weights(path):
+        return path
+    if local:
         return None
-    return path
+    raise BackendUnavailable(
+        f"The weights of {model!r} are not whole: a config.json and .safetensors or .bin files are "
+        f"needed; name a folder, a .gguf file or {BUILT_IN!r} instead."
+    )
 
 
 def _has_weights(path: Path) -> bool:

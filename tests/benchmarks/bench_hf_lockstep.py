@@ -27,10 +27,12 @@ EPISODES, TURNS, TOKENS = 32, 10, 16
 def toys():
     path = Path(__file__).parents[1] / "suite" / "backends" / "conftest.py"
     spec = importlib.util.spec_from_file_location("toys", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     tokenizer = module.tokenizer.__wrapped__() if hasattr(module.tokenizer, "__wrapped__") else module.tokenizer()
-    model = module.llama(tokenizer, max_position_embeddings=4096)
+    model = module.make_llama(tokenizer, max_position_embeddings=4096)
     with torch.no_grad():
         model.lm_head.weight[tokenizer.all_special_ids] = 0  # no reply ends early: both do the same work
     model.generation_config.eos_token_id = None

@@ -49,6 +49,13 @@ def _train(special: list[str], words: int = 420) -> Any:
     return tokenizer
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(request, tmp_path_factory, monkeypatch):
+    """Keep toys out of the user's cache; tests of the real weights use it, since making them takes half a minute."""
+    if request.node.get_closest_marker("weights") is None:
+        monkeypatch.setenv("FINCHMARK_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def tokenizer():
     from transformers import PreTrainedTokenizerFast
@@ -64,7 +71,7 @@ def tokenizer():
     return made
 
 
-def llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
+def make_llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     settings = {
@@ -86,9 +93,15 @@ def llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def llama() -> Callable[..., Any]:
+    """Makes random Llamas."""
+    return make_llama
+
+
+@pytest.fixture(scope="session")
 def model(tokenizer):
     """A random Llama of two layers with grouped heads."""
-    return llama(tokenizer)
+    return make_llama(tokenizer)
 
 
 @pytest.fixture(scope="session")
@@ -98,17 +111,13 @@ def speller(tokenizer) -> Callable[..., Any]:
     The tokens of the text must differ. It begins after the prompt's last token; where the text ends, the turn ends.
     """
 
-    def make(text: str, *, after: str = "assistant\n", more: dict[str, str] | None = None) -> Any:
+    def make(text: str, *, after: str = "assistant\n", last: str = "<|im_end|>") -> Any:
         size = len(tokenizer)
-        made = llama(tokenizer, hidden_size=-(-size // 4) * 4, num_attention_heads=2, num_key_value_heads=1)
-        chains = [[tokenizer.encode(after)[-1], *tokenizer.encode(text), tokenizer.eos_token_id]]
-        chains += [
-            [tokenizer.encode(a)[-1], *tokenizer.encode(b), tokenizer.eos_token_id] for a, b in (more or {}).items()
-        ]
+        made = make_llama(tokenizer, hidden_size=-(-size // 4) * 4, num_attention_heads=2, num_key_value_heads=1)
+        chain = [tokenizer.encode(after)[-1], *tokenizer.encode(text), *tokenizer.encode(last)]
         follows: dict[int, int] = {}
-        for chain in chains:
-            for a, b in pairwise(chain):
-                assert follows.setdefault(a, b) == b, f"{tokenizer.decode([a])!r} is there twice"
+        for a, b in pairwise(chain):
+            assert follows.setdefault(a, b) == b, f"{tokenizer.decode([a])!r} is there twice"
         with torch.no_grad():
             for layer in made.model.layers:
                 layer.self_attn.o_proj.weight.zero_()

@@ -112,7 +112,10 @@ def test_thinking_over_its_budget_is_closed_and_the_reply_goes_on(serve, ask, sp
     budget = 6
     done = serve(lambda b: b.generate(ask(max_tokens=60, think_budget=budget)), served=thinker(speller))
     assert done.text == "<action>lamp 3"
-    assert done.reasoning == tokenizer.decode(tokenizer.encode(f"<think>{THOUGHT}")[:budget]).removeprefix("<think>").strip()
+    assert (
+        done.reasoning
+        == tokenizer.decode(tokenizer.encode(f"<think>{THOUGHT}")[:budget]).removeprefix("<think>").strip()
+    )
     assert done.reasoning_tokens == budget + len(tokenizer.encode("\n</think>\n\n"))
 
 
