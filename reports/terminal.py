@@ -10,7 +10,8 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..leaderboard.standings import standings
+from ..leaderboard.entries import entries
+from ..leaderboard.standings import Standing, rows
 from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
 from ..suite.records import Outcome, Sample
@@ -18,7 +19,6 @@ from ..suite.registry import Registry
 from ..suite.store import StoredRun
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.table import Table
 
 __all__ = ["dry_run_text", "entry_text", "results_text", "run_text", "transcript_text"]
@@ -72,8 +72,9 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         all_metrics: All metrics, not only the deciding one and pass@k.
         width: The terminal's width; None: as wide as needed.
     """
-    frame = standings(runs)
-    shown = frame if all_metrics else frame[frame["primary"] | _largest_pass(frame)]
+    every = _standings(runs)
+    passes = _common_passes(every)
+    shown = [row for row in every if all_metrics or row.primary or (*_column(row), row.metric) in passes]
     table = _table(
         "model",
         "task",
@@ -90,7 +91,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         "refused>",
         "errors>",
     )
-    for row in shown.itertuples():
+    for row in shown:
         table.add_row(
             *map(
                 _cell,
@@ -113,15 +114,15 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             )
         )
     notes = []
-    if shown["sparse"].any():
+    if any(row.sparse for row in shown):
         notes.append(
             "* sparse: under 30 items or 5 expected events; the interval is rough; one item is no claim about others."
         )
-    methods = ", ".join(dict.fromkeys(str(m) for m in shown["method"]))
+    methods = ", ".join(dict.fromkeys(row.method for row in shown))
     notes.append(
         f"Intervals are over items ({methods}). Invalid and refused samples are failures; errors are not scored."
     )
-    for row in shown[shown["flag"] != ""].itertuples():
+    for row in (row for row in shown if row.flag):
         note = f"{row.model}, {row.task}, {row.arm}: {row.flag}."
         if note not in notes:
             notes.append(note)
@@ -135,13 +136,23 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     return "\n".join([_draw(table, width), *(str(_cell(n)) for n in notes)])
 
 
-def _largest_pass(frame: pd.DataFrame) -> Any:
-    """Marks, per run and column, pass@k of the largest k above 1."""
-    import pandas as pd
+def _standings(runs: Sequence[StoredRun]) -> list[Standing]:
+    found = [row for entry in entries(runs) for row in rows(entry)]
+    return sorted(found, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
 
-    k = pd.to_numeric(frame["metric"].str.extract(r"^pass@(\d+)$")[0])
-    largest = k.groupby([frame[c] for c in ("model", "task", "version", "tier", "arm", "items_hash")]).transform("max")
-    return (k == largest) & (k > 1)
+
+def _column(row: Standing) -> tuple[object, ...]:
+    return row.task, row.version, row.tier, row.arm, row.items_hash
+
+
+def _common_passes(every: Sequence[Standing]) -> set[tuple[object, ...]]:
+    """Per column its pass@k of the largest k that all its runs have: at different k nothing can be compared."""
+    have: dict[tuple[object, ...], dict[str, set[int]]] = {}
+    for row in every:
+        if row.metric.startswith("pass@"):
+            have.setdefault(_column(row), {}).setdefault(row.model, set()).add(int(row.metric.removeprefix("pass@")))
+    largest = {column: max(set.intersection(*ks.values()), default=0) for column, ks in have.items()}
+    return {(*column, f"pass@{k}") for column, k in largest.items() if k > 1}
 
 
 def duplicate_share(run: StoredRun) -> float | None:

@@ -117,7 +117,7 @@ def run(
     quiet: Quiet = None,
 ) -> None:
     """Evaluate a model on tasks. The same command again goes on where the last one stopped."""
-    given = {k: v for k, v in locals().items() if k not in ("config", "dry_run") and v is not None}
+    given: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("config", "dry_run") and v is not None}
     if config is not None:
         from .runfile import read_run_file
 

@@ -95,7 +95,8 @@ def _hf() -> list[Finding]:
         )
     from .backends.weights import where
 
-    found.append(Finding("weights smollm2", "ok", where("smollm2")))
+    weights = where("smollm2")
+    found.append(Finding("weights smollm2", "ok" if weights.kind else "missing", weights.detail))
     return found
 
 

@@ -12,14 +12,12 @@ with its log. Rounds are interleaved, because machines are noisy; the ratios are
 # ruff: noqa: T201 - a bench prints what it measures
 
 import argparse
-import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 TOKENS = 16
 PLAYERS = ("bare", "lm-eval", "inspect", "finchmark")
@@ -30,19 +28,45 @@ def observation(episode, turn):
 
 
 def save_toy(folder, uneven):
+    """A random Llama of two layers; its replies end by chance if ``uneven``, and never otherwise."""
     import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    path = Path(__file__).parents[1] / "suite" / "backends" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("toys", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    tokenizer = module.tokenizer.__wrapped__() if hasattr(module.tokenizer, "__wrapped__") else module.tokenizer()
-    model = module.llama(tokenizer, max_position_embeddings=4096)
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    special = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    words.train_from_iterator([observation(e, t) for e in range(20) for t in range(20)], trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|pad|>"
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=4096,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
     with torch.no_grad():
         model.lm_head.weight[tokenizer.all_special_ids] = 0
+    # About one token in fourteen ends a reply, so that replies of 16 at most are anything from 1 to 16 tokens long.
     ends = list(range(40, 70)) if uneven else None
-    model.generation_config.eos_token_id = ends
-    model.config.eos_token_id = ends
+    model.generation_config.eos_token_id = model.config.eos_token_id = ends
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
