@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ..leaderboard.entries import entries
@@ -133,7 +134,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
                 f"{run.manifest.label}: {100 * twins:.0f} % of samples read the same as another of their item; "
                 "several samples of an item are then worth less than they seem."
             )
-    return "\n".join([_draw(table, width), *(str(_cell(n)) for n in notes)])
+    return "\n".join([_draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)])
 
 
 def _standings(runs: Sequence[StoredRun]) -> list[Standing]:
