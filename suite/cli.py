@@ -152,7 +152,7 @@ def run(
         _print(dry_run_text(prepared, folder))
         return
     if not quiet:
-        _say(f"{prepared.expected} samples into {folder}")
+        _say(f"{prepared.expected} samples into {folder}; loading {prepared.manifest.label}")
     try:
         done = run_prepared(prepared, folder, concurrency=concurrency, retries=retries, watcher=make_watcher(quiet))
     except KeyboardInterrupt:

@@ -145,8 +145,10 @@ class LiveProgress(Watcher):
             parts.append(f"{t.invalid} invalid")
         if t.errors:
             parts.append(f"{t.errors} errors")
-        bar = ProgressBar(total=max(1, t.expected), completed=t.before + t.done, width=48)
-        return Group(table, bar, Text(" · ".join(parts), style="dim"))
+        bar = ProgressBar(total=max(1, t.expected), completed=t.before + t.done, width=32)
+        foot = Table.grid(padding=(0, 1))
+        foot.add_row(bar, Text(" · ".join(parts), style="dim"))
+        return Group(table, foot)
 
     def _cell(self, key: tuple[str, str]) -> str:
         count = len(self._tally.values[key])
