@@ -40,6 +40,7 @@ class _Layer(CacheLayerMixin):
 
     def __init__(self, arena: Arena) -> None:
         super().__init__()
+        self.is_initialized = False  # transformers 4 leaves it out
         self.arena = arena
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor | None = None) -> None:

@@ -231,7 +231,7 @@ def choose_runner(
         own_attention: Whether the model's attention function may be replaced by a quicker one.
 
     Returns:
-        The runner, and one word for how it runs.
+        The runner, and how it runs: one word, and what spoke against better ways.
 
     Raises:
         BackendUnavailable: No way agrees.
@@ -284,7 +284,7 @@ def choose_runner(
             else:
                 runner.clear()
                 sessions.clear()
-                return runner, name
+                return runner, name if not faults else f"{name} ({'; '.join(faults)})"
     raise BackendUnavailable(
         f"The hf backend cannot run models of the kind {getattr(config, 'model_type', '?')!r}: {'; '.join(faults)}"
     )

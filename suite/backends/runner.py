@@ -419,6 +419,7 @@ class PaddedRunner:
         self._keeps = _accepts(model, "logits_to_keep")
         self._positions = _accepts(model, "position_ids")
         self._masks = _accepts(model, "attention_mask")
+        self._counts = "cache_position" in inspect.signature(model.forward).parameters  # transformers 4
         self.clear()
 
     def clear(self) -> None:
@@ -473,6 +474,9 @@ class PaddedRunner:
             inputs["attention_mask"] = self._mask
         if self._keeps:
             inputs["logits_to_keep"] = 1
+        if self._counts and self._mask is not None:
+            width = self._mask.shape[1]
+            inputs["cache_position"] = torch.arange(width - ids.shape[1], width, device=self.device)
         out = self.model(**inputs)
         for name in ("past_key_values", "cache_params", "state"):
             if out.get(name) is not None:

@@ -276,6 +276,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     weights = Weights(BUILT_IN, gguf, "gguf", _GGUF_SHA256)
     tokenizer = load_tokenizer(weights)
     _split_digits(tokenizer)
+    tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token = "<|im_start|>", "<|im_end|>", "<|im_end|>"
     model: Any = load_model(weights, dtype="float32", device="cpu")
     model.hf_quantizer = None  # the weights are plain now, though transformers remembers that they were not
     if hasattr(model.config, "quantization_config"):

@@ -196,7 +196,7 @@ def test_other_architectures_agree_with_generate(serve, ask, by_generate, tokeni
         return await asyncio.gather(*map(backend.generate, requests)), backend.describe()["way"]
 
     done, way = serve(use, served=model)
-    assert way in ("grouped", "arena")
+    assert way.split()[0] in ("grouped", "arena")
     _check(done, requests, by_generate, tokenizer, model)
 
 
@@ -208,7 +208,7 @@ def test_a_recurrent_model_is_served_in_waves(serve, ask, by_generate, tokenizer
         return await asyncio.gather(*map(backend.generate, requests)), backend.describe()["way"]
 
     done, way = serve(use, served=model)
-    assert way == "padded"
+    assert way.startswith("padded")
     _check(done, requests, by_generate, tokenizer, model)
 
 
@@ -225,7 +225,7 @@ def test_the_padded_way_agrees_with_generate(serve, ask, by_generate, tokenizer,
         return await asyncio.gather(*map(backend.generate, requests)), backend.describe()["way"]
 
     done, way = serve(use, batch_size=4)
-    assert way == "padded"
+    assert way.startswith("padded")
     _check(done, requests, by_generate, tokenizer, model)
 
 
