@@ -252,6 +252,8 @@ def transcript_text(run: StoredRun, which: str) -> str:
         lines.append(
             _block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing")
         )
+    if sample.turns and sample.turns[-1].after:
+        lines += ["", _block("ends with", sample.turns[-1].after)]
     if sample.error:
         lines += ["", sample.error]
     return "\n".join(lines)

@@ -95,8 +95,9 @@ class Call(Record):
 class Turn(Record):
     """One turn of an episode: what a seat saw, what it was asked to complete, what it did.
 
-    ``action`` is the text handed to the world; ``usable`` is false when the world could not use it. ``instructions`` is
-    the hash of what held for the whole episode; its text is kept once in the store.
+    ``action`` is the text handed to the world; ``usable`` is false when the world could not use it. ``after`` is what
+    the world answered to the last action, which no further observation shows. ``instructions`` is the hash of what
+    held for the whole episode; its text is kept once in the store.
     """
 
     index: int
@@ -106,6 +107,7 @@ class Turn(Record):
     calls: tuple[Call, ...] = ()
     action: str | None = None
     usable: bool = True
+    after: str = ""
     scores: dict[str, float] = Field(default_factory=dict)
 
 

@@ -157,12 +157,20 @@ class Episode:
         self._open = (seat, seen, action.text)
         return action
 
-    def judge(self, action: str | None, *, usable: bool = True, scores: Mapping[str, float] | None = None) -> None:
+    def judge(
+        self,
+        action: str | None,
+        *,
+        usable: bool = True,
+        after: str = "",
+        scores: Mapping[str, float] | None = None,
+    ) -> None:
         """Record what became of the last answer.
 
         Args:
             action: The text that the world got, None where no action was found in the answer.
             usable: Whether the world could use it.
+            after: What the world answered, where no further turn will show it.
             scores: Numbers of this turn.
         """
         if self._open is None:
@@ -178,6 +186,7 @@ class Episode:
                 calls=self._models[seat].drain(),
                 action=action,
                 usable=usable,
+                after=after,
                 scores=dict(scores or {}),
             )
         )

@@ -125,7 +125,6 @@ class OdysseyTask(Task):
             if not usable and not tagged:
                 # What the world says of the whole reply would only lead a small model to repeat it.
                 text = text.replace(info["feedback"], _NO_TAG, 1) if info["feedback"] else f"{_NO_TAG}\n{text}"
-            ctx.judge(action, usable=usable)
             tally.turns += 1
             tally.streak = 0 if usable else tally.streak + 1
             if usable:
@@ -133,7 +132,9 @@ class OdysseyTask(Task):
                 tally.loops += (before, action) in seen
                 seen.add((before, action))
             solved = terminated and float(reward) >= 1.0
-            if terminated or truncated or tally.hopeless:
+            ended = terminated or truncated or tally.hopeless or turn + 1 == ctx.tier.max_turns
+            ctx.judge(action, usable=usable, after=text if ended else "")
+            if ended:
                 break
         env.close()
         declared = {metric.name for metric in self.metrics}
