@@ -18,6 +18,8 @@ _STEP = 16  # lengths are rounded up to it, so that kernels meet few shapes and 
 _DONORS = 16  # how many of the latest sessions a new one looks at for a common beginning
 _MIN_DONATED = 16  # a common beginning shorter than this is not worth the copying
 
+Pair = tuple[torch.Tensor, torch.Tensor]
+
 
 def round_up(length: int, step: int = _STEP) -> int:
     """Round up to a multiple of ``step``."""
@@ -144,18 +146,22 @@ class Arena(Cache):
                 assert x is not None
                 x[target, :, :length] = x[source, :, :length]
 
-    def take(self, slot: int, length: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Copy a row's first ``length`` positions out, one pair a layer."""
-        taken = []
-        for layer in self._ready:
-            assert layer.keys is not None
-            assert layer.values is not None
-            taken.append((layer.keys[slot, :, :length].clone(), layer.values[slot, :, :length].clone()))
+    def take(self, slot: int, length: int) -> list[Pair | None]:
+        """Copy a row's first ``length`` positions out; None for layers that use another's keys and values."""
+        taken: list[Pair | None] = []
+        for layer in self.layers:
+            if layer.keys is None or layer.values is None:  # type: ignore[union-attr]  # all layers are ours
+                taken.append(None)
+            else:
+                taken.append((layer.keys[slot, :, :length].clone(), layer.values[slot, :, :length].clone()))
         return taken
 
-    def put(self, slot: int, pairs: list[tuple[torch.Tensor, torch.Tensor]], length: int) -> None:
+    def put(self, slot: int, pairs: list[Pair | None], length: int) -> None:
         """Copy the first ``length`` positions of what :meth:`take` gave into a slot."""
-        for layer, (keys, values) in zip(self.layers, pairs, strict=True):
+        for layer, pair in zip(self.layers, pairs, strict=True):
+            if pair is None:
+                continue
+            keys, values = pair
             assert isinstance(layer, _Layer)
             if not layer.is_initialized:
                 layer.lazy_initialization(keys[None], values[None])
@@ -171,16 +177,16 @@ class Kept:
 
     Args:
         tokens: Its tokens so far, ``[n]``.
-        pairs: Their keys and values, one pair a layer, ``[kv_heads, n, dim]`` each.
+        pairs: Their keys and values, one pair a layer, ``[kv_heads, n, dim]`` each; None where a layer has none.
     """
 
     tokens: np.ndarray
-    pairs: list[tuple[torch.Tensor, torch.Tensor]]
+    pairs: list[Pair | None]
 
     @property
     def size(self) -> int:
         """Bytes of the keys and values."""
-        return sum(x.numel() * x.element_size() for pair in self.pairs for x in pair)
+        return sum(x.numel() * x.element_size() for pair in self.pairs if pair is not None for x in pair)
 
 
 class SessionCache:
