@@ -36,6 +36,8 @@ _UNSEEN = 0.55
 _PROBE = 1.0
 _THERMAL_MARGIN = 0.015
 _SURE_MARGIN = 0.04
+# Covers the rounding of commands to two decimals.
+_BUDGET_SLACK = 0.1
 
 
 class Expectation(Protocol):
@@ -231,7 +233,8 @@ class Controller:
         thermal = self._fill(demand, yields, thermal_yield)
         for k in best[::-1]:
             saved = prices[k] - rules.prices[0] * yields[k] / thermal_yield
-            excess = rules.prices[0] * thermal + prices[0] * level[0] + prices[1] * level[1] - budget
+            cost = rules.prices[0] * thermal + prices[0] * level[0] + prices[1] * level[1]
+            excess = cost + _BUDGET_SLACK - budget
             if excess > 0 and saved > 0.1:
                 level[k] -= max(0.0, min(level[k] - _PROBE, excess / saved + 0.01))
                 thermal = self._fill(demand, yields, thermal_yield)
@@ -283,5 +286,5 @@ def play(rules: EnergyRules, kind: str, settings: Settings) -> EnergyGrid:
 
 
 # The best for worlds of the gate of the grid in tests/benchmarks/bench_energy.py.
-REACTIVE = Settings(margin=0.3, aim=0.03, gain=0.3, rate=40.0)
-KNOWING = Settings(margin=0.5, aim=0.03, gain=0.3, rate=150.0)
+REACTIVE = Settings(margin=0.3, aim=0.06, gain=0.1, rate=150.0)
+KNOWING = Settings(margin=0.5, aim=0.06, gain=0.3, rate=150.0)

@@ -1,6 +1,6 @@
 """How fast the energy world is, on one core, and what knowing its periods is worth.
 
-Run: ``python tests/benchmarks/bench_energy.py`` (about 2 minutes; ``--worlds 30 --long 6`` for a quick look).
+Run: ``python tests/benchmarks/bench_energy.py`` (2 to 4 minutes; ``--worlds 30 --long 6`` for a quick look).
 
 Machines differ, so a fixed loop of plain Python is timed in the same run, and every rate also stands as its ratio to
 that loop's rate: compare ratios, not rates, between machines. Each figure is the median of several rounds.

@@ -177,9 +177,10 @@ class TestPlay:
         # 70 thermal and 95 wind cost exactly the budget of 400; 70 and 60 supply exactly the demand.
         assert started().step(action)[4]["state"]["stability"] == pytest.approx(stability)
 
-    def test_a_day_with_both_faults_names_both(self):
-        feedback = started(flat(budget=[100.0] * 4)).step(say(50))[4]["feedback"]
-        assert feedback == (
+    def test_a_day_with_both_faults_has_no_stability_left_and_names_both(self):
+        info = started(flat(budget=[100.0] * 4)).step(say(50))[4]
+        assert info["state"]["stability"] == 0
+        assert info["feedback"] == (
             "Day 1: demand was missed by 50.00 and the budget was overrun by 50.00. "
             "Days with a violation in a row: 1 (3 end the game)."
         )
