@@ -6,6 +6,7 @@ import json
 import math
 import string
 from collections.abc import Mapping
+from operator import mul
 from typing import Any
 
 import gymnasium
@@ -224,17 +225,15 @@ class _Exact:
     def __init__(self, rules: TradeRules, days: int) -> None:
         self.rules = rules
         self.path = [[round(price * _TICKS) for price in prices] for prices in rules.price_path(days)]
+        self.prices = [[price / _TICKS for price in prices] for prices in self.path]
         self.factors = [[round(value, DECIMALS) for value in values] for values in rules.factor_path(days)]
         self.number = {stock: index for index, stock in enumerate(rules.stocks)}
         self.restart()
 
     def restart(self) -> None:
         self.day = 0
-        self.cash = round(self.rules.cash * _TICKS)
+        self.cash = self.value = round(self.rules.cash * _TICKS)
         self.held = [0] * len(self.rules.stocks)
-
-    def value(self) -> int:
-        return self.cash + sum([p * q for p, q in zip(self.path[self.day], self.held, strict=True)])
 
     def trade(self, action: str) -> tuple[bool, float, str]:
         """Carry out an order, or say why not."""
@@ -250,9 +249,10 @@ class _Exact:
                 f'{{"sell": {{"{one}": 3}}, "buy": {{"{other}": 2}}}}, or {{}} to wait. '
                 "Nothing was traded and the market waits, but the step counts.",
             )
-        before = self.value()
+        before = self.value
         self.cash, self.held = cash, held
         self.day += 1
+        self.value = cash + sum(map(mul, self.path[self.day], held))
         done = [
             f"{verb} {', '.join([f'{quantity} {stock}' for stock, quantity in shares.items()])}"
             for verb, shares in (("sold", order.sell), ("bought", order.buy))
@@ -260,7 +260,7 @@ class _Exact:
         ]
         feedback = f"You {' and '.join(done)}." if done else "You waited."
         # The quotient of whole numbers is correct however large they are.
-        return True, math.log(self.value() / before), feedback
+        return True, math.log(self.value / before), feedback
 
     def _after(self, order: Order) -> tuple[int, list[int]]:
         prices, cash, held = self.path[self.day], self.cash, self.held.copy()
@@ -284,11 +284,11 @@ class _Exact:
         day, rules = self.day, self.rules
         lines = [f"Day {day}"]
         lines += [
-            f"{stock}: {price / _TICKS:.4f}, {quantity} held"
-            for stock, price, quantity in zip(rules.stocks, self.path[day], self.held, strict=True)
+            f"{stock}: {price:.4f}, {quantity} held"
+            for stock, price, quantity in zip(rules.stocks, self.prices[day], self.held, strict=True)
         ]
         lines.append(f"Cash: {_money(self.cash)}")
-        lines.append(f"Total value: {self.value() / _TICKS:.2f}")
+        lines.append(f"Total value: {self.value / _TICKS:.2f}")
         if day < rules.days:
             changes = [
                 f"{name} {signed(change)}" for name, change in zip(rules.factors, rules.changes[day], strict=True)
@@ -302,8 +302,8 @@ class _Exact:
         return {
             "t": self.day,
             "cash": self.cash / _TICKS,
-            "positions": [float(quantity) for quantity in self.held],
-            "prices": [price / _TICKS for price in self.path[self.day]],
+            "positions": list(map(float, self.held)),
+            "prices": self.prices[self.day].copy(),
             "variables_state": self.factors[self.day].copy(),
         }
 

@@ -47,6 +47,10 @@ def _no_constant(text: str) -> Any:
     raise BadOrder(f"{text} is no quantity.")
 
 
+# Made once: `json.loads` with hooks makes one at every call.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
 def _shown(value: Any) -> str:
     """A JSON value in words; lists and objects by their kind, however deep they are."""
     if isinstance(value, (list, dict)):
@@ -73,7 +77,7 @@ def read_order(text: str, stocks: Sequence[str]) -> Order:
     if len(text) > MAX_TEXT:
         raise BadOrder(f"It is longer than {MAX_TEXT} characters.")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except BadOrder:
         raise
     except (ValueError, RecursionError):

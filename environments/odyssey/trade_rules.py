@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,17 +110,20 @@ class TradeRules:
         changes, news = [], []
         for day in range(1, days + 1):
             entry = timeline.get(f"day_{day}")
-            _need(
-                isinstance(entry, Mapping) and "variable_changes" in entry,
-                f"'timeline' has no 'variable_changes' for day_{day}; 'num_days' asks for day_1 to day_{days}.",
-            )
+            if not isinstance(entry, Mapping) or "variable_changes" not in entry:
+                raise UsageError(
+                    f"Trade config: 'timeline' has no 'variable_changes' for day_{day}; 'num_days' asks for day_1 to "
+                    f"day_{days}."
+                )
             changes.append(_numbers(entry["variable_changes"], len(factors), f"'timeline', day_{day}"))
             text = entry.get("news_text")
-            _need(
-                text is None
-                or (isinstance(text, str) and text.isprintable() and text.isascii() and len(text) < 10_000),
-                f"'news_text' of day_{day} is one line of ASCII text, or absent, not {quote(repr(text))}.",
-            )
+            if text is not None and not (
+                isinstance(text, str) and text.isprintable() and text.isascii() and len(text) < 10_000
+            ):
+                raise UsageError(
+                    f"Trade config: 'news_text' of day_{day} is one line of ASCII text, or absent, not "
+                    f"{quote(repr(text))}."
+                )
             news.append(text)
         return cls(stocks, factors, matrix, prices, start, cash, noise, seed, tuple(changes), tuple(news))
 
@@ -181,16 +183,14 @@ def _names(value: Any, key: str) -> tuple[str, ...]:
 
 
 def _numbers(value: Any, count: int, what: str, *, low: float = -_LARGEST) -> tuple[float, ...]:
-    _need(_is_list(value) and len(value) == count, f"{what} is a list of {count} numbers, not {quote(repr(value))}.")
+    # Messages are made where they are needed only: a config has thousands of numbers.
+    if not _is_list(value) or len(value) != count:
+        raise UsageError(f"Trade config: {what} is a list of {count} numbers, not {quote(repr(value))}.")
     for number in value:
-        _need(
-            isinstance(number, (int, float))
-            and not isinstance(number, bool)
-            and math.isfinite(number)
-            and low <= number <= _LARGEST,
-            f"{what}: {quote(repr(number))} is no number from {low:g} to {_LARGEST:g}.",
-        )
-    return tuple(float(number) for number in value)
+        # Not a number fails the comparison.
+        if not isinstance(number, (int, float)) or isinstance(number, bool) or not low <= number <= _LARGEST:
+            raise UsageError(f"Trade config: {what}: {quote(repr(number))} is no number from {low:g} to {_LARGEST:g}.")
+    return tuple(map(float, value))
 
 
 def signed(number: float) -> str:

@@ -195,6 +195,10 @@ class TestPlay:
         config = changed(initial_prices=[33.3333, 20.0], initial_cash=99.9999)
         assert started(config).step('{"buy": {"S0": 3}}')[4]["state"]["cash"] == 0.0
 
+    def test_one_tick_too_little_is_too_little(self):
+        config = changed(initial_prices=[33.3333, 20.0], initial_cash=99.9998)
+        assert started(config).step('{"buy": {"S0": 3}}')[4]["usable"] is False
+
     def test_what_is_shown_is_enough_to_compute_any_order(self):
         env = TradeEnv(difficulty="lite")
         observation, _ = env.reset(seed=4)
@@ -212,8 +216,8 @@ class TestPlay:
             assert info["usable"], info["feedback"]
 
     def test_no_price_falls_below_the_floor(self):
-        config = changed(dependency_matrix=[[-100.0, 0.0], [0.0, 0.0]])
-        assert started(config).step("{}")[4]["state"]["prices"][0] == 0.1
+        config = changed(dependency_matrix=[[-100.0, 0.0], [-39.9, 0.0]])
+        assert started(config).step("{}")[4]["state"]["prices"] == [0.1, 0.1]
 
     def test_the_closing_day_keeps_its_prices_and_has_no_news(self):
         env = started(max_steps=9)
@@ -558,6 +562,13 @@ class TestReferenceRules:
         _, _, _, _, info = started(reference_rules=True).step('{"sell": {"S0": -1000}}')
         assert info["state"]["cash"] == 100.0 - 10_000.0
         assert info["state"]["positions"] == [1000.0, 0.0]
+
+    def test_a_sale_of_more_than_is_held_sells_all_that_is_held(self):
+        env = started(reference_rules=True)
+        env.step('{"buy": {"S0": 2}}')
+        _, _, _, _, info = env.step('{"sell": {"S0": 1e9, "S1": "x"}}')
+        assert info["state"]["cash"] == 101.0
+        assert info["state"]["positions"] == [0.0, 0.0]
 
     def test_too_large_a_purchase_is_dropped_in_silence_and_the_day_passes(self):
         _, _, _, _, info = started(reference_rules=True).step('{"buy": {"S0": 11, "S1": 5}}')
