@@ -14,7 +14,7 @@ from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
 from ...suite.seeds import uniform
 from ...suite.task import Arm, Item, Tier
-from .energy_policies import Oracle, Reactive, Uniform
+from .energy_policies import Oracle, Reactive, Uniform, say
 from .family import OdysseyTask
 
 __all__ = ["Energy"]
@@ -71,7 +71,7 @@ class Energy(OdysseyTask):
             direction="lower",
             ceiling=0.0,
         ),
-        *OdysseyTask.shared_metrics,
+        *(metric for metric in OdysseyTask.shared_metrics if metric.name == "unusable_rate"),
     )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
@@ -93,12 +93,6 @@ class Energy(OdysseyTask):
         """The goal, the costs and the way to act; in ``with-rules`` also yields, patterns and weights."""
         rules = EnergyRules.from_config(item.data["config"])
         thermal, wind, solar, battery = rules.capacity
-        # The example moves from item to item and is drawn blindly: a model that copies it is neither right nor wrong
-        # by our choice.
-        example = ", ".join(
-            f'"{name}": {round(uniform("example", item.hash, name) * most)}'
-            for name, most in zip(NAMES, rules.capacity, strict=True)
-        )
         told = (
             f"\n\nThese are the rules in full:\n{describe_rules(item.data['config'])}"
             if arm.options["rules"]
@@ -122,12 +116,35 @@ class Energy(OdysseyTask):
             f"You have {tier.max_turns} turns: a turn whose action cannot be used passes no day, and you must get "
             f"through all {rules.horizon} days."
             f"{told}\n\n"
-            "Answer each turn with one JSON object between tags, for example "
-            f"<action>{{{example}}}</action> (these numbers only show the form)."
+            "Answer each turn with nothing but one JSON object in tags: "
+            '<action>{"thermal": number, "wind": number, "solar": number, "battery": number}</action>'
+        )
+
+    def practice(self, item: Item) -> tuple[tuple[str, str], ...]:
+        """Two commands in words and tags, their numbers drawn blindly, so that to copy them is no policy of ours."""
+        most = item.data["config"]["capacity"]
+
+        def pick(turn: int) -> tuple[int, ...]:
+            return tuple(round(uniform("practice", item.hash, turn, name) * most[name]) for name in NAMES)
+
+        thermal, wind, solar, battery = pick(0)
+        first = thermal, wind, solar, -battery
+        second = pick(1)
+        return (
+            (
+                f"First show that you know how to answer: how do you run {thermal} of thermal, {wind} of wind and "
+                f"{solar} of solar, and put {battery} into the battery?",
+                say(first),
+            ),
+            (
+                f"And how do you run {second[0]} of thermal, {second[1]} of wind and {second[2]} of solar, and take "
+                f"{second[3]} out of the battery?",
+                say(second),
+            ),
         )
 
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
-        """The day. No day comes twice, so nothing counts as a loop here: to command the same again is often right."""
+        """The day: it never comes back, so Energy has no loops and no loop ratio."""
         return info["state"]["t"]
 
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:

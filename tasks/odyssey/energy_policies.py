@@ -13,7 +13,7 @@ from ...environments.odyssey.energy_rules import NAMES, EnergyRules
 from ...suite.backends.base import GenerateRequest
 from ...suite.seeds import uniform
 
-__all__ = ["Morning", "Oracle", "Reactive", "Uniform", "read_morning"]
+__all__ = ["Morning", "Oracle", "Reactive", "Uniform", "read_morning", "say"]
 
 _N = r"(-?\d+(?:\.\d+)?)"
 _DAYS = re.compile(r"Days over: (\d+) of (\d+)")
@@ -70,8 +70,14 @@ def read_morning(text: str) -> Morning:
     )
 
 
-def _say(command: Command | Sequence[float], decimals: int = 2) -> str:
-    numbers = (round(float(value), decimals) for value in command)
+def say(command: Command | Sequence[float], decimals: int = 2) -> str:
+    """Write a command as an agent's reply.
+
+    Args:
+        command: Thermal, wind, solar, battery.
+        decimals: To round to; whole numbers stay whole.
+    """
+    numbers = (round(value, decimals) for value in command)
     return f"<action>{json.dumps(dict(zip(NAMES, numbers, strict=True)))}</action>"
 
 
@@ -90,7 +96,7 @@ class Uniform:
         thermal, wind, solar, battery = (
             uniform("energy", name, request.seed) * most for name, most in zip(NAMES, self._capacity, strict=True)
         )
-        return _say((thermal, wind, solar, 2 * battery - self._capacity[3]))
+        return say((thermal, wind, solar, 2 * battery - self._capacity[3]))
 
 
 class Reactive:
@@ -110,7 +116,7 @@ class Reactive:
         if morning.days > self._seen and morning.output is not None and morning.supply is not None:
             self._controller.see(morning.rated, morning.output, morning.supply)
             self._seen = morning.days
-        return _say(self._controller.command(morning.demand, morning.budget))
+        return say(self._controller.command(morning.demand, morning.budget))
 
 
 class Oracle:
@@ -125,4 +131,4 @@ class Oracle:
 
     def reply(self, request: GenerateRequest) -> str:
         """Command what the plan says for the day."""
-        return _say(self._plan[read_morning(request.messages[-1].content).days], decimals=3)
+        return say(self._plan[read_morning(request.messages[-1].content).days], decimals=3)

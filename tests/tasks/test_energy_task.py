@@ -142,28 +142,41 @@ def test_the_instructions_tell_costs_ranges_and_targets_in_both_arms(arm, gate_i
         assert piece in text
 
 
-def test_the_example_in_the_instructions_is_usable_and_moves_from_item_to_item(gate_items):
-    examples = set()
+def test_the_practice_turns_are_usable_and_move_from_item_to_item(gate_items):
+    seen = set()
     for item in gate_items[:20]:
-        action, tagged = find_action(ENERGY.instructions(item, ENERGY.arms[0], GATE))
-        assert tagged
-        env = ENERGY.make_env(item, GATE)
-        env.reset(seed=0)
-        assert env.step(action)[4]["usable"]
-        examples.add(action)
-    assert len(examples) == 20
+        for _, answer in ENERGY.practice(item):
+            action, tagged = find_action(answer)
+            assert tagged
+            env = ENERGY.make_env(item, GATE)
+            env.reset(seed=0)
+            assert env.step(action)[4]["usable"]
+            seen.add(action)
+    assert len(seen) == 40
 
 
-def test_copying_the_example_does_not_win(gate_items):
+def test_the_practice_turns_say_what_they_show(gate_items):
+    (first, answer), (second, other) = ENERGY.practice(gate_items[0])
+    for question, reply, sign in ((first, answer, -1), (second, other, 1)):
+        command = json.loads(find_action(reply)[0])
+        assert (
+            f"run {command['thermal']} of thermal, {command['wind']} of wind and {command['solar']} of sol" in question
+        )
+        assert f" {sign * command['battery']} " in question
+    assert "into the battery" in first
+    assert "out of the battery" in second
+
+
+def test_copying_a_practice_turn_does_not_win(gate_items):
     for item in gate_items[:50]:
-        action, _ = find_action(ENERGY.instructions(item, ENERGY.arms[0], GATE))
-        env = ENERGY.make_env(item, GATE)
-        env.reset(seed=0)
-        reward, over = 0.0, False
-        while not over:
-            _, reward, terminated, truncated, _ = env.step(action)
-            over = terminated or truncated
-        assert reward == 0.0
+        for _, answer in ENERGY.practice(item):
+            env = ENERGY.make_env(item, GATE)
+            env.reset(seed=0)
+            reward, over = 0.0, False
+            while not over:
+                _, reward, terminated, truncated, _ = env.step(find_action(answer)[0])
+                over = terminated or truncated
+            assert reward == 0.0
 
 
 def test_an_unusable_action_costs_its_turn_but_no_day(tmp_path):
@@ -189,8 +202,9 @@ def test_a_collapse_ends_the_game_and_is_scored(tmp_path):
     assert sample.metrics["success"] == 0.0
 
 
-def test_no_command_counts_as_a_loop(tmp_path):
-    assert canned(['<action>{"thermal": 400}</action>'], tmp_path).metrics["loop_ratio"] == 0.0
+def test_there_is_no_loop_ratio_because_no_day_comes_twice(tmp_path):
+    assert "loop_ratio" not in {metric.name for metric in ENERGY.metrics}
+    assert "loop_ratio" not in canned(['<action>{"thermal": 400}</action>'], tmp_path).metrics
 
 
 def test_an_unknown_reference_is_refused(gate_items):
