@@ -563,6 +563,14 @@ class TestReferenceRules:
         assert info["state"]["cash"] == 100.0 - 10_000.0
         assert info["state"]["positions"] == [1000.0, 0.0]
 
+    def test_the_largest_loans_are_shown_in_full(self):
+        env = started(reference_rules=True, max_steps=3)
+        for raw in ('{"sell": {"S0": -1e288}}', '{"buy": {"S1": -1e288}}', "{}"):
+            observation, reward, _, _, info = env.step(raw)
+            assert info["usable"] is True
+            assert observation in env.observation_space
+            assert math.isfinite(reward)
+
     def test_a_sale_of_more_than_is_held_sells_all_that_is_held(self):
         env = started(reference_rules=True)
         env.step('{"buy": {"S0": 2}}')
