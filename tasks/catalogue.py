@@ -24,11 +24,4 @@ CATALOGUE = (
         tiers=("smoke", "gate", "lite", "challenge"),
         groups=("capability", "inductive"),
     ),
-    Entry(
-        name="odyssey/trade",
-        target="finchmark.tasks.odyssey.trade:Trade",
-        summary="Trade stocks; how tomorrow's announced changes move their prices is to be found out.",
-        tiers=("smoke", "gate", "lite", "challenge"),
-        groups=("capability", "inductive"),
-    ),
 )
