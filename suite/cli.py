@@ -89,6 +89,9 @@ def run(
     items_seed: Annotated[
         int | None, typer.Option(help="Other than 0: regenerated items instead of the public.")
     ] = None,
+    items_secret: Annotated[
+        Path | None, typer.Option(help="A file with a secret: private items, bound by `finchmark commitment FILE`.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")
     ] = None,
@@ -294,12 +297,13 @@ def rescore(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the new run. [RUN.rescored]")] = None,
     include: Include = None,
+    items_secret: Annotated[Path | None, typer.Option(help="The secret's file, for a run on private items.")] = None,
 ) -> None:
     """Score a run again from its stored replies, into a new run. The old one stays as it is."""
     from ..reports.terminal import results_text
     from .rescore import rescore as do
 
-    found = do(run, out, include or ())
+    found = do(run, out, include or (), items_secret=items_secret)
     _print(results_text([found.run], width=_width()))
     for name, metric, old, new in found.changed[:20]:
         _print(f"{name}  {metric}: {old} -> {new}")
@@ -307,6 +311,15 @@ def rescore(
     _print(f"{len(found.changed)} values changed{more}; the new run is {found.run.path}.")
     if found.changed_prompts:
         _say(f"{found.changed_prompts} replies answered prompts that are others today; their scores mix two versions.")
+
+
+@app.command()
+def commitment(secret: Annotated[Path, typer.Argument(help="A file with a secret of at least 16 bytes.")]) -> None:
+    """Print the commitment to a secret of private items: publish it before, reveal the secret after."""
+    from .private_items import commitment as commit
+    from .private_items import read_secret
+
+    _print(commit(read_secret(secret)))
 
 
 @app.command()

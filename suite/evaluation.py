@@ -21,7 +21,19 @@ from .canonical import content_hash
 from .engine import Engine, Plan, Watcher
 from .environment import describe_environment, version
 from .errors import UsageError
-from .records import AgentChoice, BackendChoice, Level, Limits, Manifest, RunSpec, Sampling, TaskChoice, Thinking
+from .private_items import commitment, private_seed, read_secret
+from .records import (
+    AgentChoice,
+    BackendChoice,
+    ItemsChoice,
+    Level,
+    Limits,
+    Manifest,
+    RunSpec,
+    Sampling,
+    TaskChoice,
+    Thinking,
+)
 from .registry import AGENTS, BACKENDS, TASKS, include_file
 from .store import RunWriter, StoredRun
 from .task import Estimate
@@ -105,6 +117,7 @@ def prepare(
     limit: int | None = None,
     seed: int = 0,
     items_seed: int = 0,
+    items_secret: str | Path | None = None,
     model_args: Mapping[str, Any] | None = None,
     agent: str = "history",
     agent_args: Mapping[str, Any] | None = None,
@@ -140,6 +153,16 @@ def prepare(
     else:
         choice, engine = make_backend(backend, model_args)
 
+    if items_seed < 0:
+        raise UsageError(f"items-seed must be at least 0, not {items_seed}.")
+    if items_secret is not None and items_seed:
+        raise UsageError("--items-seed and --items-secret exclude each other: items are regenerated or private.")
+    secret = None if items_secret is None else read_secret(Path(items_secret))
+    if secret is not None:
+        kind = ItemsChoice(kind="private", commitment=commitment(secret))
+    else:
+        kind = ItemsChoice(kind="regenerated", seed=items_seed) if items_seed else ItemsChoice()
+
     plans: list[Plan] = []
     choices: list[TaskChoice] = []
     for name in TASKS.select(selectors):
@@ -153,7 +176,8 @@ def prepare(
                 f"The task {name} has no reference {engine.reference!r}; scripted: plays "
                 f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
             )
-        items = tuple(task.items(chosen, items_seed))[: min(chosen.items, limit or chosen.items)]
+        drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
+        items = tuple(task.items(chosen, drawn_from))[: min(chosen.items, limit or chosen.items)]
         if not items:
             raise UsageError(f"The task {name} has no items in tier {tier!r}.")
         plans.append(Plan(task, chosen, picked, items))
@@ -176,7 +200,7 @@ def prepare(
             limit=limit,
             samples=samples,
             seed=seed,
-            items_seed=items_seed,
+            items=kind,
             backend=choice,
             agent=agent_choice,
             sampling=Sampling(**{k: v for k, v in drawing.items() if v is not None}),
@@ -309,7 +333,8 @@ def evaluate(
         retries: How often an errored sample is tried again within this call.
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
         **options: As for :func:`prepare`: ``arms`` (names; default all), ``tier`` (``"smoke"``), ``samples`` (4),
-            ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``model_args``, ``agent``
+            ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a
+            file: private items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
             ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
             (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables).

@@ -13,6 +13,7 @@ __all__ = [
     "AgentChoice",
     "BackendChoice",
     "Call",
+    "ItemsChoice",
     "Key",
     "Level",
     "Limits",
@@ -230,6 +231,19 @@ class TaskChoice(Record):
     items_hash: str
 
 
+class ItemsChoice(Record):
+    """Where a run's items come from.
+
+    ``public``: the items that everybody gets. ``regenerated``: drawn from ``seed``, which is stated. ``private``: drawn
+    from a secret that only its owner has; ``commitment`` is published before a season and checked when the secret is
+    revealed. ``data``: read from files of the user's; the tasks' ``items_hash`` names their content.
+    """
+
+    kind: Literal["public", "regenerated", "private", "data"] = "public"
+    seed: int | None = None
+    commitment: str | None = None
+
+
 class BackendChoice(Record):
     """A backend and its arguments: ``hf`` with ``{"model": "smollm2"}``, ``scripted`` with ``{"model": "random"}``."""
 
@@ -283,7 +297,7 @@ class RunSpec(Record):
     limit: int | None = Field(default=None, ge=1)
     samples: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
-    items_seed: int = Field(default=0, ge=0)
+    items: ItemsChoice = ItemsChoice()
     backend: BackendChoice
     agent: AgentChoice = AgentChoice()
     sampling: Sampling = Sampling()

@@ -97,13 +97,20 @@ class Rescored:
     changed_prompts: int = 0
 
 
-def rescore(path: str | Path, out: str | Path | None = None, include: Sequence[str | Path] = ()) -> Rescored:
+def rescore(
+    path: str | Path,
+    out: str | Path | None = None,
+    include: Sequence[str | Path] = (),
+    *,
+    items_secret: str | Path | None = None,
+) -> Rescored:
     """Score a run again from its stored replies. The old run stays as it is.
 
     Args:
         path: The run.
         out: Folder of the new run; by default the old name with ``.rescored``.
         include: Python files with the tasks, as for :func:`.evaluate`.
+        items_secret: The secret's file, for a run on private items.
 
     Raises:
         UsageError: The run is not complete enough to be replayed, or its items are others today.
@@ -119,7 +126,8 @@ def rescore(path: str | Path, out: str | Path | None = None, include: Sequence[s
         samples=spec.samples,
         limit=spec.limit,
         seed=spec.seed,
-        items_seed=spec.items_seed,
+        items_seed=spec.items.seed or 0,
+        items_secret=items_secret,
         include=include,
         label=old.manifest.label,
     )

@@ -80,7 +80,7 @@ class Energy(OdysseyTask):
         for index in range(tier.items):
             world = generate(tier.name, self.name, self.version, tier.name, seed, index)
             levels = {"success": Level(chance=_CHANCE, ceiling=1.0)}
-            name = f"{tier.name}-{index:03d}" if seed == 0 else f"{tier.name}-{seed}-{index:03d}"
+            name = f"{tier.name}-{index:03d}"
             data = {"config": dict(world.config), "max_turns": tier.max_turns}
             made.append(Item(name, data, proof={"plan": [list(command) for command in world.plan]}, levels=levels))
         return made

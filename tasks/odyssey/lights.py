@@ -69,7 +69,7 @@ class Lights(OdysseyTask):
                     exact=True,
                 )
             }
-            name = f"{tier.name}-{index:03d}" if seed == 0 else f"{tier.name}-{seed}-{index:03d}"
+            name = f"{tier.name}-{index:03d}"
             data = {"config": dict(world.config), "max_turns": tier.max_turns}
             made.append(Item(name, data, proof={"plan": list(world.plan)}, levels=levels))
         return made

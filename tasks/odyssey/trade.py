@@ -75,7 +75,7 @@ class Trade(OdysseyTask):
                 "log_growth": Level(chance=chance.log_growth, ceiling=world.oracle, exact=True),
                 "final_return": Level(chance=chance.final_return, ceiling=math.expm1(world.oracle), exact=True),
             }
-            name = f"{tier.name}-{index:03d}" if seed == 0 else f"{tier.name}-{seed}-{index:03d}"
+            name = f"{tier.name}-{index:03d}"
             # The two ends of the scale decide the score, so they are part of what defines the item.
             data = {
                 "config": dict(world.config),
