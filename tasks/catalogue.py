@@ -24,4 +24,11 @@ CATALOGUE = (
         tiers=("smoke", "gate", "lite", "challenge"),
         groups=("capability", "inductive"),
     ),
+    Entry(
+        name="odyssey/repo",
+        target="finchmark.tasks.odyssey.repo:Repo",
+        summary="Install packages until a project runs; which versions go together is to be found out.",
+        tiers=("smoke", "gate", "lite", "challenge"),
+        groups=("capability", "inductive"),
+    ),
 )

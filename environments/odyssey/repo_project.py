@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .repo_rules import PROJECT, Call, RepoRules, Script
+from .repo_rules import PROJECT, Call, Need, RepoRules, Script
 from .repo_versions import Version, show
 
 __all__ = ["Failure", "check_script", "run", "warnings"]
@@ -42,6 +42,13 @@ def _call_fails(rules: RepoRules, call: Call, installed: Mapping[str, Version]) 
     return None
 
 
+def _direction(need: Need, version: Version) -> str:
+    """On which side of all suitable versions an unsuitable one is."""
+    if need.allowed and version < need.allowed[0]:
+        return "need_newer"
+    return "need_older" if need.allowed and version > need.allowed[-1] else "need_other"
+
+
 def _at_odds(
     rules: RepoRules, script: Script, python: Version, installed: Mapping[str, Version]
 ) -> tuple[str, dict[str, str]] | None:
@@ -61,7 +68,8 @@ def _at_odds(
             if other is None:
                 return "need_missing", {**facts, "other": need.package}
             if other not in need.allowed:
-                return "need_broken", {**facts, "other": need.package, "other_version": show(other)}
+                direction = _direction(need, other)
+                return direction, {**facts, "other": need.package, "other_version": show(other)}
         for conflict in release.conflicts:
             other = installed.get(conflict.package)
             if other is not None and other in conflict.excluded:
@@ -102,15 +110,15 @@ def check_script(
     for call in script.calls:
         found = _call_fails(rules, call, installed)
         if found is not None:
-            kind = "no_keyword_for_project" if found[0] == "no_keyword" else found[0]
-            return Failure(kind, found[1], path)
+            return Failure(*found, path)
     for name, version, uses in rules.users:
         if name in touched and installed.get(name) == version:
             for call in uses:
                 found = _call_fails(rules, call, installed)
                 if found is not None:
-                    kind = "no_keyword_for_package" if found[0] == "no_keyword" else found[0]
-                    return Failure(kind, {**found[1], "name": name, "version": show(version)}, path)
+                    return Failure(
+                        f"{found[0]}_for_package", {**found[1], "name": name, "version": show(version)}, path
+                    )
     for rule in rules.hidden:
         if rule.concerns(path) and all(installed.get(need.package) in need.allowed for need in rule.when):
             return Failure("rule", {"error": rule.error}, path)

@@ -12,16 +12,20 @@ _FAILURES = {
     "no_package": "ModuleNotFoundError: No module named '{module}'",
     "no_module": "ModuleNotFoundError: No module named '{module}'",
     "no_symbol": "ImportError: cannot import name '{symbol}' from '{module}'",
-    "no_keyword_for_project": "TypeError: {module}.{symbol}() got an unexpected keyword argument '{keyword}'",
-    "no_keyword_for_package": (
-        "TypeError: {module}.{symbol}() got an unexpected keyword argument '{keyword}' (called by {name} {version})"
-    ),
+    "no_keyword": "TypeError: {module}.{symbol}() got an unexpected keyword argument '{keyword}'",
     "rule": "{error}",
     "project_python": "the project does not run on Python {python}",
     "package_python": "{name} {version} does not run on Python {python}",
     "need_missing": "{name} {version} needs {other}, which is not installed",
-    "need_broken": "{name} {version} does not work with {other} {other_version}",
+    "need_newer": "{name} {version} needs a newer {other} than {other_version}",
+    "need_older": "{name} {version} needs an older {other} than {other_version}",
+    "need_other": "{name} {version} does not work with {other} {other_version}",
     "conflict": "{name} {version} clashes with {other} {other_version}",
+}
+
+# What a package's own code fails at reads the same, with who called.
+_FAILURES |= {
+    f"{kind}_for_package": f"{_FAILURES[kind]} (called by {{name}} {{version}})" for kind in list(_FAILURES)[:4]
 }
 
 _OURS = {
@@ -97,7 +101,7 @@ _REFERENCE_FAILURES = {
     "no_package": "in '{script}': ModuleNotFoundError: No module named '{module}'.",
     "no_module": "in '{script}': ModuleNotFoundError: No module named '{module}'.",
     "no_symbol": "in '{script}': ImportError: cannot import name '{symbol}' from '{module}'.",
-    "no_keyword_for_project": (
+    "no_keyword": (
         "in '{script}': TypeError: during project entry, {module}.{symbol}() got an unexpected keyword argument "
         "'{keyword}'."
     ),
@@ -106,6 +110,9 @@ _REFERENCE_FAILURES = {
         "'{keyword}'."
     ),
     "rule": "{error}",
+}
+_REFERENCE_FAILURES |= {
+    f"{kind}_for_package": _REFERENCE_FAILURES[kind] for kind in ("no_package", "no_module", "no_symbol")
 }
 
 _REFERENCE = {

@@ -212,6 +212,7 @@ class _Draw:
         self.planted: list[dict[str, Any]] = []
         for package in self.packages:
             self._interface(package)
+        self.project_op = ">=" if self.chance(0.5) else "<="
         self.requires_python: dict[str, dict[str, list[str]]] = {}
         self.dependencies: dict[str, dict[str, list[Any]]] = {p.name: {} for p in self.packages}
         self.effects: dict[str, dict[str, list[Any]]] = {}
@@ -291,10 +292,13 @@ class _Draw:
             table[show(package.versions[index])] = [op, show(_PYTHONS[python])]
 
     def _pythons(self) -> None:
-        """Draw which Pythons versions run on: old ones up to some, new ones from some. One package each way decides."""
+        """Draw which Pythons versions run on: old ones up to some, new ones from some.
+
+        Two of these three decide: the project on one side, a package's old versions or another's new ones on the other.
+        """
         python = self.python
-        legacy = self.some([p for p in self.packages if p.high < p.last], 1)
-        modern = self.some([p for p in self.packages if p not in legacy], 1)
+        legacy = self.some([p for p in self.packages if p.high < p.last], int(self.project_op == ">="))
+        modern = self.some(self.packages, int(self.project_op == "<="))
         for package in self.packages:
             if package in legacy:
                 # No version that scripts allow runs on a newer Python.
@@ -396,12 +400,15 @@ class _Draw:
                 if p is not leader and agrees(p.versions[p.at]) and not all(map(agrees, p.versions))
             ]
             if followers:
+                names = sorted(self.some(followers, 3))
+                plugins = f"its plug-in{'s' if len(names) > 1 else ''} {', '.join(names)}"
                 made.append(
                     {
                         "type": "same_minor_with_anchor" if minor else "same_major_with_anchor",
                         "anchor": leader.name,
-                        "packages": sorted(self.some(followers, 3)),
-                        "error": f"RuntimeError: a package was built for another release of {leader.name}",
+                        "packages": names,
+                        "error": f"RuntimeError: {leader.name} and {plugins} are not of one "
+                        f"{'release' if minor else 'series'}",
                     }
                 )
         return made
@@ -451,7 +458,6 @@ class _Draw:
     def config(self) -> dict[str, Any]:
         """The world as a config."""
         paths = [_PATHS[int(i)] for i in sorted(self.rng.permutation(len(_PATHS))[: self.difficulty.scripts])]
-        oldest = self.python >= 1 and self.chance(0.5)
         return {
             "run_checks": True,
             "python_versions": [show(version) for version in _PYTHONS],
@@ -464,7 +470,7 @@ class _Draw:
             "side_effects": self.effects,
             "api_surface": {p.name: _surface(p) for p in self.packages},
             "symbol_requires": self.uses,
-            "project_requires_python": [">=" if oldest else "<=", show(_PYTHONS[self.python])],
+            "project_requires_python": [self.project_op, show(_PYTHONS[self.python])],
             "consistency_rules": self._skews(),
             "hidden_rules": self._combinations(paths),
             "scripts": self._project(paths),

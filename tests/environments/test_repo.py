@@ -380,7 +380,7 @@ class TestRunChecks:
 
     def test_what_was_moved_no_longer_works(self):
         message = self.run("two.py", "pip install low==1.0", "pip install mid==1.0", "pip install low==2.0")
-        assert message == "two.py failed: mid 1.0 does not work with low 2.0."
+        assert message == "two.py failed: mid 1.0 needs an older low than 2.0."
 
     def test_a_clash_that_slipped_in_is_found(self):
         config = copy.deepcopy(CHECKED)
