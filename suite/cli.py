@@ -92,6 +92,9 @@ def run(
     items_secret: Annotated[
         Path | None, typer.Option(help="A file with a secret: private items, bound by `finchmark commitment FILE`.")
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Others' items, from a checkout or file of yours, for tasks that read them.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")
     ] = None,
@@ -298,12 +301,13 @@ def rescore(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the new run. [RUN.rescored]")] = None,
     include: Include = None,
     items_secret: Annotated[Path | None, typer.Option(help="The secret's file, for a run on private items.")] = None,
+    data: Annotated[Path | None, typer.Option(help="The files, for a run on items from files.")] = None,
 ) -> None:
     """Score a run again from its stored replies, into a new run. The old one stays as it is."""
     from ..reports.terminal import results_text
     from .rescore import rescore as do
 
-    found = do(run, out, include or (), items_secret=items_secret)
+    found = do(run, out, include or (), items_secret=items_secret, data=data)
     _print(results_text([found.run], width=_width()))
     for name, metric, old, new in found.changed[:20]:
         _print(f"{name}  {metric}: {old} -> {new}")

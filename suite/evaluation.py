@@ -118,6 +118,7 @@ def prepare(
     seed: int = 0,
     items_seed: int = 0,
     items_secret: str | Path | None = None,
+    data: str | Path | None = None,
     model_args: Mapping[str, Any] | None = None,
     agent: str = "history",
     agent_args: Mapping[str, Any] | None = None,
@@ -157,8 +158,12 @@ def prepare(
         raise UsageError(f"items-seed must be at least 0, not {items_seed}.")
     if items_secret is not None and items_seed:
         raise UsageError("--items-seed and --items-secret exclude each other: items are regenerated or private.")
+    if data is not None and (items_secret is not None or items_seed):
+        raise UsageError("--data brings items of its own; it excludes --items-seed and --items-secret.")
     secret = None if items_secret is None else read_secret(Path(items_secret))
-    if secret is not None:
+    if data is not None:
+        kind = ItemsChoice(kind="data")
+    elif secret is not None:
         kind = ItemsChoice(kind="private", commitment=commitment(secret))
     else:
         kind = ItemsChoice(kind="regenerated", seed=items_seed) if items_seed else ItemsChoice()
@@ -176,8 +181,11 @@ def prepare(
                 f"The task {name} has no reference {engine.reference!r}; scripted: plays "
                 f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
             )
-        drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
-        items = tuple(task.items(chosen, drawn_from))[: min(chosen.items, limit or chosen.items)]
+        if data is not None:
+            items = tuple(task.read_items(Path(data), chosen))[:limit]
+        else:
+            drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
+            items = tuple(task.items(chosen, drawn_from))[: min(chosen.items, limit or chosen.items)]
         if not items:
             raise UsageError(f"The task {name} has no items in tier {tier!r}.")
         plans.append(Plan(task, chosen, picked, items))
@@ -334,7 +342,7 @@ def evaluate(
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
         **options: As for :func:`prepare`: ``arms`` (names; default all), ``tier`` (``"smoke"``), ``samples`` (4),
             ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a
-            file: private items), ``model_args``, ``agent``
+            file: private items), ``data`` (files with others' items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
             ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
             (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables).

@@ -103,6 +103,7 @@ def rescore(
     include: Sequence[str | Path] = (),
     *,
     items_secret: str | Path | None = None,
+    data: str | Path | None = None,
 ) -> Rescored:
     """Score a run again from its stored replies. The old run stays as it is.
 
@@ -111,6 +112,7 @@ def rescore(
         out: Folder of the new run; by default the old name with ``.rescored``.
         include: Python files with the tasks, as for :func:`.evaluate`.
         items_secret: The secret's file, for a run on private items.
+        data: The files, for a run on items from files.
 
     Raises:
         UsageError: The run is not complete enough to be replayed, or its items are others today.
@@ -128,6 +130,7 @@ def rescore(
         seed=spec.seed,
         items_seed=spec.items.seed or 0,
         items_secret=items_secret,
+        data=data,
         include=include,
         label=old.manifest.label,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -248,6 +249,18 @@ class Task(abc.ABC):
             tier: One of ``tiers``; ``tier.items`` is the most that will be used.
             seed: 0 for the public items; another number regenerates them.
         """
+
+    def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
+        """Items from files of the user's (``--data``), for tasks whose original data is others' to give.
+
+        Args:
+            path: A file or folder.
+            tier: Gives the caps; the number of items is what the files hold.
+
+        Raises:
+            UsageError: The task reads no files, or not these.
+        """
+        raise UsageError(f"The task {self.name} has items of its own only; it reads no --data {path}.")
 
     @abc.abstractmethod
     async def episode(self, ctx: Episode) -> EpisodeResult:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ...environments.odyssey.energy import EnergyEnv
 from ...environments.odyssey.energy_rules import NAMES, EnergyRules, describe_rules
+from ...environments.odyssey.energy_solver import solve
 from ...environments.odyssey.energy_worlds import generate, turns_for
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
@@ -74,6 +75,8 @@ class Energy(OdysseyTask):
         *(metric for metric in OdysseyTask.shared_metrics if metric.name == "unusable_rate"),
     )
 
+    reference_files: ClassVar[str] = "energy/test_energy_lite_251207.json"
+
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Generate the tier's worlds; every one is solvable within the cap, by proof."""
         made = []
@@ -84,6 +87,12 @@ class Energy(OdysseyTask):
             data = {"config": dict(world.config), "max_turns": tier.max_turns}
             made.append(Item(name, data, proof={"plan": [list(command) for command in world.plan]}, levels=levels))
         return made
+
+    def foreign_item(self, name: str, config: dict[str, Any], tier: Tier) -> Item:
+        """Make an item of a configuration; a plan without a violation is its proof where there is one."""
+        plan = solve(config)
+        proof = None if plan is None else {"plan": [list(command) for command in plan.commands]}
+        return Item(name, {"config": config, "max_turns": tier.max_turns}, proof=proof)
 
     def make_env(self, item: Item, tier: Tier) -> EnergyEnv:
         """Make the item's world."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium
@@ -14,6 +15,7 @@ from ...suite.model import ModelStopped
 from ...suite.records import Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Item, Task, Tier
 from .actions import ACTION_STOP, find_action
+from .checkout import read_configs
 
 __all__ = ["ARMS", "UNUSABLE_IN_A_ROW", "OdysseyTask"]
 
@@ -70,6 +72,17 @@ class OdysseyTask(Task):
             direction="lower",
         ),
     )
+
+    reference_files: ClassVar[str] = ""
+
+    def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
+        """The items of OdysseyArena's own release, from a user's checkout, under our rules and prompts."""
+        configs = read_configs(path, self.reference_files)
+        return [self.foreign_item(f"data-{index:03d}", config, tier) for index, config in enumerate(configs)]
+
+    def foreign_item(self, name: str, config: dict[str, Any], tier: Tier) -> Item:
+        """Make an item of a configuration that is not ours: solvable or not, with no level known."""
+        return Item(name, {"config": config, "max_turns": tier.max_turns})
 
     @abc.abstractmethod
     def make_env(self, item: Item, tier: Tier) -> gymnasium.Env[str, str]:

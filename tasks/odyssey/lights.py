@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ...environments.odyssey.lights import LightsEnv
 from ...environments.odyssey.lights_rules import describe_rules
-from ...environments.odyssey.lights_solver import random_success
+from ...environments.odyssey.lights_solver import random_success, solve
 from ...environments.odyssey.lights_worlds import generate
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
@@ -57,22 +57,27 @@ class Lights(OdysseyTask):
         *OdysseyTask.shared_metrics,
     )
 
+    reference_files: ClassVar[str] = "turnonlights/test_turnonlights_lite_251030.json"
+
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Generate the tier's worlds; every one is solvable within the cap, by proof."""
         made = []
         for index in range(tier.items):
             world = generate(tier.name, self.name, self.version, tier.name, seed, index)
-            levels = {
-                "success": Level(
-                    chance=random_success(world.config, tier.max_turns),
-                    ceiling=float(world.shortest <= tier.max_turns),
-                    exact=True,
-                )
-            }
-            name = f"{tier.name}-{index:03d}"
-            data = {"config": dict(world.config), "max_turns": tier.max_turns}
-            made.append(Item(name, data, proof={"plan": list(world.plan)}, levels=levels))
+            made.append(self.foreign_item(f"{tier.name}-{index:03d}", dict(world.config), tier))
         return made
+
+    def foreign_item(self, name: str, config: dict[str, Any], tier: Tier) -> Item:
+        """Make an item of a configuration: its shortest solution is its proof, its levels are exact."""
+        plan = solve(config)
+        levels = {
+            "success": Level(
+                chance=random_success(config, tier.max_turns),
+                ceiling=float(plan is not None and len(plan) <= tier.max_turns),
+                exact=True,
+            )
+        }
+        return Item(name, {"config": config, "max_turns": tier.max_turns}, proof={"plan": plan}, levels=levels)
 
     def make_env(self, item: Item, tier: Tier) -> LightsEnv:
         """Make the item's world."""
@@ -92,7 +97,7 @@ class Lights(OdysseyTask):
             "Each turn you press the switch of one bulb. A press turns the bulb on if it is off, and off if it is on, "
             "but only while the bulb's own condition on the other bulbs holds; otherwise nothing happens."
             f"{rules}\n\n"
-            "Answer each turn with nothing but the number of the bulb to press, in tags: <action>number</action>"
+            "Answer each turn with only the number of the bulb to press, in tags: <action>number</action>"
         )
 
     def practice(self, item: Item) -> tuple[tuple[str, str], ...]:

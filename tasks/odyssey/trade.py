@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from ...environments.odyssey.trade import TradeEnv
 from ...environments.odyssey.trade_orders import Order
-from ...environments.odyssey.trade_rules import describe_rules
-from ...environments.odyssey.trade_solver import random_level
+from ...environments.odyssey.trade_rules import TradeRules, describe_rules
+from ...environments.odyssey.trade_solver import plan, random_level
 from ...environments.odyssey.trade_worlds import generate
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
@@ -64,6 +64,8 @@ class Trade(OdysseyTask):
         *(metric for metric in OdysseyTask.shared_metrics if metric.name == "unusable_rate"),
     )
 
+    reference_files: ClassVar[str] = "trade/test_trade_config_*.json"
+
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Generate the tier's worlds, each with what the random trader and the oracle make of it."""
         made = []
@@ -85,6 +87,19 @@ class Trade(OdysseyTask):
             proof = {"plan": list(world.plan), "hindsight": world.hindsight}
             made.append(Item(name, data, proof=proof, levels=levels))
         return made
+
+    def foreign_item(self, name: str, config: dict[str, Any], tier: Tier) -> Item:
+        """Make an item of a configuration, with its own ends of the scale: random trader and informed oracle."""
+        rules = TradeRules.from_config(config)
+        days = min(tier.max_turns, int(config["num_days"]) - 1)
+        best, chance = plan(rules, days), random_level(rules, days)
+        scale = {"random": chance.log_growth, "oracle": best.log_growth}
+        levels = {
+            "growth": Level(chance=0.0, ceiling=1.0, exact=True),
+            "log_growth": Level(chance=chance.log_growth, ceiling=best.log_growth, exact=True),
+        }
+        data = {"config": config, "max_turns": days, "scale": scale}
+        return Item(name, data, proof={"plan": list(best.orders)}, levels=levels)
 
     def make_env(self, item: Item, tier: Tier) -> TradeEnv:
         """Make the item's world."""
