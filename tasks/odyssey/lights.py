@@ -101,7 +101,7 @@ class Lights(OdysseyTask):
         )
 
     def practice(self, item: Item) -> tuple[tuple[str, str], ...]:
-        """Two presses in words and tags. Which, differs from item to item, so that to copy them is no policy of ours."""
+        """Two presses in words and tags. Which, differs from item to item, so that copying them is no policy."""
         count = item.data["config"]["level"]
         first = derive("practice", item.hash) % count
         second = (first + 1 + derive("practice", item.hash, "second") % (count - 1)) % count
