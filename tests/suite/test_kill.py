@@ -51,8 +51,11 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undis
     while True:
         process = FORK.Process(target=_play, args=(out,))
         process.start()
-        # Some of the moments lie before the first sample, in the manifest's writing or the store's making.
-        process.join(uniform("kill", round_, kills) * seconds * 0.45)
+        # Every other time the clock starts only when the store is there; the other moments may lie anywhere: before the
+        # first sample, in the manifest's writing, in the store's making.
+        while kills % 2 == 1 and process.exitcode is None and not (out / "samples.sqlite").exists():
+            time.sleep(0.001)
+        process.join(uniform("kill", round_, kills) * seconds * 0.4)
         if process.exitcode is None and kills < 12:
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
