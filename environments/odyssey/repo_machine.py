@@ -171,7 +171,6 @@ class Machine:
                 named = {**facts, "other": conflict.package, "other_version": show(other), "text": conflict.text}
                 raise _Failed("install_conflict", named)
         after[name] = version
-        changed.discard(name)
         return after, changed
 
     def _resolve(self, release: Release, after: dict[str, Version], changed: set[str], facts: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from ...environments.odyssey.repo import RepoEnv
 from ...environments.odyssey.repo_describe import describe_index, describe_rules
 from ...environments.odyssey.repo_project import check_script
 from ...environments.odyssey.repo_rules import RepoRules
+from ...environments.odyssey.repo_solver import plan
 from ...environments.odyssey.repo_worlds import generate
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
@@ -78,6 +79,8 @@ class Repo(OdysseyTask):
         ),
         *OdysseyTask.shared_metrics,
     )
+
+    reference_files: ClassVar[str] = "repo/test_repo_lite_*.json"
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Generate the tier's worlds; every one is solvable within the cap, by proof."""
@@ -168,5 +171,6 @@ class Repo(OdysseyTask):
         if name == "learner":
             return Learner(config["python_versions"], packages)
         if name == "oracle":
-            return Oracle(item.proof["plan"])
+            # Worlds that are not ours come without a proof.
+            return Oracle(item.proof["plan"] if item.proof else plan(config) or ())
         raise UnknownName("reference", name, self.references)

@@ -51,7 +51,7 @@ class Oracle:
 
     def reply(self, request: GenerateRequest) -> str:
         """Give the next command of the plan; everything is deterministic, so what the world answers is known."""
-        return _say(self._left.pop(0))
+        return _say(self._left.pop(0) if self._left else "pip list")
 
 
 class Repairer:

@@ -488,6 +488,9 @@ class TestActions:
     def test_an_unknown_script_is_answered_with_the_scripts(self):
         assert "The scripts are run.py, one.py, two.py." in started().step("python nope.py")[0]
 
+    def test_an_endless_action_is_not_even_read(self):
+        assert "is far too long for a command" in started().step("pip install " + "low," * 100_000)[0]
+
     @pytest.mark.parametrize("raw", [2, None, b"pip list", ["pip list"]])
     def test_what_is_no_text_is_an_error_that_names_its_type(self, raw):
         with pytest.raises(UsageError, match=f"not {type(raw).__name__}"):

@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -432,6 +433,24 @@ class TestSolver:
         listed = commands(world.config)
         assert len(set(listed)) == len(listed)
         assert not any(isinstance(read(text, rules.packages, rules.runnable), Problem) for text in listed)
+
+
+class TestPage:
+    def test_the_worked_episode_of_the_docs_is_what_the_world_answers(self):
+        page = Path(__file__).parents[2] / "docs" / "worlds" / "repo.md"
+        if not page.is_file():
+            pytest.skip("the docs are not here")
+        shown = page.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
+        env = RepoEnv(difficulty="gate")
+        env.reset(seed=21)
+        assert env.world is not None
+        index, _, episode = shown.partition("\n\n")
+        assert index == describe_index(env.world.config)
+        for turn in episode.strip().removeprefix("> ").split("\n> "):
+            command, _, answer = turn.partition("\n")
+            text, _, terminated, _, _ = env.step(command)
+            assert text == answer
+        assert terminated
 
 
 class TestWords:
