@@ -16,7 +16,7 @@ from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
 from ...suite.seeds import derive
-from ...suite.task import Arm, Item, Tier
+from ...suite.task import Arm, Estimate, Item, Tier
 from .family import OdysseyTask
 from .repo_learner import Learner
 from .repo_policies import Oracle, Repairer, Uniform
@@ -159,6 +159,13 @@ class Repo(OdysseyTask):
             "steps_to_success": float(turns) if solved else None,
             "scripts_working": working / len(rules.entrypoints),
         }
+
+    def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
+        """As for every task, with the prompt's own length (two characters a token at worst) and room for lists."""
+        calls, packages = tier.max_turns, len(item.data["config"]["packages"])
+        opening = 200 + len(self.instructions(item, arm, tier)) // 2
+        turn = tier.max_tokens + 120 + 12 * packages
+        return Estimate(calls, calls * opening + turn * calls * (calls + 1) // 2, calls * tier.max_tokens)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """``random`` gives any command, ``heuristic`` repairs, ``learner`` rules out, ``oracle`` follows the plan."""

@@ -184,6 +184,14 @@ def test_both_arms_list_packages_versions_and_scripts():
         assert all(path in text for path in item.data["config"]["scripts"])
 
 
+def test_the_estimate_knows_that_rules_are_long():
+    tier = REPO.tiers["challenge"]
+    item = REPO.items(tier, 0)[0]
+    hidden, given = (REPO.estimate(item, REPO.arm(a), tier) for a in ("inductive", "with-rules"))
+    assert given.prompt_tokens - hidden.prompt_tokens > tier.max_turns * 10_000
+    assert given.completion_tokens == hidden.completion_tokens == tier.max_turns * tier.max_tokens
+
+
 def test_the_practice_shows_usable_commands():
     for item in REPO.items(GATE, 0)[:10]:
         config = item.data["config"]
