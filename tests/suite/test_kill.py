@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from finchmark.suite.errors import StoreError
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.seeds import uniform
 from finchmark.suite.store import StoredRun
@@ -43,10 +45,8 @@ def undisturbed(tmp_path_factory) -> tuple[list[bytes], float]:
     return _exports(StoredRun(folder / "r"), folder), time.monotonic() - began
 
 
-@pytest.mark.parametrize("round_", range(4))
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undisturbed, round_):
-    expected, seconds = undisturbed
-    out = tmp_path / "r"
+def _play_under_fire(out: Path, seconds: float, round_: int) -> int:
+    """Play with SIGKILLs at random moments until the run is complete; how many of them fell into the playing."""
     kills = hits = 0
     while True:
         process = FORK.Process(target=_play, args=(out,))
@@ -55,7 +55,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undis
         # first sample, in the manifest's writing, in the store's making.
         while kills % 2 == 1 and process.exitcode is None and not (out / "samples.sqlite").exists():
             time.sleep(0.001)
-        process.join(uniform("kill", round_, kills) * seconds * 0.4)
+        process.join(uniform("kill", round_, kills) * seconds)
         if process.exitcode is None and kills < 12:
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
@@ -65,20 +65,27 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undis
             continue
         process.join()
         assert process.exitcode == 0
-        break
-    assert kills >= 2
-    assert hits >= 1
+        return hits
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, undisturbed, round_):
+    expected, seconds = undisturbed
+    # How fast the machine is changes while it is shared: where a run got through unharmed, fire comes faster.
+    for share in (0.4, 0.2, 0.1, 0.05, 0.02):
+        out = tmp_path / f"r{share}"
+        if _play_under_fire(out, seconds * share, round_) >= 2:
+            break
+    else:
+        pytest.fail("no run was hit twice")
     run = StoredRun(out)
     assert run.manifest.complete
     assert _exports(run, tmp_path) == expected
     with sqlite3.connect(out / "samples.sqlite") as db:
-        assert db.execute("SELECT COUNT(*), COUNT(DISTINCT task || arm || item || sample) FROM samples").fetchone() == (
-            240,
-            240,
-        )
-        assert db.execute("SELECT COUNT(*) FROM turns WHERE sample_id NOT IN (SELECT id FROM samples)").fetchone() == (
-            0,
-        )
+        counted = "SELECT COUNT(*), COUNT(DISTINCT task || arm || item || sample) FROM samples"
+        assert db.execute(counted).fetchone() == (240, 240)
+        lost = "SELECT COUNT(*) FROM turns WHERE sample_id NOT IN (SELECT id FROM samples)"
+        assert db.execute(lost).fetchone() == (0,)
     db.close()
 
 
@@ -124,8 +131,10 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if (out / "samples.sqlite").exists() and StoredRun(out).counts()["ok"] == 1:
-            break
+        # The store may be there and not be made yet.
+        with contextlib.suppress(StoreError):
+            if (out / "samples.sqlite").exists() and StoredRun(out).counts()["ok"] == 1:
+                break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
