@@ -230,8 +230,9 @@ class HFBackend(Backend):
         Raises:
             BackendUnavailable: There are no weights, or a package is missing.
         """
-        from .loading import adapter_identity, load_tokenizer, model_hash, need
+        from .loading import adapter_identity, load_tokenizer, model_hash, need, spare_the_neighbours
 
+        spare_the_neighbours()
         need("torch", "transformers")
         from .chat import ChatFormat
 

@@ -223,17 +223,20 @@ class SessionCache:
     def find(self, session: str, tokens: np.ndarray) -> tuple[Kept | None, int]:
         """Find keys and values for the longest beginning of a prompt.
 
-        The session's own entry comes first; a session without one borrows from the sessions used last, which often
-        share a system prompt.
+        The session's own entry comes first; a session without a good one borrows from the sessions used last, which
+        often share a system prompt.
 
         Returns:
             The entry and how many of its tokens agree; (None, 0) where there is nothing to reuse.
         """
+        best: tuple[Kept | None, int] = None, _MIN_DONATED - 1
         own = self._kept.get(session)
         if own is not None:
             self._kept.move_to_end(session)
-            return own, common_prefix(own.tokens, tokens)
-        best: tuple[Kept | None, int] = None, _MIN_DONATED - 1
+            n = common_prefix(own.tokens, tokens)
+            if 2 * n >= len(tokens):
+                return own, n
+            best = own, n
         for kept in islice(reversed(self._kept.values()), _DONORS):
             n = common_prefix(kept.tokens, tokens)
             if n > best[1]:

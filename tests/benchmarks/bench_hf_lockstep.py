@@ -16,8 +16,6 @@ import statistics
 import time
 from pathlib import Path
 
-import torch
-
 from finchmark.suite.backends import GenerateRequest, Message
 from finchmark.suite.backends.hf import HFBackend
 
@@ -25,6 +23,9 @@ EPISODES, TURNS, TOKENS = 32, 10, 16
 
 
 def toys():
+    import torch
+
+    torch.set_num_threads(1)  # a toy is too small to share out
     path = Path(__file__).parents[1] / "suite" / "backends" / "conftest.py"
     spec = importlib.util.spec_from_file_location("toys", path)
     assert spec is not None
@@ -137,9 +138,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smollm2", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0)
     arguments = parser.parse_args()
-    case = smollm2() if arguments.smollm2 else toy(arguments.repeats)
-    if arguments.threads or not arguments.smollm2:
-        torch.set_num_threads(arguments.threads or 1)
-    asyncio.run(case)
+    asyncio.run(smollm2() if arguments.smollm2 else toy(arguments.repeats))
