@@ -12,7 +12,7 @@ from .store import StoredRun
 
 __all__ = ["Quickstart", "quickstart"]
 
-_TASK = "odyssey/lights"
+_TASKS = "odyssey"
 _REFERENCES = ("random", "heuristic", "oracle")
 
 
@@ -32,7 +32,7 @@ def quickstart(
     say: Callable[[str], None] = lambda text: None,
     make_watcher: Callable[[], Watcher | None] = lambda: None,
 ) -> Quickstart:
-    """Play the smoke tier with a model and with the task's references, and write a leaderboard.
+    """Play the smoke tier of all Odyssey worlds with a model and with their references, and write a leaderboard.
 
     Args:
         out: Folder for the runs and the site. What is there already is not played again.
@@ -46,14 +46,14 @@ def quickstart(
     """
     from ..leaderboard import build
 
-    say(f"1/3  References of {_TASK}: {', '.join(_REFERENCES)}")
+    say(f"1/3  References of {_TASKS}: {', '.join(_REFERENCES)}")
     # The references cost nothing, so they get more samples: their rows are then close to their true levels.
     references = [
-        evaluate(_TASK, f"scripted:{name}", tier="smoke", samples=max(64, samples), out=out / name)
+        evaluate(_TASKS, f"scripted:{name}", tier="smoke", samples=max(64, samples), out=out / name)
         for name in _REFERENCES
     ]
-    say(f"2/3  {backend} plays {_TASK}, tier smoke, {samples} samples an item and arm")
-    model = evaluate(_TASK, backend, tier="smoke", samples=samples, out=out / "model", watcher=make_watcher())
+    say(f"2/3  {backend} plays {_TASKS}, tier smoke, {samples} samples an item and arm")
+    model = evaluate(_TASKS, backend, tier="smoke", samples=samples, out=out / "model", watcher=make_watcher())
     say("3/3  Leaderboard")
     runs = (model, *references)
     return Quickstart(runs, build(runs, out / "site"))
