@@ -29,7 +29,8 @@ _SYMBOL = re.compile(rf"ImportError: cannot import name '\w+' from '{_N}\.")
 _SERIES = re.compile(rf"{_N} and its plug-ins? (.*) are not of one (series|release)")
 _RULE = re.compile(r"(?:RuntimeError|ValueError): (.*)")
 
-_MOST_NODES = 20_000
+# A search that is longer is given up; it goes on with the next answer. Keeps a turn well under a second.
+_MOST_NODES = 500
 
 Place = tuple[str, str]
 
