@@ -149,7 +149,7 @@ def run(
     quiet = bool(given.pop("quiet", False))
     concurrency = given.pop("concurrency", None)
     retries = given.pop("retry_errors", 0)
-    max_errors = given.pop("max_errors", 0)
+    allowed = int(given.pop("max_errors", 0))
     prepared = prepare([names] if isinstance(names, str) else names, given.pop("backend"), **given)
     folder = Path(out_given) if out_given is not None else prepared.default_out()
     if dry_run:
@@ -167,7 +167,7 @@ def run(
     from ..reports.terminal import results_text
 
     _print(results_text([done], width=_width()))
-    _leave_on_errors(done, max_errors)
+    _leave_on_errors(done, allowed)
 
 
 def _leave_on_errors(done: Any, max_errors: int) -> None:
