@@ -150,7 +150,7 @@ class Arena(Cache):
         """Copy a row's first ``length`` positions out; None for layers that use another's keys and values."""
         taken: list[Pair | None] = []
         for layer in self.layers:
-            if layer.keys is None or layer.values is None:  # type: ignore[union-attr]  # all layers are ours
+            if not isinstance(layer, _Layer) or layer.keys is None or layer.values is None:
                 taken.append(None)
             else:
                 taken.append((layer.keys[slot, :, :length].clone(), layer.values[slot, :, :length].clone()))

@@ -97,7 +97,7 @@ def _inverse(p: torch.Tensor, uniforms: Sequence[float]) -> torch.Tensor:
     """First token whose cumulative probability exceeds the uniform number."""
     cumulative = p.cumsum(-1)
     total = cumulative[:, -1:]
-    goal = torch.minimum(_column(uniforms, p) * total, torch.nextafter(total, torch.zeros_like(total)))
+    goal = _column(uniforms, p) * total  # below the total even after rounding, since u <= 1 - 2**-53
     tokens = torch.searchsorted(cumulative, goal, right=True)[:, 0]
     return torch.where(total[:, 0].isfinite(), tokens, BROKEN)
 

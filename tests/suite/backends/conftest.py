@@ -105,6 +105,15 @@ def model(tokenizer):
 
 
 @pytest.fixture(scope="session")
+def endless(tokenizer):
+    """A random Llama that never ends its turn."""
+    made = make_llama(tokenizer)
+    with torch.no_grad():
+        made.lm_head.weight[tokenizer.all_special_ids] = 0
+    return made
+
+
+@pytest.fixture(scope="session")
 def speller(tokenizer) -> Callable[..., Any]:
     """Makes a model that says a given text: each token is followed by the one after it in the text.
 

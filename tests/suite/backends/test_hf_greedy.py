@@ -144,6 +144,43 @@ def test_a_long_prompt_is_computed_in_chunks(serve, ask, by_generate, tokenizer,
     _check(serve(use), requests, by_generate, tokenizer, model)
 
 
+def test_a_llama_is_run_the_quick_way(serve):
+    async def use(backend):
+        return backend.describe()["way"]
+
+    assert serve(use) == "grouped"
+
+
+def test_a_way_that_computes_something_else_is_not_taken(serve, ask, by_generate, tokenizer, model, monkeypatch):
+    from finchmark.suite.backends import attention
+
+    monkeypatch.setattr(attention, "_repeated", lambda mask, groups: mask.repeat_interleave(groups, 2))
+    request = ask(QUESTIONS[1], max_tokens=20)
+
+    async def use(backend):
+        return await backend.generate(request), backend.describe()["way"]
+
+    done, way = serve(use)
+    assert way.startswith("arena (grouped: ArithmeticError")
+    _check([done], [request], by_generate, tokenizer, model)
+
+
+def test_a_tokens_reach_is_the_sliding_window_in_the_cache_too(serve, ask, by_generate, tokenizer):
+    """Turns whose cached part is far longer than the window."""
+    model = _made("Mistral", **_kinds(len(tokenizer))["Mistral"])
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    first = ask(QUESTIONS[3], max_tokens=8)
+
+    async def use(backend):
+        done = await backend.generate(first)
+        second = ask((*first.messages, Message("assistant", done.text), Message("user", "9")), max_tokens=20)
+        return second, await backend.generate(second)
+
+    second, done = serve(use, served=model)
+    assert done.cached_tokens > 50
+    _check([done], [second], by_generate, tokenizer, model)
+
+
 def _made(kind, **settings):
     import transformers
 

@@ -60,7 +60,7 @@ async def _until(condition):
     raise AssertionError("it never came to it")
 
 
-def test_cancelling_a_request_frees_its_row_and_leaves_the_others(serve, ask, monkeypatch):
+def test_cancelling_a_request_frees_its_row_and_leaves_the_others(serve, ask, monkeypatch, endless):
     _slowly(monkeypatch)
 
     async def use(backend):
@@ -73,9 +73,11 @@ def test_cancelling_a_request_frees_its_row_and_leaves_the_others(serve, ask, mo
             await long
         reply = await other
         await _until(lambda: backend.stats()["active"] == 0)
-        return reply
+        return reply, backend.stats()["steps"]
 
-    assert serve(use).text == serve(lambda b: b.generate(ask("9", "other", max_tokens=15))).text
+    reply, steps = serve(use, served=endless)
+    assert reply.text == serve(lambda b: b.generate(ask("9", "other", max_tokens=15)), served=endless).text
+    assert steps < 200
 
 
 def test_a_request_cancelled_in_the_queue_is_never_run(serve, ask, monkeypatch):
@@ -94,11 +96,11 @@ def test_a_request_cancelled_in_the_queue_is_never_run(serve, ask, monkeypatch):
     assert stats["generated_tokens"] - done.completion_tokens <= 1  # the end of the turn may have been counted
 
 
-def test_closing_in_mid_decode_is_prompt_and_fails_what_is_open(model, tokenizer, ask, monkeypatch):
+def test_closing_in_mid_decode_is_prompt_and_fails_what_is_open(endless, tokenizer, ask, monkeypatch):
     _slowly(monkeypatch)
 
     async def main():
-        backend = HFBackend("toy", model_object=model, tokenizer_object=tokenizer, batch_size=2)
+        backend = HFBackend("toy", model_object=endless, tokenizer_object=tokenizer, batch_size=2)
         await backend.start()
         tasks = [asyncio.create_task(backend.generate(ask(session=f"s{k}", max_tokens=900))) for k in range(5)]
         await _until(lambda: backend.stats()["active"] == 2)
