@@ -236,7 +236,8 @@ def transcript_text(run: StoredRun, which: str) -> str:
     lines.append("  ".join(f"{k} {number(v)}" for k, v in sample.metrics.items()))
     shown = ""
     for turn in sample.turns:
-        lines.append(f"\n── turn {turn.index + 1} · {turn.seat} " + "─" * 40)
+        head = [f"turn {turn.index + 1}", turn.seat, *(f"{name} {value:g}" for name, value in turn.scores.items())]
+        lines.append(f"\n── {' · '.join(head)} " + "─" * 40)
         if turn.instructions != shown:
             shown = turn.instructions
             lines.append(_block("instructions", run.text(shown)))
@@ -252,8 +253,8 @@ def transcript_text(run: StoredRun, which: str) -> str:
         lines.append(
             _block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing")
         )
-    if sample.turns and sample.turns[-1].after:
-        lines += ["", _block("ends with", sample.turns[-1].after)]
+        if turn.after:
+            lines += ["", _block("ends with", turn.after)]
     if sample.error:
         lines += ["", sample.error]
     return "\n".join(lines)

@@ -226,7 +226,7 @@ def check_agent(make: Callable[[], Agent]) -> None:
     """
     _need(type(make()).name, f"{type(make()).__name__} needs a name")
 
-    async def play(agent: Agent) -> list[str]:
+    async def play(agent: Agent, *, forked: bool = False) -> list[str]:
         backend = ScriptedBackend(function=lambda request: f"<action>{len(request.messages)}</action>")
         model = Model(
             Broker(backend),
@@ -239,13 +239,18 @@ def check_agent(make: Callable[[], Agent]) -> None:
             meter=TokenMeter(Limits()),
         )
         agent.begin()
-        answers = [await agent.act(Observation(f"turn {i}", "Press something."), model) for i in range(3)]
+        answers = []
+        for turn in range(3):
+            if forked:
+                await agent.fork().act(Observation("by the way"), model)
+            answers.append(await agent.act(Observation(f"turn {turn}", "Press something."), model))
         _need(model.drain(), f"{agent.name}: it answered without asking its model")
         return [answer.text for answer in answers]
 
     agent = make()
     first = asyncio.run(play(agent))
     _need(asyncio.run(play(agent)) == first, f"{agent.name}: begin() does not forget the last episode")
+    _need(asyncio.run(play(agent, forked=True)) == first, f"{agent.name}: what its fork was asked changed the agent")
     state = agent.snapshot()
     before = content_hash(state)
     copy = make()

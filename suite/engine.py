@@ -8,7 +8,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .agents.base import Agent
@@ -223,11 +223,18 @@ class Engine:
             async with timer:
                 return await task.episode(ctx)
         except ModelStopped as stopped:
-            return EpisodeResult(task.failure(), stopped.outcome, stopped.reason)
+            return _stopped(task, ctx, stopped.outcome, stopped.reason)
         except TimeoutError:
             if not timer.expired():
                 raise
-            return EpisodeResult(task.failure(), Outcome.INVALID, "time_limit")
+            return _stopped(task, ctx, Outcome.INVALID, "time_limit")
+
+
+def _stopped(task: Task, ctx: Episode, outcome: Outcome, reason: str) -> EpisodeResult:
+    """The result of an episode whose model was stopped: what was settled before, or else a failure."""
+    if ctx.settled is not None:
+        return replace(ctx.settled, reason=ctx.settled.reason or reason)
+    return EpisodeResult(task.failure(), outcome, reason)
 
 
 def _checked(task: Task, result: EpisodeResult) -> dict[str, float | None]:

@@ -42,7 +42,8 @@ class ReplayBackend(Backend):
             if sample.outcome is Outcome.ERROR:
                 self._errors[session] = sample.reason
                 continue
-            if sample.reason in _STOPS:
+            # A turn without a call is where the model was stopped, also where the sample has another reason to end.
+            if sample.reason in _STOPS or not all(turn.calls for turn in sample.turns):
                 self._stops[session] = (sample.outcome, sample.reason)
             for turn in sample.turns:
                 self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)

@@ -89,7 +89,7 @@ class EpisodeResult:
     Args:
         metrics: One number per metric of the task; None where a metric does not apply.
         outcome: ``ok``, ``invalid`` or ``refused``; an ``error`` is raised, not returned.
-        reason: Why it is not ``ok``, as a short stable name.
+        reason: Why it is not ``ok``, as a short stable name; with ``ok``, what cut short what followed the episode.
     """
 
     metrics: Mapping[str, float | None]
@@ -135,6 +135,7 @@ class Episode:
         self.texts: dict[str, str] = {}
         self._kept = ("", "")
         self._open: tuple[str, Observation, str | None] | None = None
+        self.settled: EpisodeResult | None = None
 
     @cached_property
     def rng(self) -> np.random.Generator:
@@ -145,8 +146,13 @@ class Episode:
         """The model of a seat."""
         return self._models[seat]
 
-    async def act(self, observation: Observation | str, seat: str = "player") -> Action:
+    async def act(self, observation: Observation | str, seat: str = "player", *, remember: bool = True) -> Action:
         """Let the agent of a seat answer. Follow it with :meth:`judge` once the world has taken the action.
+
+        Args:
+            observation: What the seat sees.
+            seat: Who answers.
+            remember: If false, a fork of the agent answers and the agent itself learns nothing of it.
 
         Raises:
             ModelStopped: The model cannot go on; leave it to the caller, or end the episode with what there is.
@@ -154,7 +160,8 @@ class Episode:
         self._close()
         seen = observation if isinstance(observation, Observation) else Observation(observation)
         self._open = (seat, seen, None)
-        action = await self.agents[seat].act(seen, self._models[seat])
+        agent = self.agents[seat] if remember else self.agents[seat].fork()
+        action = await agent.act(seen, self._models[seat])
         self._open = (seat, seen, action.text)
         return action
 
@@ -191,6 +198,14 @@ class Episode:
                 scores=dict(scores or {}),
             )
         )
+
+    def settle(self, result: EpisodeResult) -> None:
+        """Fix what the sample is worth if the model is stopped from now on, by its context, a limit or a filter.
+
+        For what follows an episode, such as questions about it: what happens there takes nothing from the episode.
+        The reason of the stop becomes the sample's, unless it has one.
+        """
+        self.settled = result
 
     async def ask(self, text: str, *, seat: str = "player", max_tokens: int | None = None) -> str:
         """Ask one question and get the reply as text: all that a single-turn task needs."""

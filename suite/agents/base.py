@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ..model import Model
 
@@ -64,6 +65,14 @@ class Agent(abc.ABC):
     @abc.abstractmethod
     async def act(self, observation: Observation, model: Model) -> Action:
         """Answer an observation."""
+
+    def fork(self) -> Self:
+        """An agent in the same state, episode included, that can go its own way: what it does changes nothing here.
+
+        Questions beside an episode are asked of forks. Default: a deep copy; an agent with large parts that are never
+        changed in place shares them instead.
+        """
+        return copy.deepcopy(self)
 
     async def learn(self, episode: Any, model: Model) -> None:  # noqa: B027 - an optional hook
         """Learn from an episode that has ended. Default: nothing."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import copy
+from typing import ClassVar, Self
 
 from ..backends.base import Completion, Message
 from ..errors import UsageError
@@ -54,6 +55,12 @@ class HistoryAgent(Agent):
     def begin(self) -> None:
         """Forget the turns of the last episode."""
         self._turns = []
+
+    def fork(self) -> Self:
+        """A copy that shares the turns so far, which never change."""
+        other = copy.copy(self)
+        other._turns = list(self._turns)
+        return other
 
     async def act(self, observation: Observation, model: Model) -> Action:
         """Send instructions, past turns and the new observation."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...environments.odyssey.energy import EnergyEnv
 from ...environments.odyssey.energy_rules import NAMES, EnergyRules, describe_rules
@@ -16,7 +16,12 @@ from ...suite.records import Level, Metric
 from ...suite.seeds import uniform
 from ...suite.task import Arm, Item, Tier
 from .energy_policies import Oracle, Reactive, Uniform, say
+from .energy_questions import questions, threshold
 from .family import OdysseyTask
+from .prediction import PREDICTION_METRICS, Question, Step, balanced
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Energy"]
 
@@ -73,6 +78,7 @@ class Energy(OdysseyTask):
             ceiling=0.0,
         ),
         *(metric for metric in OdysseyTask.shared_metrics if metric.name == "unusable_rate"),
+        *PREDICTION_METRICS,
     )
 
     reference_files: ClassVar[str] = "energy/test_energy_lite_251207.json"
@@ -156,6 +162,21 @@ class Energy(OdysseyTask):
         """The day: it never comes back, so Energy has no loops and no loop ratio."""
         return info["state"]["t"]
 
+    def questions(self, item: Item, rng: np.random.Generator, steps: Sequence[Step], count: int) -> list[Question]:
+        """Whether a later day is a good one for wind, or for solar, which only the patterns tell."""
+        rules = EnergyRules.from_config(item.data["config"])
+        return balanced(questions(rules, steps[-1].after["t"] if steps else 0), count, rng)
+
+    def shown(self, item: Item, steps: Sequence[Step]) -> list[tuple[str, bool]]:
+        """For every day and plant that ran, whether it was a good day for it."""
+        rules = EnergyRules.from_config(item.data["config"])
+        return [
+            (plant, 100 * step.after[f"{plant}_actual"] > limit * step.after[f"{plant}_rated"])
+            for plant, limit in ((plant, threshold(rules, plant)) for plant in ("wind", "solar"))
+            for step in steps
+            if step.after[f"{plant}_rated"] > 0
+        ]
+
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
         """Success, how far the game went, and how well the days went that were played."""
         state, days = info["state"], info["state"]["t"]
@@ -176,5 +197,5 @@ class Energy(OdysseyTask):
         if name == "heuristic":
             return Reactive(rules)
         if name == "oracle":
-            return Oracle(item.proof["plan"])
+            return Oracle(item.proof["plan"], rules)
         raise UnknownName("reference", name, self.references)

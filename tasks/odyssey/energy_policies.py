@@ -11,7 +11,10 @@ from ...environments.odyssey.energy_actions import Command
 from ...environments.odyssey.energy_control import REACTIVE, Controller, expectations
 from ...environments.odyssey.energy_rules import NAMES, EnergyRules
 from ...suite.backends.base import GenerateRequest
+from ...suite.backends.scripted import choose
 from ...suite.seeds import uniform
+from .energy_questions import asked, good_day
+from .prediction import read_question, say_answer
 
 __all__ = ["Morning", "Oracle", "Reactive", "Uniform", "read_morning", "say"]
 
@@ -92,7 +95,9 @@ class Uniform:
         self._capacity = capacity
 
     def reply(self, request: GenerateRequest) -> str:
-        """Command anything."""
+        """Command anything; answer anything."""
+        if read_question(request.messages[-1].content) is not None:
+            return say_answer(choose(2, request) == 1)
         thermal, wind, solar, battery = (
             uniform("energy", name, request.seed) * most for name, most in zip(NAMES, self._capacity, strict=True)
         )
@@ -109,13 +114,20 @@ class Reactive:
     def __init__(self, rules: EnergyRules) -> None:
         self._controller = Controller(rules, *expectations("yesterday", rules), REACTIVE)
         self._seen = 0
+        self._yields: dict[str, float] = {}
 
     def reply(self, request: GenerateRequest) -> str:
-        """Command what demand and budget ask."""
+        """Command what demand and budget ask; asked about a later day, expect what was seen last."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            ask = asked(question)
+            return say_answer(100 * self._yields.get(ask.plant, 0.0) > ask.threshold)
         morning = read_morning(request.messages[-1].content)
         if morning.days > self._seen and morning.output is not None and morning.supply is not None:
             self._controller.see(morning.rated, morning.output, morning.supply)
             self._seen = morning.days
+            made = zip(("wind", "solar"), morning.output[1:], morning.rated[1:3], strict=True)
+            self._yields |= {plant: output / rated for plant, output, rated in made if rated > 0}
         return say(self._controller.command(morning.demand, morning.budget))
 
 
@@ -124,11 +136,15 @@ class Oracle:
 
     Args:
         plan: The world's proof: one command a day.
+        rules: The world.
     """
 
-    def __init__(self, plan: Sequence[Sequence[float]]) -> None:
-        self._plan = plan
+    def __init__(self, plan: Sequence[Sequence[float]], rules: EnergyRules) -> None:
+        self._plan, self._rules = plan, rules
 
     def reply(self, request: GenerateRequest) -> str:
-        """Command what the plan says for the day."""
+        """Command what the plan says for the day; answer by the patterns."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(good_day(self._rules, asked(question)) is True)
         return say(self._plan[read_morning(request.messages[-1].content).days], decimals=3)

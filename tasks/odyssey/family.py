@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 
 from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
 from ...suite.records import Metric, Outcome
-from ...suite.task import Arm, Episode, EpisodeResult, Item, Task, Tier
+from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .actions import ACTION_STOP, find_action
 from .checkout import read_configs
+from .prediction import CONTROL, PREDICTION_METRICS, Majority, Question, Step, examine
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["ARMS", "UNUSABLE_IN_A_ROW", "OdysseyTask"]
 
@@ -54,9 +59,16 @@ class OdysseyTask(Task):
     A subclass names its world and says how an item becomes an environment, what the agent is told, and which numbers
     the world adds. The environment takes the action's text and answers with text; it states in ``info`` whether the
     action was ``usable``, and the true ``state``.
+
+    A world that declares :data:`.PREDICTION_METRICS` also says what :meth:`questions` to ask after the episode. They
+    cost no turn, and nothing that happens there changes what the episode is worth.
     """
 
     arms: ClassVar[tuple[Arm, ...]] = ARMS
+    seats: ClassVar[tuple[str, ...]] = ("player", CONTROL)
+    question_counts: ClassVar[Mapping[str, int]] = MappingProxyType(
+        {"smoke": 4, "gate": 8, "lite": 16, "challenge": 16}
+    )
     references: ClassVar[tuple[str, ...]] = ("random", "heuristic", "oracle")
     shared_metrics: ClassVar[tuple[Metric, ...]] = (
         Metric(
@@ -100,6 +112,21 @@ class OdysseyTask(Task):
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The part of the true state that a loop returns to."""
 
+    def questions(self, item: Item, rng: np.random.Generator, steps: Sequence[Step], count: int) -> list[Question]:
+        """Questions on what actions would do that the episode has not taken in that state. Default: none.
+
+        Args:
+            item: The item.
+            rng: The episode's; it is the same in all arms and for all models.
+            steps: The usable actions of the episode, in order.
+            count: How many are wanted, an even number. Fewer where there are no more, half of them true.
+        """
+        return []
+
+    def shown(self, item: Item, steps: Sequence[Step]) -> list[tuple[str, bool]]:
+        """What the episode has shown in the terms of the questions: the action, and the answer it would have had."""
+        return []
+
     @abc.abstractmethod
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
         """The world's own metrics.
@@ -112,7 +139,7 @@ class OdysseyTask(Task):
         """
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
-        """Act until the goal, the end or the cap.
+        """Act until the goal, the end or the cap, then answer the questions.
 
         A sample is ``invalid`` only if no action was ever usable or 20 in a row were not; single unusable actions
         cost their turn and are counted.
@@ -121,7 +148,7 @@ class OdysseyTask(Task):
         instructions = self.instructions(ctx.item, ctx.arm, ctx.tier)
         practice = self.practice(ctx.item)
         text, info = env.reset(seed=0)
-        tally, seen = _Tally(), set[tuple[Hashable, str]]()
+        tally, seen, steps = _Tally(), set[tuple[Hashable, str]](), list[Step]()
         solved = False
         stopped: ModelStopped | None = None
         for turn in range(ctx.tier.max_turns):
@@ -132,7 +159,7 @@ class OdysseyTask(Task):
                 stopped = stop
                 break
             action, tagged = find_action(reply.text)
-            before = self.state_key(info)
+            before, state = self.state_key(info), info["state"]
             text, reward, terminated, truncated, info = env.step(action)
             usable = bool(info["usable"])
             if not usable and not tagged:
@@ -144,6 +171,7 @@ class OdysseyTask(Task):
                 tally.usable += 1
                 tally.loops += (before, action) in seen
                 seen.add((before, action))
+                steps.append(Step(state, action, info["state"]))
             solved = terminated and float(reward) >= 1.0
             ended = terminated or truncated or tally.hopeless or turn + 1 == ctx.tier.max_turns
             ctx.judge(action, usable=usable, after=text if ended else "")
@@ -152,13 +180,47 @@ class OdysseyTask(Task):
         env.close()
         declared = {metric.name for metric in self.metrics}
         rates = {name: rate for name, rate in tally.rates().items() if name in declared}
-        metrics = {**self.score(solved=solved, turns=tally.turns, info=info, item=ctx.item), **rates}
+        unasked = dict.fromkeys(metric.name for metric in PREDICTION_METRICS if metric.name in declared)
+        metrics = {**self.score(solved=solved, turns=tally.turns, info=info, item=ctx.item), **rates, **unasked}
         if stopped is not None:
             return EpisodeResult({**metrics, **self._failed()}, stopped.outcome, stopped.reason)
+        result = EpisodeResult(metrics)
         if tally.hopeless or tally.usable == 0:
             reason = "unusable_in_a_row" if tally.hopeless else "never_usable"
-            return EpisodeResult({**metrics, **self._failed()}, Outcome.INVALID, reason)
-        return EpisodeResult(metrics)
+            result = EpisodeResult({**metrics, **self._failed()}, Outcome.INVALID, reason)
+        if not unasked:
+            return result
+        ctx.settle(result)
+        predicted = await examine(
+            ctx,
+            self.questions(ctx.item, ctx.rng, steps, self.question_count(ctx.tier)),
+            Majority(self.shown(ctx.item, steps)),
+            opening=Observation("", instructions, practice),
+            last=text,
+        )
+        return replace(result, metrics={**result.metrics, **predicted})
+
+    def question_count(self, tier: Tier) -> int:
+        """How many questions follow an episode: 0 in a world without the metrics, 8 in a tier of unknown name."""
+        asked = {metric.name for metric in PREDICTION_METRICS} <= {metric.name for metric in self.metrics}
+        return self.question_counts.get(tier.name, 8) if asked else 0
+
+    def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
+        """Bound what a sample asks of a backend."""
+        return self.bound(tier, opening=400, turn=tier.max_tokens + 60)
+
+    def bound(self, tier: Tier, *, opening: int, turn: int) -> Estimate:
+        """Bound what a sample asks: its turns, and each question twice, after a full history and after none.
+
+        Args:
+            tier: The tier.
+            opening: The most tokens of instructions and practice.
+            turn: The most tokens of an observation and its reply; a question is taken to be no longer.
+        """
+        calls, asked = tier.max_turns, self.question_count(tier)
+        acting = calls * opening + turn * calls * (calls + 1) // 2
+        asking = asked * (2 * opening + turn * (calls + 2))
+        return Estimate(calls + 2 * asked, acting + asking, (calls + 2 * asked) * tier.max_tokens)
 
     def _failed(self) -> dict[str, float | None]:
         """What a failure is scored as, for the metrics that say so; the others keep what was measured."""

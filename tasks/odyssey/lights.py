@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ...environments.odyssey.lights import LightsEnv
-from ...environments.odyssey.lights_rules import describe_rules
+from ...environments.odyssey.lights_rules import LightsRules, describe_rules
 from ...environments.odyssey.lights_solver import random_success, solve
 from ...environments.odyssey.lights_worlds import generate
 from ...suite.backends.scripted import Policy
@@ -16,9 +16,27 @@ from ...suite.records import Level, Metric
 from ...suite.seeds import derive
 from ...suite.task import Arm, Item, Tier
 from .family import OdysseyTask
-from .lights_policies import Explorer, Oracle, Uniform
+from .lights_policies import Explorer, Oracle, Uniform, draw_bulbs
+from .prediction import PREDICTION_METRICS, Question, Step, balanced
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Lights"]
+
+# Of a world with more bulbs questions are about states drawn at random: going through all takes too long.
+_MOST_BULBS = 10
+_DRAWN = 1 << _MOST_BULBS
+
+
+class _Press(NamedTuple):
+    """What becomes a question: a press in a state. Its answer is whether the bulb changes."""
+
+    action: str
+    answer: bool
+    visited: bool
+    state: int
+    bulb: int
 
 
 class Lights(OdysseyTask):
@@ -55,6 +73,7 @@ class Lights(OdysseyTask):
             unit="turns",
         ),
         *OdysseyTask.shared_metrics,
+        *PREDICTION_METRICS,
     )
 
     reference_files: ClassVar[str] = "turnonlights/test_turnonlights_lite_251030.json"
@@ -114,6 +133,38 @@ class Lights(OdysseyTask):
         """Which bulbs are on."""
         return tuple(info["state"]["bulbs"].values())
 
+    def questions(self, item: Item, rng: np.random.Generator, steps: Sequence[Step], count: int) -> list[Question]:
+        """Whether a bulb changes when its switch is pressed in a state in which the agent has not pressed it."""
+        rules = LightsRules.from_config(item.data["config"])
+        done = {(_mask(step.before), _bulb(step)) for step in steps}
+        visited = {_mask(state) for step in steps for state in (step.before, step.after)}
+        if rules.level <= _MOST_BULBS:
+            states = list(range(1 << rules.level))
+        else:
+            drawn = rng.integers(2, size=(_DRAWN, rules.level))
+            states = sorted(visited | {sum(1 << i for i in range(rules.level) if row[i]) for row in drawn.tolist()})
+        presses = [
+            _Press(f"press {bulb}", rules.press(bulb, state) != state, state in visited, state, bulb)
+            for state in states
+            for bulb in range(rules.level)
+            if (state, bulb) not in done
+        ]
+        return [
+            Question(
+                "Suppose these bulbs are on and off, in the order of their numbers:\n"
+                f"{draw_bulbs(press.state, rules.level)}\n"
+                f"Now the switch of bulb {press.bulb} is pressed. Does that bulb change?",
+                press.answer,
+                press.action,
+                press.visited,
+            )
+            for press in balanced(presses, count, rng)
+        ]
+
+    def shown(self, item: Item, steps: Sequence[Step]) -> list[tuple[str, bool]]:
+        """For every press its bulb, and whether it changed."""
+        return [(f"press {_bulb(step)}", step.before["bulbs"] != step.after["bulbs"]) for step in steps]
+
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
         """Success, and how many turns it took."""
         return {"success": float(solved), "steps_to_success": float(turns) if solved else None}
@@ -128,3 +179,12 @@ class Lights(OdysseyTask):
         if name == "oracle":
             return Oracle(config)
         raise UnknownName("reference", name, self.references)
+
+
+def _mask(state: Mapping[str, Any]) -> int:
+    return sum(1 << index for index, on in enumerate(state["bulbs"].values()) if on)
+
+
+def _bulb(step: Step) -> int:
+    """The bulb that a usable action pressed: `3` or `B3`."""
+    return int(step.action.strip().lstrip("Bb"))

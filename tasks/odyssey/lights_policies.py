@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from ...environments.odyssey.lights_rules import LightsRules
 from ...environments.odyssey.lights_solver import policy_table
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import choose
 from ...suite.seeds import derive
+from .prediction import Majority, read_question, say_answer
 
-__all__ = ["Explorer", "Oracle", "Uniform", "read_bulbs"]
+__all__ = ["Explorer", "Oracle", "Uniform", "draw_bulbs", "read_bulbs"]
 
 _ON, _OFF = "💡", "○"
+_ASKED = re.compile(r"switch of bulb (\d+) is pressed")
 
 
 def read_bulbs(text: str) -> int:
@@ -32,6 +36,19 @@ def read_bulbs(text: str) -> int:
     raise ValueError("no row of bulbs in the text")
 
 
+def draw_bulbs(state: int, bulbs: int) -> str:
+    """Draw a row of bulbs as the world shows it; bit i of the state is bulb i."""
+    return " ".join(_ON if state >> bulb & 1 else _OFF for bulb in range(bulbs))
+
+
+def _asked(question: str) -> tuple[int, int]:
+    """The state and the bulb of a question after the episode."""
+    bulb = _ASKED.search(question)
+    if bulb is None:
+        raise ValueError(f"no press in the question {question!r}")
+    return read_bulbs(question), int(bulb[1])
+
+
 def _press(bulb: int) -> str:
     return f"<action>{bulb}</action>"
 
@@ -43,7 +60,9 @@ class Uniform:
         self.bulbs = bulbs
 
     def reply(self, request: GenerateRequest) -> str:
-        """Press any bulb."""
+        """Press any bulb; answer anything."""
+        if read_question(request.messages[-1].content) is not None:
+            return say_answer(choose(2, request) == 1)
         return _press(choose(self.bulbs, request))
 
 
@@ -52,9 +71,14 @@ class Oracle:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._table = policy_table(config)
+        self._rules = LightsRules.from_config(config)
 
     def reply(self, request: GenerateRequest) -> str:
-        """Press the next bulb of a shortest solution."""
+        """Press the next bulb of a shortest solution; answer by the conditions."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            state, bulb = _asked(question)
+            return say_answer(self._rules.press(bulb, state) != state)
         bulb = self._table.best(read_bulbs(request.messages[-1].content))
         if bulb is None:
             raise ValueError("the goal cannot be reached from here, though every world is proved solvable")
@@ -70,7 +94,15 @@ class Explorer:
         self._last: tuple[int, int] | None = None
 
     def reply(self, request: GenerateRequest) -> str:
-        """Press an untried bulb here, or the first press of a known way to one elsewhere."""
+        """Press an untried bulb here, or the first press of a known way to one elsewhere.
+
+        Asked what a press would do in a state where it was not tried, it expects what the press mostly did elsewhere.
+        """
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            known = self._known.items()
+            tried = [(str(bulb), was != now) for was, presses in known for bulb, now in presses.items()]
+            return say_answer(Majority(tried).predict(str(_asked(question)[1])))
         state = read_bulbs(request.messages[-1].content)
         if self._last is not None:
             before, bulb = self._last

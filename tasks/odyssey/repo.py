@@ -162,10 +162,10 @@ class Repo(OdysseyTask):
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """As for every task, with the prompt's own length (two characters a token at worst) and room for lists."""
-        calls, packages = tier.max_turns, len(item.data["config"]["packages"])
+        packages = len(item.data["config"]["packages"])
         opening = 200 + len(self.instructions(item, arm, tier)) // 2
         turn = tier.max_tokens + 120 + 12 * packages
-        return Estimate(calls, calls * opening + turn * calls * (calls + 1) // 2, calls * tier.max_tokens)
+        return self.bound(tier, opening=opening, turn=turn)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """``random`` gives any command, ``heuristic`` repairs, ``learner`` rules out, ``oracle`` follows the plan."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...environments.odyssey.trade import TradeEnv
 from ...environments.odyssey.trade_orders import Order
@@ -18,7 +18,12 @@ from ...suite.records import Level, Metric
 from ...suite.seeds import derive
 from ...suite.task import Arm, Estimate, Item, Tier
 from .family import OdysseyTask
+from .prediction import PREDICTION_METRICS, Question, Step, balanced
 from .trade_policies import Holder, Learner, Oracle, Uniform
+from .trade_questions import questions
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Trade"]
 
@@ -62,6 +67,7 @@ class Trade(OdysseyTask):
         Metric(name="log_growth", summary="log(final value / initial cash), not normalised", low=None, high=None),
         Metric(name="final_return", summary="final value / initial cash - 1", low=-1.0, high=None),
         *(metric for metric in OdysseyTask.shared_metrics if metric.name == "unusable_rate"),
+        *PREDICTION_METRICS,
     )
 
     reference_files: ClassVar[str] = "trade/test_trade_config_*.json"
@@ -157,6 +163,19 @@ class Trade(OdysseyTask):
         """The day: it never comes back, so Trade has no loops and no loop ratio."""
         return info["state"]["t"]
 
+    def questions(self, item: Item, rng: np.random.Generator, steps: Sequence[Step], count: int) -> list[Question]:
+        """Whether a stock rises at news that never came."""
+        return balanced(questions(TradeRules.from_config(item.data["config"]), rng), count, rng)
+
+    def shown(self, item: Item, steps: Sequence[Step]) -> list[tuple[str, bool]]:
+        """For every stock and day, whether its price rose."""
+        stocks = item.data["config"]["stocks"]
+        return [
+            (stock, after > before)
+            for step in steps
+            for stock, before, after in zip(stocks, step.before["prices"], step.after["prices"], strict=True)
+        ]
+
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
         """The growth, on the item's scale and raw."""
         state, scale = info["state"], item.data["scale"]
@@ -172,10 +191,10 @@ class Trade(OdysseyTask):
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """As for every task, with observations that grow with the numbers of stocks and factors."""
         config = item.data["config"]
-        calls, stocks, factors = tier.max_turns, len(config["stocks"]), len(config["variables"])
+        stocks, factors = len(config["stocks"]), len(config["variables"])
         opening = 600 + 15 * stocks * factors
         turn = tier.max_tokens + 150 + 25 * stocks + 10 * factors
-        return Estimate(calls, calls * opening + turn * calls * (calls + 1) // 2, calls * tier.max_tokens)
+        return self.bound(tier, opening=opening, turn=turn)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """``random`` and ``oracle`` set the scale, ``heuristic`` buys and holds, ``learner`` fits the weights."""

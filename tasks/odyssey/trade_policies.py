@@ -14,6 +14,8 @@ from ...environments.odyssey.trade_rules import TradeRules
 from ...environments.odyssey.trade_solver import best_order, expected_growth
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import choose
+from .prediction import read_question, say_answer
+from .trade_questions import Ask, asked, rises
 
 __all__ = ["Holder", "Learner", "Market", "Oracle", "Uniform", "read_market"]
 
@@ -77,7 +79,9 @@ class Uniform:
     """Every day puts everything into one stock, or into cash, all equally likely: the chance level."""
 
     def reply(self, request: GenerateRequest) -> str:
-        """Hold any one thing."""
+        """Hold any one thing; answer anything."""
+        if read_question(request.messages[-1].content) is not None:
+            return say_answer(choose(2, request) == 1)
         market = _seen(request)
         chosen = choose(len(market.prices) + 1, request)
         growth = {stock: float(index == chosen) for index, stock in enumerate(market.prices)}
@@ -87,9 +91,18 @@ class Uniform:
 class Holder:
     """Buys all stocks for equal sums on the first day and holds them to the end. Learns nothing."""
 
+    def __init__(self) -> None:
+        self._before: dict[str, float] = {}
+        self._prices: dict[str, float] = {}
+
     def reply(self, request: GenerateRequest) -> str:
-        """Buy once, then wait."""
+        """Buy once, then wait; asked whether a stock rises, say what it did last."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            stock = asked(question).stock
+            return say_answer(self._prices.get(stock, 0.0) > self._before.get(stock, 0.0))
         market = _seen(request)
+        self._before, self._prices = self._prices, market.prices
         if any(market.held.values()):
             return _reply(Order())
         share = market.cash / len(market.prices)
@@ -105,7 +118,10 @@ class Learner:
         self._moment = np.zeros((0, 0))
 
     def reply(self, request: GenerateRequest) -> str:
-        """Learn from the last day's move, then hold what today's news should lift most."""
+        """Learn from the last day's move, then hold what today's news should lift most; answer by the same weights."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(self._expects(asked(question)))
         market = _seen(request)
         last, self._last = self._last, market
         changes = np.array(list(market.news.values()))
@@ -128,6 +144,12 @@ class Learner:
         }
         return _reply(best_order(market.prices, market.cash, market.held, growth))
 
+    def _expects(self, ask: Ask) -> bool:
+        if self._last is None or not self._gram.size:
+            return False
+        weights = np.linalg.solve(self._gram, self._moment)
+        return float(np.array(list(ask.news.values())) @ weights[:, list(self._last.prices).index(ask.stock)]) > 0
+
 
 class Oracle:
     """Knows the weights and the size of the noise, and holds what today's news will lift most: the ceiling."""
@@ -136,7 +158,10 @@ class Oracle:
         self._rules = TradeRules.from_config(config)
 
     def reply(self, request: GenerateRequest) -> str:
-        """Hold the stock with the largest expected growth."""
+        """Hold the stock with the largest expected growth; answer by the weights."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(rises(self._rules, asked(question)))
         market = _seen(request)
         changes = [market.news.get(factor, 0.0) for factor in self._rules.factors]
         growth = {

@@ -88,3 +88,24 @@ def test_practice_stands_before_the_first_turn():
 
 def test_the_run_s_system_prompt_comes_first():
     assert prompts(StatelessAgent(), 1, system="Be brief.")[0][0] == ("system", "Be brief.")
+
+
+@pytest.mark.parametrize("agent", [HistoryAgent(), HistoryAgent(window=1)])
+def test_a_fork_knows_the_past_and_leaves_none(agent):
+    prompts(agent, 2)
+    shown = []
+
+    async def ask(who, text):
+        backend = ScriptedBackend(function=lambda request: shown.append(request.messages) or "aside")
+        model = Model(
+            Broker(backend), session="s", seed=1, seat="player", sampling=Sampling(), thinking=Thinking(), max_tokens=9,
+            meter=TokenMeter(Limits()),
+        )  # fmt: skip
+        await who.act(Observation(text, "Rules."), model)
+
+    for text in ("first", "second"):
+        asyncio.run(ask(agent.fork(), text))
+    asyncio.run(ask(agent, "turn"))
+    assert shown[0][:-1] == shown[1][:-1] == shown[2][:-1]
+    assert [m[-1].content for m in shown] == ["first", "second", "turn"]
+    assert "see 1" in "".join(m.content for m in shown[0])

@@ -141,3 +141,14 @@ def test_an_agent_that_never_forgets_is_named():
 
     with pytest.raises(AssertionError, match="does not forget"):
         check_agent(Elephant)
+
+
+def test_an_agent_whose_fork_is_itself_is_found_out():
+    class Siamese(HistoryAgent):
+        name = "siamese"
+
+        def fork(self):
+            return self
+
+    with pytest.raises(AssertionError, match="fork"):
+        check_agent(Siamese)

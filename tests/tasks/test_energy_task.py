@@ -181,7 +181,7 @@ def test_copying_a_practice_turn_does_not_win(gate_items):
 
 def test_an_unusable_action_costs_its_turn_but_no_day(tmp_path):
     sample = canned(["<action>more power</action>", '<action>{"thermal": 400}</action>'], tmp_path)
-    assert [turn.usable for turn in sample.turns] == [False, True] * 3
+    assert [turn.usable for turn in sample.turns if not turn.scores] == [False, True] * 3
     assert sample.metrics["unusable_rate"] == 0.5
     assert sample.metrics["survived"] == 1.0
     assert "No day passed" in sample.turns[1].observation
@@ -197,7 +197,7 @@ def test_a_game_of_unusable_actions_is_invalid_and_has_no_stability(tmp_path):
 
 def test_a_collapse_ends_the_game_and_is_scored(tmp_path):
     sample = canned(['<action>{"thermal": 0}</action>'], tmp_path)
-    assert len(sample.turns) == 3
+    assert len([turn for turn in sample.turns if not turn.scores]) == 3
     assert sample.metrics["violation_rate"] == 1.0
     assert sample.metrics["success"] == 0.0
 

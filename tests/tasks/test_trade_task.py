@@ -180,9 +180,10 @@ def test_a_refused_order_costs_its_turn_but_no_day_and_is_counted(tmp_path):
         model_args={"replies": ['<action>{"buy": {"S0": -5}}</action>', "<action>{}</action>"]},
     )  # fmt: skip
     (sample,) = run.samples()
-    assert [turn.usable for turn in sample.turns] == [False, True] * 4
+    turns = [turn for turn in sample.turns if not turn.scores]
+    assert [turn.usable for turn in turns] == [False, True] * 4
     assert sample.metrics["unusable_rate"] == 0.5
-    days = [read_market(turn.observation).day for turn in sample.turns]
+    days = [read_market(turn.observation).day for turn in turns]
     assert days == [0, 0, 1, 1, 2, 2, 3, 3]
     assert "The order was refused" in sample.turns[1].observation
 
