@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError, UsageError
+from ..errors import BackendError
 from .base import Message
 
 __all__ = ["CLOSE", "OPEN", "PLAIN", "ChatFormat", "ChatPrompt", "Parted", "part"]
@@ -296,13 +296,3 @@ def _joined(chat: Sequence[dict[str, str]]) -> list[dict[str, str]]:
         else:
             joined.append({"role": role, "content": message["content"]})
     return joined
-
-
-def check_template(template: str) -> None:
-    """Raise :class:`UsageError` for a template that is no Jinja."""
-    from jinja2 import Environment, TemplateError
-
-    try:
-        Environment(autoescape=False).parse(template)
-    except TemplateError as error:
-        raise UsageError(f"chat_template is no Jinja template: {error}") from error
