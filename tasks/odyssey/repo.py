@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...environments.odyssey.repo import RepoEnv
 from ...environments.odyssey.repo_describe import describe_index, describe_rules
@@ -18,8 +18,13 @@ from ...suite.records import Level, Metric
 from ...suite.seeds import derive
 from ...suite.task import Arm, Estimate, Item, Tier
 from .family import OdysseyTask
+from .prediction import PREDICTION_METRICS, Question, Step, balanced
 from .repo_learner import Learner
 from .repo_policies import Oracle, Repairer, Uniform
+from .repo_questions import questions, shown
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Repo"]
 
@@ -78,6 +83,7 @@ class Repo(OdysseyTask):
             ceiling=1.0,
         ),
         *OdysseyTask.shared_metrics,
+        *PREDICTION_METRICS,
     )
 
     reference_files: ClassVar[str] = "repo/test_repo_lite_*.json"
@@ -142,6 +148,16 @@ class Repo(OdysseyTask):
         installed = sorted((name, *version) for name, version in state["installed"].items())
         return (tuple(state["python_version"] or ()), tuple(installed))
 
+    def questions(self, item: Item, rng: np.random.Generator, steps: Sequence[Step], count: int) -> list[Question]:
+        """Whether a script would run, or a version install, with these and those versions installed."""
+        rules = RepoRules.from_config(item.data["config"])
+        solution = item.proof["solution"] if item.proof else None
+        return balanced(questions(rules, rng, steps, solution), count, rng)
+
+    def shown(self, item: Item, steps: Sequence[Step]) -> list[tuple[str, bool]]:
+        """For every installation and run, whether it succeeded."""
+        return shown(RepoRules.from_config(item.data["config"]), steps)
+
     def score(self, *, solved: bool, turns: int, info: Mapping[str, Any], item: Item) -> dict[str, float | None]:
         """Success, how many turns it took, and how much of the project would run."""
         rules = RepoRules.from_config(item.data["config"])
@@ -179,5 +195,5 @@ class Repo(OdysseyTask):
             return Learner(config["python_versions"], packages)
         if name == "oracle":
             # Worlds that are not ours come without a proof.
-            return Oracle(item.proof["plan"] if item.proof else plan(config) or ())
+            return Oracle(item.proof["plan"] if item.proof else plan(config) or (), config)
         raise UnknownName("reference", name, self.references)

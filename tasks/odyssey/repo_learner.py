@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from ...environments.odyssey.repo_versions import show
 from ...suite.backends.base import GenerateRequest
+from .prediction import read_question, say_answer
 from .repo_policies import read_answer
+from .repo_questions import Ask, asked, label
 
 __all__ = ["Learner"]
 
@@ -63,7 +66,13 @@ class Learner:
         self._last = ""
 
     def reply(self, request: GenerateRequest) -> str:
-        """Learn from the last answer; then install the next package of the target, or run."""
+        """Learn from the last answer; then install the next package of the target, or run.
+
+        Asked whether a command would succeed, it says no where something that it has ruled out stands against it.
+        """
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(self._expects(asked(question)))
         before = self._ruled, dict(self._at), {name: len(needs) for name, needs in self._needs.items()}
         answer = read_answer(request.messages[-1].content)
         self._note(answer)
@@ -74,6 +83,15 @@ class Learner:
         # An error that teaches nothing: what it believes is installed must be wrong.
         self._last = "pip list" if failed and before == after else self._next()
         return f"<action>{self._last}</action>"
+
+    def _expects(self, ask: Ask) -> bool:
+        here = {("python", show(ask.python)), *((name, show(version)) for name, version in ask.installed.items())}
+        tried = here
+        if not ask.command.startswith("python "):
+            name = label(ask.command).split(" ")[-1]
+            tried = {(name, ask.command.rpartition("=")[2])}
+            here = {place for place in here if place[0] != name}
+        return not tried & self._out and not any(self._apart.get(place, set()) & here for place in tried)
 
     def _next(self) -> str:
         for name in self._order():

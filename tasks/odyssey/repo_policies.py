@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...environments.odyssey.repo_rules import RepoRules
 from ...environments.odyssey.repo_solver import commands
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import choose
+from .prediction import Majority, read_question, say_answer
+from .repo_questions import asked, label, succeeds
 
 __all__ = ["Oracle", "Repairer", "Uniform", "read_answer"]
 
@@ -39,18 +42,24 @@ class Uniform:
         self._commands = commands(config)
 
     def reply(self, request: GenerateRequest) -> str:
-        """Give any command."""
+        """Give any command; answer anything."""
+        if read_question(request.messages[-1].content) is not None:
+            return say_answer(choose(2, request) == 1)
         return _say(self._commands[choose(len(self._commands), request)])
 
 
 class Oracle:
     """Knows versions that go together and an order to install them in: the plan that proves the world solvable."""
 
-    def __init__(self, plan: Sequence[str]) -> None:
+    def __init__(self, plan: Sequence[str], config: Mapping[str, Any]) -> None:
         self._left = list(plan)
+        self._config = config
 
     def reply(self, request: GenerateRequest) -> str:
         """Give the next command of the plan; everything is deterministic, so what the world answers is known."""
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(succeeds(RepoRules.from_config(self._config), asked(question)))
         return _say(self._left.pop(0) if self._left else "pip list")
 
 
@@ -65,15 +74,24 @@ class Repairer:
     def __init__(self, pythons: Sequence[str], packages: Mapping[str, Sequence[str]]) -> None:
         self._versions = {"python": list(pythons), **{name: list(versions) for name, versions in packages.items()}}
         self._at: dict[str, str] = {}
+        self._shown: list[tuple[str, bool]] = []
+        self._last = ""
         self._todo = [f"pip install python=={pythons[-1]}", *(f"pip install {name}" for name in packages)]
 
     def reply(self, request: GenerateRequest) -> str:
-        """Give the next of the first installations; later what the last error seems to ask for, else run."""
+        """Give the next of the first installations; later what the last error seems to ask for, else run.
+
+        Asked whether a command would succeed, it expects what the like of it mostly did.
+        """
+        question = read_question(request.messages[-1].content)
+        if question is not None:
+            return say_answer(Majority(self._shown).predict(label(asked(question).command)))
         answer = read_answer(request.messages[-1].content)
         self._note(answer)
-        if self._todo:
-            return _say(self._todo.pop(0))
-        return _say(self._fix(answer, request) or "python run.py")
+        if self._last:
+            self._shown.append((label(self._last), "failed" not in answer and "was not installed" not in answer))
+        self._last = self._todo.pop(0) if self._todo else self._fix(answer, request) or "python run.py"
+        return _say(self._last)
 
     def _note(self, answer: str) -> None:
         """Remember which versions are installed, as far as the world says so."""

@@ -18,7 +18,7 @@ from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.registry import TASKS
 from finchmark.suite.rescore import rescore
 from finchmark.suite.seeds import generator
-from finchmark.tasks.odyssey import energy_questions, trade_questions
+from finchmark.tasks.odyssey import energy_questions, repo_questions, trade_questions
 from finchmark.tasks.odyssey.lights_policies import read_bulbs
 from finchmark.tasks.odyssey.prediction import (
     CONTROL,
@@ -30,7 +30,7 @@ from finchmark.tasks.odyssey.prediction import (
     read_question,
 )
 
-WORLDS = ("lights", "energy", "trade")
+WORLDS = ("lights", "energy", "trade", "repo")
 NAMES = [metric.name for metric in PREDICTION_METRICS]
 
 
@@ -380,6 +380,71 @@ class TestTrade:
         assert frame["rule_accuracy"].mean() > 0.95
         # Its control has fitted nothing and says no.
         assert frame["rule_gain"].mean() > 0.45
+
+
+class TestRepo:
+    TASK = TASKS.load("odyssey/repo")()
+
+    def walk(self, item, tier, commands):
+        env = self.TASK.make_env(item, tier)
+        info = env.reset(seed=0)[1]
+        steps = []
+        for command in commands:
+            before = info["state"]
+            info = env.step(command)[4]
+            steps.append(Step(before, command, info["state"]))
+        return steps
+
+    @pytest.mark.parametrize("tier", ["smoke", "gate", "lite", "challenge"])
+    def test_no_question_repeats_a_command_of_the_episode_and_each_answer_is_what_the_world_does(self, tier):
+        tier = self.TASK.tiers[tier]
+        for item in self.TASK.items(tier, 0)[:5]:
+            config = item.data["config"]
+            plan = item.proof["plan"][:-1]
+            steps = self.walk(item, tier, [*plan, next(iter(config["scripts"]))])
+            states = [(s.before["python_version"], s.before["installed"], s.action) for s in steps]
+            asked = self.TASK.questions(item, generator("q", item.id), steps, 16)
+            assert sum(q.answer for q in asked) * 2 == len(asked) >= 4
+            for question in asked:
+                ask = repo_questions.asked(question.text)
+                installed = {name: list(version) for name, version in ask.installed.items()}
+                assert (list(ask.python), installed, ask.command) not in states
+                env = self.TASK.make_env(item, tier)
+                env.reset(seed=0)
+                env.machine.python, env.machine.installed = ask.python, dict(ask.installed)
+                answer, _, _, _, info = env.step(ask.command)
+                assert info["usable"]
+                failed = "failed" in answer or "was not installed" in answer
+                assert question.answer is not failed
+                assert repo_questions.label(ask.command) == question.action
+
+    def test_a_command_counts_as_taken_however_it_was_written(self):
+        tier = self.TASK.tiers["gate"]
+        item = self.TASK.items(tier, 0)[0]
+        (name, package), *_ = item.data["config"]["packages"].items()
+        python = f"pip install python=={item.data['config']['python_versions'][-1]}"
+        newest = package["versions"][-1]
+        for words in (f"pip install {name}", f"pip  install  {name}>=0.0", f"pip install {name}=={newest}"):
+            _, step = self.walk(item, tier, [python, words])
+            taken = repo_questions._taken(repo_questions.RepoRules.from_config(item.data["config"]), step)
+            assert taken.command == f"pip install {name}=={newest}"
+
+    def test_what_was_shown_is_whether_commands_succeeded(self):
+        tier = self.TASK.tiers["gate"]
+        item = self.TASK.items(tier, 0)[0]
+        python = f"pip install python=={item.data['config']['python_versions'][0]}"
+        steps = self.walk(item, tier, ["python run.py", python, "pip list", "python run.py"])
+        assert self.TASK.shown(item, steps) == [("python run.py", False)]
+
+    def test_scripts_and_installations_are_both_asked_about(self):
+        kinds = Counter()
+        for item in self.TASK.items(self.TASK.tiers["gate"], 0)[:40]:
+            kinds.update(q.action.split(" ")[0] for q in self.TASK.questions(item, generator("q", item.id), [], 8))
+        assert min(kinds["pip"], kinds["python"]) > 60
+
+    def test_who_rules_out_what_errors_speak_against_answers_better_than_chance(self, tmp_path):
+        frame = play("repo", "scripted:learner", tmp_path, limit=60).frame()
+        assert frame["rule_accuracy"].mean() > 0.58
 
 
 def test_a_world_without_the_metrics_asks_nothing(tmp_path, monkeypatch):

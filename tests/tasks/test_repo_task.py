@@ -189,7 +189,7 @@ def test_the_estimate_knows_that_rules_are_long():
     item = REPO.items(tier, 0)[0]
     hidden, given = (REPO.estimate(item, REPO.arm(a), tier) for a in ("inductive", "with-rules"))
     assert given.prompt_tokens - hidden.prompt_tokens > tier.max_turns * 10_000
-    assert given.completion_tokens == hidden.completion_tokens == tier.max_turns * tier.max_tokens
+    assert given.completion_tokens == hidden.completion_tokens == (tier.max_turns + 2 * 16) * tier.max_tokens
 
 
 def test_the_practice_shows_usable_commands():
@@ -211,7 +211,7 @@ def test_an_unusable_action_costs_its_turn_and_is_counted(tmp_path):
         model_args={"replies": ["<action>sudo rm</action>", "<action>pip list</action>"]},
     )  # fmt: skip
     (sample,) = run.samples()
-    assert [t.usable for t in sample.turns] == [False, True] * 4
+    assert [t.usable for t in sample.turns if not t.scores] == [False, True] * 4
     assert sample.metrics["unusable_rate"] == 0.5
     assert "is no command" in sample.turns[1].observation
     assert sample.metrics["scripts_working"] == 0.0
