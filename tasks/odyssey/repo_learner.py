@@ -9,7 +9,7 @@ from ...environments.odyssey.repo_versions import show
 from ...suite.backends.base import GenerateRequest
 from .prediction import read_question, say_answer
 from .repo_policies import read_answer
-from .repo_questions import Ask, asked, label
+from .repo_questions import Ask, asked
 
 __all__ = ["Learner"]
 
@@ -88,8 +88,8 @@ class Learner:
         here = {("python", show(ask.python)), *((name, show(version)) for name, version in ask.installed.items())}
         tried = here
         if not ask.command.startswith("python "):
-            name = label(ask.command).split(" ")[-1]
-            tried = {(name, ask.command.rpartition("=")[2])}
+            name, _, version = ask.command.split(" ")[-1].partition("==")
+            tried = {(name, version)}
             here = {place for place in here if place[0] != name}
         return not tried & self._out and not any(self._apart.get(place, set()) & here for place in tried)
 

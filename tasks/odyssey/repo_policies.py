@@ -11,7 +11,7 @@ from ...environments.odyssey.repo_solver import commands
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import choose
 from .prediction import Majority, read_question, say_answer
-from .repo_questions import asked, label, succeeds
+from .repo_questions import asked, succeeds
 
 __all__ = ["Oracle", "Repairer", "Uniform", "read_answer"]
 
@@ -81,15 +81,15 @@ class Repairer:
     def reply(self, request: GenerateRequest) -> str:
         """Give the next of the first installations; later what the last error seems to ask for, else run.
 
-        Asked whether a command would succeed, it expects what the like of it mostly did.
+        Asked whether a command would succeed, it expects what it mostly did.
         """
         question = read_question(request.messages[-1].content)
         if question is not None:
-            return say_answer(Majority(self._shown).predict(label(asked(question).command)))
+            return say_answer(Majority(self._shown).predict(asked(question).command))
         answer = read_answer(request.messages[-1].content)
         self._note(answer)
         if self._last:
-            self._shown.append((label(self._last), "failed" not in answer and "was not installed" not in answer))
+            self._shown.append((self._last, "failed" not in answer and "was not installed" not in answer))
         self._last = self._todo.pop(0) if self._todo else self._fix(answer, request) or "python run.py"
         return _say(self._last)
 

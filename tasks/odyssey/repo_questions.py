@@ -15,11 +15,13 @@ from .prediction import Question, Step
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Ask", "asked", "label", "questions", "shown", "succeeds"]
+__all__ = ["Ask", "asked", "questions", "shown", "succeeds"]
 
 _FRESH = 64
 _VISITED = 32
 _EACH = 4
+_TRIED = 16
+_INSTALLATION = re.compile(r"pip install (.+)==(.+)")
 _ASKED = re.compile(
     r"Suppose that Python (\S+) is set and that just these are installed: (.*)\.\n"
     r"Now the command `(.+)` is given\. Does it succeed\?"
@@ -37,11 +39,6 @@ class Ask(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """Equal for equal questions, in whatever order packages were installed."""
         return self.python, frozenset(self.installed.items()), self.command
-
-
-def label(command: str) -> str:
-    """The command without its version: what a predictor that knows actions and no states is told."""
-    return re.split("[<>=]", command)[0].strip()
 
 
 def succeeds(rules: RepoRules, ask: Ask) -> bool:
@@ -103,7 +100,7 @@ def _taken(rules: RepoRules, step: Step) -> Ask | None:
 def shown(rules: RepoRules, steps: Sequence[Step]) -> list[tuple[str, bool]]:
     """For every package that was to be installed and every script that was run: whether it succeeded."""
     taken = (_taken(rules, step) for step in steps)
-    return [(label(ask.command), succeeds(rules, ask)) for ask in taken if ask is not None]
+    return [(ask.command, succeeds(rules, ask)) for ask in taken if ask is not None]
 
 
 class _Draw:
@@ -116,7 +113,6 @@ class _Draw:
 
     def __init__(self, rules: RepoRules, rng: np.random.Generator) -> None:
         self.rules, self.rng = rules, rng
-        self.scripts = [path for path in rules.runnable if path in rules.scripts]
 
     def version(self, name: str) -> Version:
         versions = self.rules.packages[name].versions
@@ -133,22 +129,35 @@ class _Draw:
             python = self.rules.pythons[int(self.rng.integers(len(self.rules.pythons)))]
         return python, installed
 
-    def asks(self, python: Version, installed: dict[str, Version], *, fresh: bool) -> Iterator[Ask]:
-        """Some scripts and some installations. In a fresh state the package to be installed is not there yet."""
-        for index in self.rng.permutation(len(self.scripts))[:_EACH]:
-            yield Ask(python, installed, f"python {self.scripts[index]}")
-        names = list(self.rules.packages)
-        for index in self.rng.permutation(len(names))[:_EACH]:
-            name, version = names[index], self.version(names[index])
-            before = {other: v for other, v in installed.items() if not fresh or other != name}
-            if before.get(name) != version:
-                yield Ask(python, before, f"pip install {name}=={show(version)}")
+    def commands(self) -> list[str]:
+        """Some scripts to run, then some versions to install."""
+        scripts = [path for path in self.rules.runnable if path in self.rules.scripts]
+        versions = [(name, version) for name, package in self.rules.packages.items() for version in package.versions]
+        runs = [f"python {scripts[i]}" for i in self.rng.permutation(len(scripts))[:_EACH]]
+        picked = [versions[i] for i in self.rng.permutation(len(versions))[:_TRIED]]
+        return runs + [f"pip install {name}=={show(version)}" for name, version in picked]
+
+
+def _asks(state: tuple[Version, dict[str, Version]], commands: Sequence[str], *, fresh: bool) -> Iterator[Ask]:
+    """The commands in a state. In a fresh one the package to be installed is not there yet."""
+    python, installed = state
+    for command in commands:
+        words = _INSTALLATION.fullmatch(command)
+        if words is None:
+            yield Ask(python, installed, command)
+        elif fresh:
+            yield Ask(python, {name: v for name, v in installed.items() if name != words[1]}, command)
+        elif words[1] not in installed or show(installed[words[1]]) != words[2]:
+            yield Ask(python, installed, command)
 
 
 def questions(
     rules: RepoRules, rng: np.random.Generator, steps: Sequence[Step], solution: Mapping[str, str] | None
 ) -> list[Question]:
-    """Draw states, and commands to give in them.
+    """Draw states, and commands to give in each of them.
+
+    A command is one with its version: older versions are easier to install, and whoever knows just that must not be
+    right more often.
 
     Half of the fresh states lie near an installation that works, where there is one to start from, else near one that
     the episode has seen: far from both hardly any script runs.
@@ -168,17 +177,21 @@ def questions(
     seen = list(path.values())[-_VISITED:]
     draw = _Draw(rules, rng)
     known = {name: _version(version) for name, version in (solution or {}).items()}
-    asks = [ask for python, installed in seen for ask in draw.asks(python, installed, fresh=False)]
+    commands = draw.commands()
+    asks = [ask for state in seen for ask in _asks(state, commands, fresh=False)]
     for index in range(_FRESH):
         if known and (index % 2 or not seen):
             base = (known["python"], known)
         else:
             base = seen[int(rng.integers(len(seen)))] if seen else (rules.pythons[-1], {})
-        python, installed = draw.state(*base)
-        asks += draw.asks(python, installed, fresh=True)
+        asks += _asks(draw.state(*base), commands, fresh=True)
     made = []
     for ask in {ask.key: ask for ask in asks}.values():
         if ask.key not in taken:
             visited = (ask.python, frozenset(ask.installed.items())) in path
-            made.append(Question(_word(ask), succeeds(rules, ask), label(ask.command), visited))
-    return made
+            made.append(Question(_word(ask), succeeds(rules, ask), ask.command, visited))
+    # Most installations cannot fail; of those that go either way a few stand beside the scripts.
+    either = {q.action for q in made if q.answer} & {q.action for q in made if not q.answer}
+    runs = [command for command in commands if _INSTALLATION.fullmatch(command) is None]
+    kept = {*runs, *[command for command in commands if command in either and command not in runs][:_EACH]}
+    return [question for question in made if question.action in kept]

@@ -416,7 +416,7 @@ class TestRepo:
                 assert info["usable"]
                 failed = "failed" in answer or "was not installed" in answer
                 assert question.answer is not failed
-                assert repo_questions.label(ask.command) == question.action
+                assert ask.command == question.action
 
     def test_a_command_counts_as_taken_however_it_was_written(self):
         tier = self.TASK.tiers["gate"]
@@ -443,8 +443,8 @@ class TestRepo:
         assert min(kinds["pip"], kinds["python"]) > 60
 
     def test_who_rules_out_what_errors_speak_against_answers_better_than_chance(self, tmp_path):
-        frame = play("repo", "scripted:learner", tmp_path, limit=60).frame()
-        assert frame["rule_accuracy"].mean() > 0.58
+        skill = play("repo", "scripted:learner", tmp_path, limit=150).frame()["rule_skill"]
+        assert skill.mean() - 3.3 * skill.std() / math.sqrt(len(skill)) > 0
 
 
 def test_a_world_without_the_metrics_asks_nothing(tmp_path, monkeypatch):
