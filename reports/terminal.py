@@ -232,7 +232,7 @@ def transcript_text(run: StoredRun, which: str) -> str:
             else f"{run.path} has no samples yet."
         )
     sample = next(s for s in run.samples() if s.key == found.key)
-    lines = [f"{_name(sample)}  {sample.outcome} {sample.reason}".rstrip()]
+    lines = [str(_cell(f"{_name(sample)}  {sample.outcome} {sample.reason}".rstrip()))]
     lines.append("  ".join(f"{k} {number(v)}" for k, v in sample.metrics.items()))
     shown = ""
     for turn in sample.turns:
@@ -256,7 +256,7 @@ def transcript_text(run: StoredRun, which: str) -> str:
         if turn.after:
             lines += ["", _block("ends with", turn.after)]
     if sample.error:
-        lines += ["", sample.error]
+        lines += ["", _block("error", sample.error)]
     return "\n".join(lines)
 
 

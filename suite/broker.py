@@ -78,7 +78,7 @@ class Broker:
             if not wave:
                 return
             size = max(1, self.backend.capabilities.concurrency)
-            wave.sort(key=lambda pair: sum(len(m.content) for m in pair[0].messages), reverse=True)
+            wave.sort(key=lambda pair: sum(len(str(m.content)) for m in pair[0].messages), reverse=True)
             wave, rest = wave[:size], wave[size:]
             self._waiting.extend(rest)
             try:

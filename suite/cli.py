@@ -173,6 +173,10 @@ def run(
 def _leave_on_errors(done: Any, max_errors: int) -> None:
     """Exit with 4 if too many samples are errors, or all of one task."""
     errors = done.manifest.counts.get("error", 0)
+    if not done.manifest.complete:
+        stored = sum(done.manifest.counts.values())
+        _say(f"Only {stored} of {done.manifest.expected} samples are there; the same command goes on.")
+        raise typer.Exit(4)
     if not errors:
         return
     frame = done.frame()
@@ -284,13 +288,13 @@ def leaderboard_build(
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     to: Annotated[str, typer.Option(help="csv, jsonl (with transcripts) or parquet.")] = "csv",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file. [RUN.csv …]")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file. [RUN.csv … in this folder]")] = None,
     table: Annotated[str, typer.Option(help="samples, or timing: with what differs between equal runs.")] = "samples",
 ) -> None:
     """Write a run's samples to a file; equal results give equal bytes."""
     from .store import StoredRun
 
-    file = out or run.with_name(f"{run.resolve().name}.{to}")
+    file = out or Path(f"{run.resolve().name}.{to}")
     StoredRun(run).export(file, to, table=table)
     _print(str(file))
 
@@ -315,6 +319,7 @@ def rescore(
     _print(f"{len(found.changed)} values changed{more}; the new run is {found.run.path}.")
     if found.changed_prompts:
         _say(f"{found.changed_prompts} replies answered prompts that are others today; their scores mix two versions.")
+    _leave_on_errors(found.run, 0)
 
 
 @app.command()

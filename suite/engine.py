@@ -9,15 +9,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from .agents.base import Agent
 from .backends.base import Backend
-from .backends.scripted import ScriptedBackend
 from .broker import Broker
 from .errors import StoreError
 from .model import Model, ModelStopped, TokenMeter
-from .records import Key, Outcome, RunSpec, Sample, Usage
+from .records import Key, Outcome, RunSpec, Sample, Turn, Usage, storable
 from .seeds import derive
 from .store import RunWriter
 from .task import Arm, Episode, EpisodeResult, Item, Task, Tier
@@ -74,6 +73,7 @@ class Engine:
         concurrency: How many episodes are open at once; None: what the backend makes good use of.
         retries: How often an errored sample is tried again within this run.
         watcher: Is told what happens.
+        amend: May change a result before it is stored; gets the task, the sample's session and the result.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class Engine:
         concurrency: int | None = None,
         retries: int = 0,
         watcher: Watcher | None = None,
+        amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None = None,
     ) -> None:
         self.spec, self.plans, self.backend, self.writer = spec, plans, backend, writer
         self._make_agent = make_agent
-        self._concurrency = concurrency or backend.capabilities.concurrency
+        self._concurrency = concurrency
         self._retries = retries
         self._watcher = watcher
+        self._amend = amend
 
     @property
     def expected(self) -> int:
@@ -120,20 +122,44 @@ class Engine:
         """
         done, failed = self.writer.finished()
         units = self._units(done, failed)
+        missing = self.expected - len(done)
+        if not missing:
+            return
         try:
             await self.backend.start()
             broker = Broker(self.backend)
-            if self._watcher:
-                self._watcher.started(self.plans, self.expected, len(done), broker)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(max(1, min(self._concurrency, self.expected - len(done)))):
-                    group.create_task(self._work(units, broker))
+            self._watch("started", self.plans, self.expected, len(done), broker)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(self._open_at_once(), missing)):
+                        group.create_task(self._work(units, broker))
+            finally:
+                self._watch("stopped")
         except* StoreError as errors:
             raise errors.exceptions[0] from None
         finally:
-            if self._watcher:
-                self._watcher.stopped()
             await self.backend.aclose()
+
+    def _open_at_once(self) -> int:
+        """How many episodes are open: twice what is worked on, so that a place never stays empty.
+
+        With a time limit no more than what is worked on, whatever was asked for: an episode's clock must not run while
+        it waits for its turn behind others, or the number of open episodes would decide scores.
+        """
+        useful = max(1, self.backend.capabilities.concurrency)
+        if self.spec.limits.seconds is not None:
+            return min(self._concurrency or useful, useful)
+        return self._concurrency or 2 * useful
+
+    def _watch(self, event: str, *arguments: Any) -> None:
+        """Tell the watcher; a display that breaks (a closed terminal) takes nothing from the run."""
+        if self._watcher is None:
+            return
+        try:
+            getattr(self._watcher, event)(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever a display raises, the run goes on without it
+            _log.warning("the display failed and is off: %s: %s", type(error).__name__, error)
+            self._watcher = None
 
     async def _work(self, units: Iterator[_Unit], broker: Broker) -> None:
         for unit in units:
@@ -142,8 +168,7 @@ class Engine:
                 attempt += 1
                 sample = await self.play(unit, attempt, broker)
                 self.writer.append(sample)
-                if self._watcher:
-                    self._watcher.finished(sample)
+                self._watch("finished", sample)
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]
                     _log.warning("error in %s (attempt %d): %s", "/".join(map(str, sample.key[:4])), attempt, *last)
@@ -162,9 +187,10 @@ class Engine:
         meter = TokenMeter(spec.limits)
         started = time.perf_counter()
         ctx: Episode | None = None
+        turns: tuple[Turn, ...] = ()
         error = ""
         try:
-            if isinstance(self.backend, ScriptedBackend) and self.backend.reference is not None:
+            if self.backend.reference is not None:
                 for name in sessions.values():
                     self.backend.bind(name, task.reference(self.backend.reference, unit.item, unit.arm))
             agents = {seat: self._make_agent() for seat in task.seats}
@@ -188,14 +214,28 @@ class Engine:
                 item=unit.item, arm=unit.arm, tier=unit.plan.tier, agents=agents, models=models, seed_path=path
             )
             result = await self._episode(task, ctx)
-            result = EpisodeResult(_checked(task, result), Outcome(result.outcome), result.reason)
-        except Exception as failure:  # noqa: BLE001 - any failure of a task, world or backend is that sample's error
-            error = "".join(traceback.format_exception(failure))
+            if self._amend is not None:
+                result = self._amend(task, session, result)
+            result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
+        except (Exception, SystemExit, asyncio.CancelledError) as failure:
+            # Any failure of a task, a world or a backend is that sample's error. A cancellation too, unless it is us
+            # who are being cancelled: a task may await something that was cancelled elsewhere.
+            this = asyncio.current_task()
+            if isinstance(failure, asyncio.CancelledError) and (this is None or this.cancelling()):
+                raise
+            error = _traceback(failure)
             result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
         finally:
             for name in sessions.values():
-                self.backend.release(name)
-        turns = ctx.finish() if ctx else ()
+                try:
+                    self.backend.release(name)
+                except Exception as failure:  # noqa: BLE001 - the sample is what it is, whatever cleaning up does
+                    _log.warning("release of %s failed: %s", name, failure)
+        try:
+            turns = ctx.finish() if ctx else ()
+        except Exception as failure:  # noqa: BLE001 - what a task recorded cannot be stored: the task's fault
+            error = error or _traceback(failure)
+            result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
         usage = Usage()
         for turn in turns:
             for call in turn.calls:
@@ -235,6 +275,10 @@ def _stopped(task: Task, ctx: Episode, outcome: Outcome, reason: str) -> Episode
     if ctx.settled is not None:
         return replace(ctx.settled, reason=ctx.settled.reason or reason)
     return EpisodeResult(task.failure(), outcome, reason)
+
+
+def _traceback(failure: BaseException) -> str:
+    return storable("".join(traceback.format_exception(failure)))
 
 
 def _checked(task: Task, result: EpisodeResult) -> dict[str, float | None]:

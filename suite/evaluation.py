@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from pydantic import ValidationError
 
 from .agents.base import Agent
 from .backends.base import Backend
-from .backends.scripted import ScriptedBackend
 from .canonical import content_hash
 from .engine import Engine, Plan, Watcher
 from .environment import describe_environment, version
@@ -36,7 +36,7 @@ from .records import (
 )
 from .registry import AGENTS, BACKENDS, TASKS, include_file
 from .store import RunWriter, StoredRun
-from .task import Estimate
+from .task import EpisodeResult, Estimate, Item, Task
 
 __all__ = ["Prepared", "evaluate", "make_backend", "prepare", "run_prepared"]
 
@@ -59,8 +59,14 @@ class Prepared:
     def estimates(self) -> dict[str, Estimate]:
         """Upper bounds on calls and tokens, by task."""
         found: dict[str, Estimate] = {}
+        spec = self.spec
+        system = len(spec.system_prompt or "") // 2
         for plan in self.plans:
-            each = [plan.task.estimate(item, arm, plan.tier) for item in plan.items for arm in plan.arms]
+            # What the run allows counts, not what the tier would: a higher cap, and thinking on top of it.
+            cap = (spec.sampling.max_tokens or plan.tier.max_tokens) + (spec.thinking.budget or 0)
+            tier = replace(plan.tier, max_tokens=cap)
+            each = [plan.task.estimate(item, arm, tier) for item in plan.items for arm in plan.arms]
+            each = [replace(e, prompt_tokens=e.prompt_tokens + system * e.calls) for e in each]
             found[plan.task.name] = Estimate(
                 *(self.spec.samples * sum(getattr(e, f) for e in each) for f in Estimate.__dataclass_fields__)
             )
@@ -107,11 +113,58 @@ def _agent_factory(choice: AgentChoice) -> Callable[[], Agent]:
     return make
 
 
+_COLUMNS = frozenset(
+    (
+        "model",
+        "backend",
+        "task",
+        "version",
+        "tier",
+        "arm",
+        "item",
+        "item_hash",
+        "sample",
+        "stream",
+        "position",
+        "checkpoint",
+        "agent",
+        "outcome",
+        "reason",
+        "turns",
+        "calls",
+        "prompt_tokens",
+        "completion_tokens",
+        "reasoning_tokens",
+        "cost",
+        "transcript",
+        "seconds",
+        "model_seconds",
+        "cached_tokens",
+        "attempt",
+    )
+)
+
+
+def _check_task(task: Task, items: Sequence[Item]) -> None:
+    """Refuse a task whose samples could not be told apart or scored, before anything is spent."""
+    names = [metric.name for metric in task.metrics]
+    taken = sorted({n for n in names if n in _COLUMNS or names.count(n) > 1})
+    if taken:
+        raise UsageError(f"The task {task.name} declares the metric {taken[0]!r}, a name that is taken. Rename it.")
+    if sum(metric.primary for metric in task.metrics) != 1:
+        raise UsageError(f"The task {task.name} must have exactly one primary metric: the one that decides.")
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise UsageError(f"The task {task.name} has two items of the id {item.id!r}.")
+        seen.add(item.id)
+
+
 def prepare(
     tasks: str | Sequence[str],
     backend: str | Backend,
     *,
-    arms: Sequence[str] | None = None,
+    arms: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     tier: str = "smoke",
     samples: int = 4,
     limit: int | None = None,
@@ -175,8 +228,9 @@ def prepare(
         if tier not in task.tiers:
             raise UsageError(f"The task {name} has no tier {tier!r}; it has {', '.join(map(repr, task.tiers))}.")
         chosen = task.tiers[tier]
-        picked = tuple(task.arm(a) for a in dict.fromkeys(arms)) if arms else tuple(task.arms)
-        if isinstance(engine, ScriptedBackend) and engine.reference and engine.reference not in task.references:
+        wanted = arms.get(name) if isinstance(arms, Mapping) else arms
+        picked = tuple(task.arm(a) for a in dict.fromkeys(wanted)) if wanted else tuple(task.arms)
+        if engine.reference and engine.reference not in task.references:
             raise UsageError(
                 f"The task {name} has no reference {engine.reference!r}; scripted: plays "
                 f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
@@ -188,6 +242,7 @@ def prepare(
             items = tuple(task.items(chosen, drawn_from))[: min(chosen.items, limit or chosen.items)]
         if not items:
             raise UsageError(f"The task {name} has no items in tier {tier!r}.")
+        _check_task(task, items)
         plans.append(Plan(task, chosen, picked, items))
         choices.append(
             TaskChoice(
@@ -241,15 +296,27 @@ def prepare(
 
 
 async def _run(
-    prepared: Prepared, out: Path, concurrency: int | None, retries: int, watcher: Watcher | None
+    prepared: Prepared,
+    out: Path,
+    concurrency: int | None,
+    retries: int,
+    watcher: Watcher | None,
+    amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None,
 ) -> StoredRun:
     backend = prepared.backend
     # The weights are found before the folder is made: their hash is part of what the folder is a run of.
     await asyncio.to_thread(backend.locate)
     identity = backend.identity()
+    environment = describe_environment()
     spec = prepared.spec.model_copy(update={"model_identity": content_hash(identity, digits=16)})
     manifest = prepared.manifest.model_copy(
-        update={"spec": spec, "spec_hash": spec.hash, "model": identity, "environment": describe_environment()}
+        update={
+            "spec": spec,
+            "spec_hash": spec.hash,
+            "model": identity,
+            "environment": environment,
+            "sessions": ({"at": prepared.manifest.created, "finchmark": version(), **environment},),
+        }
     )
     with RunWriter(out, manifest) as writer:
         engine = Engine(
@@ -261,6 +328,7 @@ async def _run(
             concurrency=concurrency,
             retries=retries,
             watcher=watcher,
+            amend=amend,
         )
         try:
             await engine.run()
@@ -282,6 +350,7 @@ def run_prepared(
     concurrency: int | None = None,
     retries: int = 0,
     watcher: Watcher | None = None,
+    amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None = None,
 ) -> StoredRun:
     """Play a prepared run, also where an event loop already runs (a notebook).
 
@@ -291,11 +360,27 @@ def run_prepared(
         concurrency: Episodes open at once; None: what the backend makes good use of.
         retries: How often an errored sample is tried again within this run.
         watcher: Is told what happens.
+        amend: May change a result before it is stored; see :class:`.Engine`.
+
+    Raises:
+        UsageError: A number is out of range.
     """
+    if retries < 0:
+        raise UsageError(f"retry-errors must be at least 0, not {retries}.")
+    if concurrency is not None and concurrency < 1:
+        raise UsageError(f"concurrency must be at least 1, not {concurrency}.")
     folder = Path(out) if out is not None else prepared.default_out()
 
+    playing: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def main() -> StoredRun:
+        task = asyncio.current_task()
+        assert task is not None
+        playing.append((asyncio.get_running_loop(), task))
+        return await _run(prepared, folder, concurrency, retries, watcher, amend)
+
     def go() -> StoredRun:
-        return asyncio.run(_run(prepared, folder, concurrency, retries, watcher))
+        return asyncio.run(main())
 
     try:
         asyncio.get_running_loop()
@@ -313,7 +398,15 @@ def run_prepared(
 
     thread = threading.Thread(target=in_thread, name="finchmark-evaluate")
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:
+        # Interrupted here (a notebook's stop button), the thread would play on and hold the folder.
+        for loop, task in playing:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        raise
     if failure:
         raise failure[0]
     return result[0]
@@ -340,7 +433,8 @@ def evaluate(
         concurrency: Episodes open at once; None: what the backend makes good use of.
         retries: How often an errored sample is tried again within this call.
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
-        **options: As for :func:`prepare`: ``arms`` (names; default all), ``tier`` (``"smoke"``), ``samples`` (4),
+        **options: As for :func:`prepare`: ``arms`` (names, or names by task; default all), ``tier`` (``"smoke"``),
+            ``samples`` (4),
             ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a
             file: private items), ``data`` (files with others' items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from .backends.base import Completion, ContextOverflow, GenerateRequest, Message, ScoreRequest, TokenScores
 from .broker import Broker
-from .records import Call, Limits, Outcome, Sampling, Thinking, Usage
+from .records import Call, Limits, Outcome, Sampling, Thinking, Usage, storable
 from .seeds import derive
 
 __all__ = ["Model", "ModelStopped", "TokenMeter"]
@@ -61,20 +61,6 @@ def prompt_hash(messages: Sequence[Message]) -> str:
         digest.update(f"{message.role} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
-
-
-def _storable(completion: Completion) -> Completion:
-    """Replace lone surrogates, which no file and no store can hold."""
-    try:
-        completion.text.encode()
-        completion.reasoning.encode()
-    except UnicodeEncodeError:
-        return replace(
-            completion,
-            text=completion.text.encode("utf-8", "replace").decode(),
-            reasoning=completion.reasoning.encode("utf-8", "replace").decode(),
-        )
-    return completion
 
 
 class Model:
@@ -135,9 +121,11 @@ class Model:
             BackendError: The backend failed.
         """
         cap = self._max_tokens if max_tokens is None else min(max_tokens, self._max_tokens)
+        budget = self.thinking.budget
         room = self._meter.room()
         if room is not None:
             cap = min(cap, room)
+            budget = None if budget is None else min(budget, room - cap)
         prompt = (*self._system, *messages)
         seed = derive(self._seed, self._seat, self._count)
         self._count += 1
@@ -149,7 +137,7 @@ class Model:
             temperature=self._sampling.temperature if temperature is None else temperature,
             top_p=self._sampling.top_p,
             stop=tuple(stop),
-            think_budget=self.thinking.budget,
+            think_budget=budget,
             keep_thinking=self.thinking.keep,
         )
         started = time.perf_counter()
@@ -157,7 +145,7 @@ class Model:
             completion = await self._broker.generate(request)
         except ContextOverflow as overflow:
             raise ModelStopped(Outcome.INVALID, "context_overflow", str(overflow)) from overflow
-        completion = _storable(completion)
+        completion = replace(completion, text=storable(completion.text), reasoning=storable(completion.reasoning))
         self._meter.used += completion.completion_tokens
         usage = Usage(
             calls=1,
@@ -189,6 +177,11 @@ class Model:
             UsageError: The backend has none.
         """
         return await self._broker.score(ScoreRequest((*self._system, *messages), continuation, self.session))
+
+    @property
+    def pending(self) -> bool:
+        """Whether calls wait to be drained."""
+        return bool(self._calls)
 
     def drain(self) -> tuple[Call, ...]:
         """Hand over the calls made since the last time."""

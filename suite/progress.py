@@ -63,7 +63,8 @@ class _Tally:
         """Samples, mean over items, and the interval so far (of this call's samples only)."""
         from .stats import mean_interval
 
-        metric, rows = self.primary[key[0]], self.values[key]
+        # A copy: the display's thread reads while the run's adds.
+        metric, rows = self.primary[key[0]], list(self.values[key])
         interval = mean_interval(
             [v for _, v in rows], [i for i, _ in rows], kind=metric.kind, low=metric.low, high=metric.high
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from .canonical import content_hash
 
@@ -29,9 +29,19 @@ __all__ = [
     "Thinking",
     "Turn",
     "Usage",
+    "storable",
 ]
 
 SPEC_FORMAT = "finchmark-run/1"
+
+
+def storable(text: str) -> str:
+    """Replace lone surrogates, which no file and no store can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 class Record(BaseModel):
@@ -109,7 +119,7 @@ class Turn(Record):
     action: str | None = None
     usable: bool = True
     after: str = ""
-    scores: dict[str, float] = Field(default_factory=dict)
+    scores: dict[str, FiniteFloat] = Field(default_factory=dict)
 
 
 class Metric(Record):
@@ -265,7 +275,7 @@ class AgentChoice(Record):
 class Sampling(Record):
     """How tokens are drawn. ``temperature`` 0 is greedy; ``max_tokens`` None leaves the task's own cap."""
 
-    temperature: float = Field(default=0.7, ge=0)
+    temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int | None = Field(default=None, ge=1)
 
@@ -280,7 +290,7 @@ class Thinking(Record):
 class Limits(Record):
     """What one sample may use: seconds of wall time, and tokens (prompt not counted). None: no limit."""
 
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     tokens: int | None = Field(default=None, gt=0)
 
 
@@ -315,6 +325,7 @@ class RunSpec(Record):
 class Manifest(Record):
     """What a run folder says about its run: the specification, and where and with what it ran.
 
+    ``sessions`` has a line for every call that worked on the run: when, with which version and commit, on what machine.
     ``label`` names the model in tables. ``environment`` holds versions, hardware, the git commit and the device;
     ``counts`` the samples by outcome when the run last stopped; ``complete`` whether every sample was there then.
     """
@@ -333,3 +344,4 @@ class Manifest(Record):
     counts: dict[str, int] = Field(default_factory=dict)
     expected: int = 0
     notes: tuple[str, ...] = ()
+    sessions: tuple[dict[str, Any], ...] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .errors import UnknownName, UsageError
 __all__ = ["AGENTS", "BACKENDS", "ENVIRONMENTS", "REGISTRIES", "TASKS", "Entry", "Registry", "include_file"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,14 @@ class Registry(Generic[T]):
             from importlib.metadata import entry_points
 
             for point in entry_points(group=self.group):
-                if point.value != self._builtin:
+                if point.value == self._builtin:
+                    continue
+                source = point.dist.name if point.dist else point.name
+                try:
                     for entry in point.load():
-                        self.add(replace(entry, source=point.dist.name if point.dist else point.name))
+                        self.add(replace(entry, source=source))
+                except Exception as error:  # noqa: BLE001 - one broken plug-in must not take the others along
+                    _log.warning("the %ss of %s cannot be read: %s: %s", self.kind, source, type(error).__name__, error)
 
     def entries(self) -> list[Entry]:
         """All entries, plug-ins included, sorted by name."""

@@ -14,6 +14,7 @@ from .evaluation import prepare, run_prepared
 from .model import ModelStopped, prompt_hash
 from .records import Call, Outcome
 from .store import StoredRun
+from .task import EpisodeResult, Task
 
 __all__ = ["ReplayBackend", "Rescored", "rescore"]
 
@@ -35,7 +36,7 @@ class ReplayBackend(Backend):
         self._identity = dict(run.manifest.model)
         self._replies: dict[str, deque[Call]] = {}
         self._errors: dict[str, str] = {}
-        self._stops: dict[str, tuple[Outcome, str]] = {}
+        self.stops: dict[str, tuple[Outcome, str]] = {}
         self.changed_prompts = 0
         for sample in run.samples():
             session = "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
@@ -44,7 +45,7 @@ class ReplayBackend(Backend):
                 continue
             # A turn without a call is where the model was stopped, also where the sample has another reason to end.
             if sample.reason in _STOPS or not all(turn.calls for turn in sample.turns):
-                self._stops[session] = (sample.outcome, sample.reason)
+                self.stops[session] = (sample.outcome, sample.reason)
             for turn in sample.turns:
                 self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
 
@@ -62,9 +63,9 @@ class ReplayBackend(Backend):
         if error is not None:
             raise BackendError(f"the stored sample is an error itself ({error}); run it again first")
         replies = self._replies.get(request.session)
-        if not replies and request.session.rpartition("/")[0] in self._stops:
+        if not replies and request.session.rpartition("/")[0] in self.stops:
             # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
-            raise ModelStopped(*self._stops[request.session.rpartition("/")[0]])
+            raise ModelStopped(*self.stops[request.session.rpartition("/")[0]])
         if not replies:
             raise BackendError(
                 "the transcript has no further reply: the episode goes on longer than it did when it was played"
@@ -116,15 +117,24 @@ def rescore(
         data: The files, for a run on items from files.
 
     Raises:
-        UsageError: The run is not complete enough to be replayed, or its items are others today.
+        UsageError: The run is not complete, its items are others today, or the target is there already.
     """
     old = StoredRun(path)
     spec = old.manifest.spec
+    # A name ends in a dot-dot or a dot only as long as it is not resolved.
+    target = Path(out) if out is not None else old.path.resolve().with_name(old.path.resolve().name + ".rescored")
+    if target.exists():
+        raise UsageError(
+            f"{target} is there already, scored by what was the code then. Remove it or give another --out."
+        )
+    stored = sum(old.counts().values())
+    if stored < old.manifest.expected:
+        raise UsageError(f"{path} has {stored} of {old.manifest.expected} samples. Finish the run first.")
     replay = ReplayBackend(old)
     prepared = prepare(
         [t.name for t in spec.tasks],
         replay,
-        arms=list(dict.fromkeys(a for t in spec.tasks for a in t.arms)),
+        arms={t.name: t.arms for t in spec.tasks},
         tier=spec.tier,
         samples=spec.samples,
         limit=spec.limit,
@@ -147,8 +157,15 @@ def rescore(
     new_spec = spec.model_copy(update={"tasks": prepared.spec.tasks, "limits": limits})
     note = f"rescored from the replies of run {old.manifest.spec_hash} with finchmark {prepared.manifest.finchmark}"
     manifest = prepared.manifest.model_copy(update={"notes": (*old.manifest.notes, note)})
-    target = Path(out) if out is not None else Path(path).with_name(Path(path).name + ".rescored")
-    new = run_prepared(replace(prepared, spec=new_spec, manifest=manifest), target)
+
+    def amend(task: Task, session: str, result: EpisodeResult) -> EpisodeResult:
+        """Keep what the clock decided: a replay that ends by itself did not have to hurry."""
+        stop = replay.stops.get(session)
+        if stop is None or result.outcome is not Outcome.OK:
+            return result
+        return EpisodeResult(task.failure(), *stop)
+
+    new = run_prepared(replace(prepared, spec=new_spec, manifest=manifest), target, amend=amend)
     before = {s.key: s for s in old.samples(turns=False)}
     changed: list[tuple[str, str, Any, Any]] = []
     for sample in new.samples(turns=False):

@@ -54,5 +54,46 @@ def read_run_file(path: Path, known: Collection[str]) -> dict[str, Any]:
             near = get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0].replace('_', '-')!r}?" if near else ""
             raise UsageError(f"--config {path}: there is no flag {key!r}.{hint}")
-        found[name] = value
+        found[name] = _checked(path, str(key), name, value)
     return found
+
+
+_WHOLE = (
+    "samples",
+    "limit",
+    "seed",
+    "items_seed",
+    "max_tokens",
+    "think_budget",
+    "token_limit",
+    "concurrency",
+    "retry_errors",
+    "max_errors",
+)
+_NUMBERS = ("temperature", "top_p", "time_limit")
+_TRUTHS = ("keep_thinking", "quiet")
+_LISTS = ("tasks", "task", "arm", "include")
+_PAIRS = ("model_args", "agent_args")
+
+
+def _checked(path: Path, key: str, name: str, value: Any) -> Any:
+    """Hold a value against what its flag takes. A list of one may be written without brackets."""
+
+    def need(holds: bool, what: str) -> None:
+        if not holds:
+            raise UsageError(f"--config {path}: {key} = {value!r} must be {what}.")
+
+    if name in _WHOLE:
+        need(isinstance(value, int) and not isinstance(value, bool), "a whole number")
+    elif name in _NUMBERS:
+        need(isinstance(value, (int, float)) and not isinstance(value, bool), "a number")
+    elif name in _TRUTHS:
+        need(isinstance(value, bool), "true or false")
+    elif name in _LISTS:
+        value = [value] if isinstance(value, str) else value
+        need(isinstance(value, list) and all(isinstance(v, str) for v in value), "a text or a list of texts")
+    elif name in _PAIRS:
+        need(isinstance(value, (dict, str)), "a table of arguments")
+    else:
+        need(isinstance(value, str), "a text")
+    return value

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["RunWriter", "StoredRun", "spec_difference", "transcript_hash"]
 
 STORE_VERSION = 1
+_HELD: set[tuple[int, Path]] = set()
+_HELD_MUTEX = threading.Lock()
 _MANIFEST, _STORE, _LOCK = "manifest.json", "samples.sqlite", "run.lock"
 _KEY = "task, arm, item, sample, stream, position, checkpoint, agent"
 
@@ -136,8 +139,11 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     elif not write:
         raise StoreError(f"{file}: the store is missing; the manifest beside it is of a run that never began.")
     try:
-        # A reader may open a run that is being written: WAL lets it see the last commit.
-        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
+        # A reader may open a run that is being written: WAL lets it see the last commit. Without a log nobody writes,
+        # and the file can be read where it lies, also in a folder that cannot be written to.
+        still = not write and not file.with_name(file.name + "-wal").exists()
+        place = f"{file.resolve().as_uri()}?mode=ro&immutable=1" if still else str(file)
+        connection = sqlite3.connect(place, uri=still, isolation_level=None, check_same_thread=False, timeout=10)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > STORE_VERSION:
             connection.close()
@@ -173,7 +179,9 @@ def _explain(file: Path, error: Exception) -> StoreError:
 
 
 class StoredRun:
-    """A run read from its folder. Reading never changes it, and works while it is being written.
+    """A run read from its folder. Reading changes no sample, and works while the run is being written.
+
+    After a kill the first reader folds the log that was left behind into the store.
 
     Args:
         path: The run folder.
@@ -354,12 +362,24 @@ class RunWriter:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.path}: the folder cannot be made ({error.strerror or error}).") from error
-        self._lock = self._take_lock()
+        # A lock of the system's binds processes, not threads of one; and closing the file of a second writer here would
+        # drop the first one's lock.
+        self._name = (os.getpid(), self.path.resolve())
+        with _HELD_MUTEX:
+            if self._name in _HELD:
+                raise RunLocked(f"{self.path}: this process is writing to the run already. Wait for it, or stop it.")
+            _HELD.add(self._name)
+        try:
+            self._lock = self._take_lock()
+        except BaseException:
+            _HELD.discard(self._name)
+            raise
         try:
             self.manifest = self._agree(manifest)
             self._db = _connect(self.path, write=True)
         except BaseException:
             self._lock.close()
+            _HELD.discard(self._name)
             raise
 
     def _take_lock(self) -> IO[str]:
@@ -396,7 +416,14 @@ class RunWriter:
                     f"{self.path} holds a run of another specification (there -> asked for):\n  {shown}{more}\n"
                     "Give another --out, or the same flags as before."
                 )
-            return manifest.model_copy(update={"created": old.created, "notes": old.notes})
+            sessions = (*old.sessions, *manifest.sessions)
+            return manifest.model_copy(update={"created": old.created, "notes": old.notes, "sessions": sessions})
+        if (self.path / _STORE).exists():
+            # The manifest is always written first: samples without one are of an unknown specification.
+            raise StoreError(
+                f"{self.path}: there is a store and no {_MANIFEST}, so nobody can tell what its samples are. Put the "
+                "manifest back, or give another --out."
+            )
         strangers = [p.name for p in self.path.iterdir() if not p.name.startswith((_MANIFEST, _LOCK, _STORE))]
         if strangers:
             raise UsageError(
@@ -445,6 +472,9 @@ class RunWriter:
             StoreError: The disk is full, or the store is damaged.
         """
         db = self._db
+        metrics = json.dumps(sample.metrics, allow_nan=False)
+        usage = json.dumps(sample.usage.model_dump())
+        turns = [(turn.index, turn.model_dump_json()) for turn in sample.turns]
         try:
             db.execute("BEGIN")
             cursor = db.execute(
@@ -458,8 +488,8 @@ class RunWriter:
                     sample.seed,
                     str(sample.outcome),
                     sample.reason,
-                    json.dumps(sample.metrics, allow_nan=False),
-                    json.dumps(sample.usage.model_dump()),
+                    metrics,
+                    usage,
                     sample.seconds,
                     len(sample.turns),
                     transcript_hash(sample.turns),
@@ -467,10 +497,7 @@ class RunWriter:
                 ),
             )
             row = cursor.lastrowid
-            db.executemany(
-                "INSERT INTO turns VALUES (?,?,?)",
-                [(row, turn.index, turn.model_dump_json()) for turn in sample.turns],
-            )
+            db.executemany("INSERT INTO turns VALUES (?,?,?)", [(row, index, data) for index, data in turns])
             if sample.texts:
                 db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", list(sample.texts.items()))
             db.execute("COMMIT")
@@ -494,6 +521,7 @@ class RunWriter:
             self._db.close()
         finally:
             self._lock.close()
+            _HELD.discard(self._name)
 
     def __enter__(self) -> RunWriter:
         return self

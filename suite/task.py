@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .agents.base import Action, Agent, Observation
 from .canonical import content_hash
 from .errors import UsageError
-from .model import Model
-from .records import Level, Metric, Outcome, TaskSheet, Turn
+from .model import Model, ModelStopped
+from .records import Level, Metric, Outcome, TaskSheet, Turn, storable
 from .seeds import generator
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Episode:
         self.turns: list[Turn] = []
         self.texts: dict[str, str] = {}
         self._kept = ("", "")
-        self._open: tuple[str, Observation, str | None] | None = None
+        self._open: dict[str, tuple[Observation, str | None]] = {}
         self.settled: EpisodeResult | None = None
 
     @cached_property
@@ -157,18 +157,19 @@ class Episode:
         Raises:
             ModelStopped: The model cannot go on; leave it to the caller, or end the episode with what there is.
         """
-        self._close()
+        self._close(seat)
         seen = observation if isinstance(observation, Observation) else Observation(observation)
-        self._open = (seat, seen, None)
+        self._open[seat] = (seen, None)
         agent = self.agents[seat] if remember else self.agents[seat].fork()
         action = await agent.act(seen, self._models[seat])
-        self._open = (seat, seen, action.text)
+        self._open[seat] = (seen, action.text)
         return action
 
     def judge(
         self,
         action: str | None,
         *,
+        seat: str | None = None,
         usable: bool = True,
         after: str = "",
         scores: Mapping[str, float] | None = None,
@@ -177,27 +178,42 @@ class Episode:
 
         Args:
             action: The text that the world got, None where no action was found in the answer.
+            seat: Whose answer; needed only where several seats act at the same time.
             usable: Whether the world could use it.
             after: What the world answered, where no further turn will show it.
             scores: Numbers of this turn.
         """
-        if self._open is None:
+        if seat is None:
+            if len(self._open) > 1:
+                raise RuntimeError(f"judge() needs a seat: {', '.join(self._open)} have answered")
+            seat = next(iter(self._open), None)
+        if seat is None or seat not in self._open:
             raise RuntimeError("judge() follows act(): there is no answer to judge")
-        seat, seen, _ = self._open
-        self._open = None
-        self.turns.append(
-            Turn(
-                index=len(self.turns),
-                seat=seat,
-                observation=seen.text,
-                instructions=self._keep(seen.preamble),
-                calls=self._models[seat].drain(),
-                action=action,
-                usable=usable,
-                after=after,
-                scores=dict(scores or {}),
-            )
+        seen, _ = self._open.pop(seat)
+        self._record(seat, seen, action, usable=usable, after=after, scores=scores or {})
+
+    def _record(
+        self,
+        seat: str,
+        seen: Observation,
+        action: str | None,
+        *,
+        usable: bool,
+        after: str = "",
+        scores: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        turn = Turn(
+            index=len(self.turns),
+            seat=seat,
+            observation=storable(seen.text),
+            instructions=self._keep(storable(seen.preamble)),
+            calls=self._models[seat].drain(),
+            action=None if action is None else storable(action),
+            usable=usable,
+            after=storable(after),
+            scores=dict(scores),
         )
+        self.turns.append(turn)
 
     def settle(self, result: EpisodeResult) -> None:
         """Fix what the sample is worth if the model is stopped from now on, by its context, a limit or a filter.
@@ -207,16 +223,32 @@ class Episode:
         """
         self.settled = result
 
-    async def ask(self, text: str, *, seat: str = "player", max_tokens: int | None = None) -> str:
-        """Ask one question and get the reply as text: all that a single-turn task needs."""
+    async def ask(
+        self, text: str, *, seat: str = "player", max_tokens: int | None = None, allow_cut: bool = False
+    ) -> str:
+        """Ask one question and get the reply as text: all that a single-turn task needs.
+
+        Args:
+            text: The question.
+            seat: Who answers.
+            max_tokens: A lower cap on the reply than the run's.
+            allow_cut: Whether a reply that was cut off at its cap is as good as another.
+
+        Raises:
+            ModelStopped: The reply was cut off (``invalid``, reason ``cut_off``), or the model cannot go on.
+        """
         action = await self.act(Observation(text, max_tokens=max_tokens), seat)
-        self.judge(action.text)
+        usable = allow_cut or not action.cut_off
+        self.judge(action.text, seat=seat, usable=usable)
+        if not usable:
+            raise ModelStopped(Outcome.INVALID, "cut_off", "the reply was cut off at its cap")
         return action.text
 
-    def _close(self) -> None:
+    def _close(self, seat: str) -> None:
         """Record a turn that was never judged, so that its calls are not lost."""
-        if self._open is not None:
-            self.judge(self._open[2], usable=False)
+        if seat in self._open:
+            seen, action = self._open.pop(seat)
+            self._record(seat, seen, action, usable=False)
 
     def _keep(self, text: str) -> str:
         """Keep a text once and refer to it by its hash."""
@@ -229,7 +261,12 @@ class Episode:
 
     def finish(self) -> tuple[Turn, ...]:
         """All turns, the last one included even where the model stopped in its middle."""
-        self._close()
+        for seat in list(self._open):
+            self._close(seat)
+        for seat, model in self._models.items():
+            if model.pending:
+                # Calls that a task made past its agents belong to the sample too.
+                self._record(seat, Observation(""), None, usable=True)
         return tuple(self.turns)
 
 

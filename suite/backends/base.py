@@ -137,7 +137,6 @@ class Capabilities:
         seeds: Whether the same seed gives the same reply.
         logprobs: What :meth:`Backend.score` can give.
         deterministic: Whether equal requests give equal replies, bit for bit, whatever the batch.
-        policies: Whether it plays policies that a task supplies (references).
         steering: Whether residual streams can be steered.
     """
 
@@ -146,7 +145,6 @@ class Capabilities:
     seeds: bool = True
     logprobs: Literal["none", "top-k", "full"] = "none"
     deterministic: bool = False
-    policies: bool = False
     steering: bool = False
 
 
@@ -175,13 +173,22 @@ class Backend(abc.ABC):
     price: tuple[float, float] | None = None
     """US dollars per million prompt and completion tokens; None where nothing is paid by the token."""
 
+    @property
+    def reference(self) -> str | None:
+        """Name of the reference that a task must supply; None for everything that writes its replies itself."""
+        return None
+
+    def bind(self, session: str, policy: Any) -> None:
+        """Let a policy play a session. For backends with a ``reference`` only."""
+        raise NotImplementedError(f"{type(self).__name__} plays no policies")
+
+    @abc.abstractmethod
     def identity(self) -> dict[str, Any]:
         """Describe the model so that another's answers are never taken for its own: name, revision, hash, dtype.
 
         Returns:
             Plain data; part of the run's specification through its hash, so without paths, hosts or keys.
         """
-        return {}
 
     def describe(self) -> dict[str, Any]:
         """Describe where and how the model runs (device, versions), for the manifest only."""

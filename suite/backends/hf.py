@@ -85,7 +85,7 @@ class HFBackend(Backend):
         self.trust_remote_code = _truth("trust_remote_code", trust_remote_code)
         self.chat_template = _template(chat_template)
         self.capabilities = Capabilities(
-            scheduling="own", concurrency=2 * (self.batch_size or 64), seeds=True, logprobs="full", deterministic=False
+            scheduling="own", concurrency=self.batch_size or 64, seeds=True, logprobs="full", deterministic=False
         )
         self._model: Any = model_object
         self._tokenizer: Any = tokenizer_object
@@ -295,7 +295,7 @@ class HFBackend(Backend):
         context = context_length(self._model)
         if self.max_length is not None:
             context = min(context, self.max_length)
-        self.capabilities = dataclasses.replace(self.capabilities, concurrency=2 * batch_size)
+        self.capabilities = dataclasses.replace(self.capabilities, concurrency=batch_size)
         self._description = {
             "device": torch.cuda.get_device_name(place)
             if on_cuda

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ..canonical import content_hash
 from ..errors import BackendError, UsageError
 from ..seeds import derive, generator
 from .base import Backend, Capabilities, Completion, GenerateRequest
@@ -46,6 +47,16 @@ class _Function:
         return self.function(request)
 
 
+def _fingerprint(function: Callable[..., object]) -> str:
+    """Name a function by its place and its code, so that two lambdas are two models."""
+    code = getattr(function, "__code__", None)
+    # Nested code objects print their address, which differs from process to process.
+    constants = repr([c for c in getattr(code, "co_consts", ()) if isinstance(c, (str, bytes, int, float))])
+    body = "" if code is None else content_hash([code.co_code.hex(), list(code.co_names), constants])
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{getattr(function, '__module__', '')}.{name} {body}".strip()
+
+
 class ScriptedBackend(Backend):
     """Deterministic replies without a model, along the same path that a model's replies take.
 
@@ -60,9 +71,7 @@ class ScriptedBackend(Backend):
     """
 
     name = "scripted"
-    capabilities = Capabilities(
-        scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True, policies=True
-    )
+    capabilities = Capabilities(scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True)
 
     def __init__(
         self,
@@ -99,7 +108,7 @@ class ScriptedBackend(Backend):
         if self.replies is not None:
             identity["replies"] = list(self.replies)
         if self.function is not None:
-            identity["function"] = getattr(self.function, "__qualname__", type(self.function).__name__)
+            identity["function"] = _fingerprint(self.function)
         return identity
 
     def bind(self, session: str, policy: Policy) -> None:
@@ -119,13 +128,14 @@ class ScriptedBackend(Backend):
             text = policy.reply(request)
         except Exception as error:
             raise BackendError(f"the policy scripted:{self.model} failed: {type(error).__name__}: {error}") from error
+        ends = [text.index(s) + len(s) for s in request.stop if s and s in text]
+        text = text[: min(ends)] if ends else text
         words = text.split(" ")
         if len(words) > request.max_tokens:
             return Completion(
                 " ".join(words[: request.max_tokens]), finish_reason="length", completion_tokens=request.max_tokens
             )
-        ends = [text.index(s) + len(s) for s in request.stop if s and s in text]
-        return Completion(text[: min(ends)] if ends else text, finish_reason="stop", completion_tokens=len(words))
+        return Completion(text, finish_reason="stop", completion_tokens=len(words))
 
     def _make(self) -> Policy:
         if self.function is not None:

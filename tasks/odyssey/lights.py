@@ -123,7 +123,7 @@ class Lights(OdysseyTask):
         """Two presses in words and tags. Which, differs from item to item, so that copying them is no policy."""
         count = item.data["config"]["level"]
         first = derive("practice", item.hash) % count
-        second = (first + 1 + derive("practice", item.hash, "second") % (count - 1)) % count
+        second = (first + 1 + derive("practice", item.hash, "second") % max(1, count - 1)) % count
         return (
             (f"First show that you know how to answer: how do you press bulb {first}?", f"<action>{first}</action>"),
             (f"And bulb {second}?", f"<action>{second}</action>"),

@@ -17,6 +17,9 @@ class Says(Backend):
     def __init__(self, model="m", text="<action>1</action>", seeded=False):
         self.model, self.text, self.seeded = model, text, seeded
 
+    def identity(self):
+        return {"name": self.model, "text": ascii(self.text)}
+
     async def generate(self, request):
         return Completion(f"{self.text}{request.seed if self.seeded else ''}", "stop", completion_tokens=1)
 

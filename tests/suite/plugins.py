@@ -14,7 +14,7 @@ class Parity(Task):
 
     name = "demo/parity"
     summary = "Says whether a number is even."
-    tiers = MappingProxyType({"smoke": Tier("smoke", items=6, max_turns=3, max_tokens=8)})
+    tiers = MappingProxyType({"smoke": Tier("smoke", items=6, max_turns=3, max_tokens=32)})
     metrics = (
         Metric(
             name="success", summary="share right", kind="binary", chance=0.5, ceiling=1.0, failure=0.0, primary=True

@@ -14,6 +14,9 @@ def request(text: str) -> GenerateRequest:
 
 
 class Waves(Backend):
+    def identity(self):
+        return {"name": "waves"}
+
     def __init__(self, concurrency: int = 8) -> None:
         self.capabilities = Capabilities(scheduling="waves", concurrency=concurrency)
         self.waves: list[list[str]] = []
@@ -29,6 +32,9 @@ class Waves(Backend):
 
 
 class Counting(Backend):
+    def identity(self):
+        return {"name": "counting"}
+
     capabilities = Capabilities(scheduling="concurrent", concurrency=3)
     now = most = 0
 
