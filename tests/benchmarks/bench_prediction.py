@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_prediction.py
 
-Questions of the gate's public items as they are asked when nothing was done, 8 an item. 0.5 is a feature that tells nothing.
+Questions of the gate's public items as they are asked when nothing was done, 8 an item. 0.5: the feature tells nothing.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
         for name, pairs in rows.items():
             values, answers = (np.array(column) for column in zip(*pairs, strict=True))
             right = [float(np.mean((values > cut) == answers)) for cut in np.unique(values)]
-            print(f"{world:<8}{name:<30}{max(max(r, 1 - r) for r in right):.3f}  ({len(pairs)} questions)")
+            print(f"{world:<8}{name:<30}{max(max(r, 1 - r) for r in right):.3f}  ({len(pairs)} questions)")  # noqa: T201
 
 
 if __name__ == "__main__":
