@@ -159,9 +159,12 @@ def rescore(
     manifest = prepared.manifest.model_copy(update={"notes": (*old.manifest.notes, note)})
 
     def amend(task: Task, session: str, result: EpisodeResult) -> EpisodeResult:
-        """Keep what the clock decided: a replay that ends by itself did not have to hurry."""
+        """Keep what the clock decided: a replay that ends by itself did not have to hurry.
+
+        A stop after the episode was settled decided nothing about it.
+        """
         stop = replay.stops.get(session)
-        if stop is None or result.outcome is not Outcome.OK:
+        if stop is None or stop[0] is Outcome.OK or result.outcome is not Outcome.OK:
             return result
         return EpisodeResult(task.failure(), *stop)
 
