@@ -334,6 +334,7 @@ def commitment(secret: Annotated[Path, typer.Argument(help="A file with a secret
 @app.command()
 def quickstart(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for runs and site.")] = Path("finchmark-quickstart"),
+    task: Annotated[str, typer.Option(help="A task or selector; odyssey plays all four worlds.")] = "odyssey/lights",
     backend: Annotated[str, typer.Option("--backend", "-b", help="The model.")] = "hf:smollm2",
     samples: Annotated[int, typer.Option("--samples", "-n", help="Samples an item and arm.")] = 4,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -346,6 +347,7 @@ def quickstart(
     try:
         made = do(
             out,
+            task=task,
             backend=backend,
             samples=samples,
             say=(lambda t: None) if quiet else _say,

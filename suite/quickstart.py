@@ -12,7 +12,7 @@ from .store import StoredRun
 
 __all__ = ["Quickstart", "quickstart"]
 
-_TASKS = "odyssey"
+TASK = "odyssey/lights"
 _REFERENCES = ("random", "heuristic", "oracle")
 
 
@@ -27,15 +27,17 @@ class Quickstart:
 def quickstart(
     out: Path,
     *,
+    task: str = TASK,
     backend: str = "hf:smollm2",
     samples: int = 4,
     say: Callable[[str], None] = lambda text: None,
     make_watcher: Callable[[], Watcher | None] = lambda: None,
 ) -> Quickstart:
-    """Play the smoke tier of all Odyssey worlds with a model and with their references, and write a leaderboard.
+    """Play the smoke tier of a task, or several, with a model and with the references; write a leaderboard.
 
     Args:
         out: Folder for the runs and the site. What is there already is not played again.
+        task: A task or selector; ``odyssey`` plays all four worlds, which takes longer.
         backend: The model.
         samples: Samples an item and arm.
         say: Gets a line of text at each step.
@@ -46,14 +48,14 @@ def quickstart(
     """
     from ..leaderboard import build
 
-    say(f"1/3  References of {_TASKS}: {', '.join(_REFERENCES)}")
+    say(f"1/3  References of {task}: {', '.join(_REFERENCES)}")
     # The references cost nothing, so they get more samples: their rows are then close to their true levels.
     references = [
-        evaluate(_TASKS, f"scripted:{name}", tier="smoke", samples=max(64, samples), out=out / name)
+        evaluate(task, f"scripted:{name}", tier="smoke", samples=max(64, samples), out=out / name)
         for name in _REFERENCES
     ]
-    say(f"2/3  {backend} plays {_TASKS}, tier smoke, {samples} samples an item and arm")
-    model = evaluate(_TASKS, backend, tier="smoke", samples=samples, out=out / "model", watcher=make_watcher())
+    say(f"2/3  {backend} plays {task}, tier smoke, {samples} samples an item and arm")
+    model = evaluate(task, backend, tier="smoke", samples=samples, out=out / "model", watcher=make_watcher())
     say("3/3  Leaderboard")
     runs = (model, *references)
     return Quickstart(runs, build(runs, out / "site"))

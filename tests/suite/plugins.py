@@ -12,7 +12,7 @@ from finchmark.suite.backends.base import Capabilities
 class Parity(Task):
     """Says whether a number is even."""
 
-    name = "demo/parity"
+    name = "harness/parity"
     summary = "Says whether a number is even."
     tiers = MappingProxyType({"smoke": Tier("smoke", items=6, max_turns=3, max_tokens=32)})
     metrics = (

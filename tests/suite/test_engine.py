@@ -23,7 +23,7 @@ Moody = plugins.Moody
 
 @pytest.fixture(autouse=True, scope="module")
 def parity():
-    if "demo/parity" not in {e.name for e in TASKS.entries()}:
+    if "harness/parity" not in {e.name for e in TASKS.entries()}:
         include_file(PLUGINS)
 
 
@@ -32,9 +32,9 @@ def transcripts(run):
 
 
 def test_an_episode_is_the_same_alone_in_a_batch_and_in_another_order(tmp_path):
-    alone = evaluate("demo/parity", "scripted:nonsense", samples=1, limit=1, concurrency=1, out=tmp_path / "alone")
-    batch = evaluate("demo/parity", "scripted:nonsense", samples=5, concurrency=64, out=tmp_path / "batch")
-    one_by_one = evaluate("demo/parity", "scripted:nonsense", samples=5, concurrency=1, out=tmp_path / "one")
+    alone = evaluate("harness/parity", "scripted:nonsense", samples=1, limit=1, concurrency=1, out=tmp_path / "alone")
+    batch = evaluate("harness/parity", "scripted:nonsense", samples=5, concurrency=64, out=tmp_path / "batch")
+    one_by_one = evaluate("harness/parity", "scripted:nonsense", samples=5, concurrency=1, out=tmp_path / "one")
     key = next(iter(transcripts(alone)))
     assert transcripts(batch)[key] == transcripts(alone)[key]
     assert transcripts(batch) == transcripts(one_by_one)
@@ -45,32 +45,32 @@ def test_an_episode_is_the_same_alone_in_a_batch_and_in_another_order(tmp_path):
 def test_the_order_of_tasks_items_and_samples_does_not_matter(tmp_path, monkeypatch):
     from finchmark.suite.engine import Engine
 
-    forward = evaluate("demo/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "f")
+    forward = evaluate("harness/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "f")
     units = Engine._units
     monkeypatch.setattr(Engine, "_units", lambda self, *a: iter(list(units(self, *a))[::-1]))
-    backward = evaluate("demo/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "b")
+    backward = evaluate("harness/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "b")
     assert transcripts(forward) == transcripts(backward)
     assert forward.frame().equals(backward.frame())
 
 
 def test_samples_of_an_item_get_different_seeds_and_numbers(tmp_path):
     backend = Moody()
-    run = evaluate("demo/parity", backend, samples=4, out=tmp_path / "r")
+    run = evaluate("harness/parity", backend, samples=4, out=tmp_path / "r")
     assert len({r.seed for r in backend.requests}) == 6 * 4 * 3
     assert run.frame()["draw"].nunique() == 6 * 4
 
 
 def test_another_run_seed_gives_other_numbers(tmp_path):
-    draws = [evaluate("demo/parity", Moody(), samples=2, seed=s, out=tmp_path / str(s)).frame()["draw"] for s in (0, 1)]
+    draws = [evaluate("harness/parity", Moody(), samples=2, seed=s, out=tmp_path / str(s)).frame()["draw"] for s in (0, 1)]
     assert not set(draws[0]) & set(draws[1])
 
 
 def test_the_oracle_is_right(tmp_path):
-    assert evaluate("demo/parity", "scripted:oracle", samples=2, out=tmp_path / "r").frame()["success"].mean() == 1.0
+    assert evaluate("harness/parity", "scripted:oracle", samples=2, out=tmp_path / "r").frame()["success"].mean() == 1.0
 
 
 def test_a_failing_backend_makes_errors_that_are_not_scored(tmp_path):
-    run = evaluate("demo/parity", Moody(broken="Is 2"), samples=2, out=tmp_path / "r")
+    run = evaluate("harness/parity", Moody(broken="Is 2"), samples=2, out=tmp_path / "r")
     frame = run.frame()
     assert run.manifest.counts == {"ok": 10, "invalid": 0, "refused": 0, "error": 2}
     assert frame.loc[frame.outcome == "error", "success"].isna().all()
@@ -79,9 +79,9 @@ def test_a_failing_backend_makes_errors_that_are_not_scored(tmp_path):
 
 
 def test_resuming_runs_errors_again_and_keeps_the_attempts(tmp_path):
-    evaluate("demo/parity", Moody(broken="Is 2"), samples=2, out=tmp_path / "r")
+    evaluate("harness/parity", Moody(broken="Is 2"), samples=2, out=tmp_path / "r")
     mended = Moody()
-    run = evaluate("demo/parity", mended, samples=2, out=tmp_path / "r")
+    run = evaluate("harness/parity", mended, samples=2, out=tmp_path / "r")
     assert len(mended.requests) == 2 * 3
     assert run.manifest.complete
     assert run.counts()["error"] == 0
@@ -92,7 +92,7 @@ def test_resuming_runs_errors_again_and_keeps_the_attempts(tmp_path):
 
 
 def test_retries_happen_within_a_run(tmp_path):
-    run = evaluate("demo/parity", Moody(broken="Is 2"), samples=1, retries=2, out=tmp_path / "r")
+    run = evaluate("harness/parity", Moody(broken="Is 2"), samples=1, retries=2, out=tmp_path / "r")
     assert max(s.attempt for s in run.samples(attempts=True)) == 3
     assert run.counts()["error"] == 1
 
@@ -104,14 +104,14 @@ def test_the_turns_before_an_error_are_kept(tmp_path):
                 self.broken = "Is"
             return await super().generate(request)
 
-    run = evaluate("demo/parity", Late(), samples=1, limit=1, out=tmp_path / "r")
+    run = evaluate("harness/parity", Late(), samples=1, limit=1, out=tmp_path / "r")
     (sample,) = run.samples()
     assert sample.outcome is Outcome.ERROR
     assert [len(t.calls) for t in sample.turns] == [1, 1, 0]
 
 
 def test_a_content_filter_is_a_refusal_and_scored_as_a_failure(tmp_path):
-    run = evaluate("demo/parity", Moody(finish="content_filter"), samples=1, out=tmp_path / "r")
+    run = evaluate("harness/parity", Moody(finish="content_filter"), samples=1, out=tmp_path / "r")
     frame = run.frame()
     assert set(frame.outcome) == {"refused"}
     assert set(frame.reason) == {"content_filter"}
@@ -119,7 +119,7 @@ def test_a_content_filter_is_a_refusal_and_scored_as_a_failure(tmp_path):
 
 
 def test_the_token_limit_makes_a_sample_invalid_not_an_error(tmp_path):
-    run = evaluate("demo/parity", Moody(), samples=1, token_limit=4, out=tmp_path / "r")
+    run = evaluate("harness/parity", Moody(), samples=1, token_limit=4, out=tmp_path / "r")
     frame = run.frame()
     assert set(frame.outcome) == {"invalid"}
     assert set(frame.reason) == {"token_limit"}
@@ -128,7 +128,7 @@ def test_the_token_limit_makes_a_sample_invalid_not_an_error(tmp_path):
 
 
 def test_the_time_limit_makes_a_sample_invalid_not_an_error(tmp_path):
-    run = evaluate("demo/parity", Moody(delay=5.0), samples=1, limit=1, time_limit=0.05, out=tmp_path / "r")
+    run = evaluate("harness/parity", Moody(delay=5.0), samples=1, limit=1, time_limit=0.05, out=tmp_path / "r")
     assert run.frame()[["outcome", "reason"]].iloc[0].tolist() == ["invalid", "time_limit"]
 
 
@@ -139,7 +139,7 @@ def test_a_context_overflow_makes_a_sample_invalid_not_an_error(tmp_path):
         async def generate(self, request):
             raise ContextOverflow(99, 10)
 
-    run = evaluate("demo/parity", Small(), samples=1, limit=1, out=tmp_path / "r")
+    run = evaluate("harness/parity", Small(), samples=1, limit=1, out=tmp_path / "r")
     assert run.frame()[["outcome", "reason"]].iloc[0].tolist() == ["invalid", "context_overflow"]
 
 
@@ -159,8 +159,8 @@ def test_numbers_that_break_a_task_s_own_declaration_are_errors(tmp_path, monkey
         await ctx.ask("?")
         return EpisodeResult(metrics)
 
-    monkeypatch.setattr(TASKS.load("demo/parity"), "episode", episode)
-    run = evaluate("demo/parity", Moody(), samples=1, limit=1, out=tmp_path / "r")
+    monkeypatch.setattr(TASKS.load("harness/parity"), "episode", episode)
+    run = evaluate("harness/parity", Moody(), samples=1, limit=1, out=tmp_path / "r")
     (sample,) = run.samples()
     assert sample.outcome is Outcome.ERROR
     assert match in sample.error
@@ -172,34 +172,34 @@ def test_a_store_that_fails_stops_the_run_with_its_own_error(tmp_path, monkeypat
 
     monkeypatch.setattr(RunWriter, "append", full)
     with pytest.raises(StoreError, match="disk is full"):
-        evaluate("demo/parity", Moody(), samples=1, out=tmp_path / "r")
+        evaluate("harness/parity", Moody(), samples=1, out=tmp_path / "r")
 
 
 def test_evaluate_works_where_a_loop_already_runs(tmp_path):
     async def notebook():
-        return evaluate("demo/parity", "scripted:oracle", samples=1, out=tmp_path / "r")
+        return evaluate("harness/parity", "scripted:oracle", samples=1, out=tmp_path / "r")
 
     assert asyncio.run(notebook()).manifest.complete
 
 
 def test_errors_come_through_where_a_loop_already_runs(tmp_path):
     async def notebook():
-        return evaluate("demo/parity", "scripted:heuristic", out=tmp_path / "r")
+        return evaluate("harness/parity", "scripted:heuristic", out=tmp_path / "r")
 
     with pytest.raises(UsageError, match="no reference 'heuristic'"):
         asyncio.run(notebook())
 
 
 def test_another_model_is_another_run(tmp_path):
-    evaluate("demo/parity", Moody("one"), samples=1, out=tmp_path / "r")
+    evaluate("harness/parity", Moody("one"), samples=1, out=tmp_path / "r")
     with pytest.raises(UsageError, match="another specification"):
-        evaluate("demo/parity", Moody("two"), samples=1, out=tmp_path / "r")
+        evaluate("harness/parity", Moody("two"), samples=1, out=tmp_path / "r")
 
 
 def test_a_finished_run_asks_nothing_again(tmp_path):
-    evaluate("demo/parity", Moody(), samples=1, out=tmp_path / "r")
+    evaluate("harness/parity", Moody(), samples=1, out=tmp_path / "r")
     again = Moody()
-    evaluate("demo/parity", again, samples=1, out=tmp_path / "r")
+    evaluate("harness/parity", again, samples=1, out=tmp_path / "r")
     assert again.requests == []
 
 
@@ -215,7 +215,7 @@ def test_a_backend_is_closed_also_after_a_failure(tmp_path):
 
     backend = Closing()
     with pytest.raises(UsageError, match="no such thing"):
-        evaluate("demo/parity", backend, out=tmp_path / "r")
+        evaluate("harness/parity", backend, out=tmp_path / "r")
     assert backend.closed == 1
 
 
@@ -233,7 +233,7 @@ def test_a_backend_is_closed_also_after_a_failure(tmp_path):
 )
 def test_wrong_options_are_named(options, match):
     with pytest.raises(UsageError, match=match):
-        prepare("demo/parity", "scripted:oracle", **options)
+        prepare("harness/parity", "scripted:oracle", **options)
 
 
 @pytest.mark.parametrize(
@@ -246,14 +246,14 @@ def test_wrong_options_are_named(options, match):
 )
 def test_wrong_backends_are_named(backend, match):
     with pytest.raises(UsageError, match=match):
-        prepare("demo/parity", backend)
+        prepare("harness/parity", backend)
 
 
 def test_equal_options_have_equal_specifications_and_folders():
-    a, b = (prepare("demo/parity", "scripted:oracle", samples=3) for _ in range(2))
+    a, b = (prepare("harness/parity", "scripted:oracle", samples=3) for _ in range(2))
     assert a.spec == b.spec
     assert a.default_out() == b.default_out()
-    assert prepare("demo/parity", "scripted:oracle", samples=4).default_out() != a.default_out()
+    assert prepare("harness/parity", "scripted:oracle", samples=4).default_out() != a.default_out()
 
 
 @pytest.mark.parametrize(
