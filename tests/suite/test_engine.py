@@ -61,7 +61,9 @@ def test_samples_of_an_item_get_different_seeds_and_numbers(tmp_path):
 
 
 def test_another_run_seed_gives_other_numbers(tmp_path):
-    draws = [evaluate("harness/parity", Moody(), samples=2, seed=s, out=tmp_path / str(s)).frame()["draw"] for s in (0, 1)]
+    draws = [
+        evaluate("harness/parity", Moody(), samples=2, seed=s, out=tmp_path / str(s)).frame()["draw"] for s in (0, 1)
+    ]
     assert not set(draws[0]) & set(draws[1])
 
 
