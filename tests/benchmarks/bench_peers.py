@@ -181,7 +181,7 @@ def play_finchmark(folder, episodes, turns, uneven):
 
         async def episode(self, ctx):
             for turn in range(turns):
-                await ctx.ask(observation(ctx.item.data["e"], turn))
+                await ctx.ask(observation(ctx.item.data["e"], turn), allow_cut=True)
             return EpisodeResult({"success": 0.0})
 
     TASKS.add(Entry(Talk.name, "bench:Talk", ""), Talk)
@@ -245,7 +245,7 @@ def main():
                     # One player is alive at a time: an idle one's threads would still take the machine's cores.
                     command = [sys.executable, __file__, "--serve", name, folder, episodes, turns, str(int(uneven))]
                     with subprocess.Popen(
-                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
                     ) as process:
                         answer(process)
                         process.stdin.write("go\n")
