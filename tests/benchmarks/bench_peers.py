@@ -13,6 +13,7 @@ with its log. Rounds are interleaved, because machines are noisy; the ratios are
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -234,6 +235,8 @@ def main():
         serve(player, folder, int(episodes), int(turns), uneven == "1")
         return
     names = arguments.players.split(",")
+    # Libraries look the toy up on a hub, and wait for answers that do not come where there is none.
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1"}
     for shape in arguments.shapes.split(","):
         uneven = shape.endswith("u")
         episodes, turns = shape.rstrip("u").split("x")
@@ -245,7 +248,7 @@ def main():
                     # One player is alive at a time: an idle one's threads would still take the machine's cores.
                     command = [sys.executable, __file__, "--serve", name, folder, episodes, turns, str(int(uneven))]
                     with subprocess.Popen(
-                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=offline
                     ) as process:
                         answer(process)
                         process.stdin.write("go\n")
