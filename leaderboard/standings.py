@@ -23,7 +23,7 @@ from .entries import Entry, Run, entries
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_ERRORS", "Standing", "rows", "standings", "tabulate"]
+__all__ = ["MAX_ERRORS", "Standing", "ordered", "rows", "standings", "tabulate"]
 
 MAX_ERRORS = 0.02
 """Share of expected samples that may be lost to errors before a row is flagged (validity, section 1)."""
@@ -131,12 +131,16 @@ def standings(runs: Iterable[Run], *, confidence: float = 0.95) -> pd.DataFrame:
     return tabulate(row for entry in entries(runs) for row in rows(entry, confidence=confidence))
 
 
+def ordered(made: Iterable[Standing]) -> list[Standing]:
+    """Sort standings by column and model; metrics keep the order of their task."""
+    return sorted(made, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
+
+
 def tabulate(made: Iterable[Standing]) -> pd.DataFrame:
     """Put standings into a frame, sorted by column and model; metrics keep the order of their task."""
     import pandas as pd
 
-    ordered = sorted(made, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
-    frame = pd.DataFrame([asdict(row) for row in ordered], columns=[field.name for field in fields(Standing)])
+    frame = pd.DataFrame([asdict(row) for row in ordered(made)], columns=[field.name for field in fields(Standing)])
     return frame.astype(dict.fromkeys(("mean", "low", "high", "worst", "best", "chance", "ceiling"), float))
 
 

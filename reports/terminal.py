@@ -12,7 +12,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from ..leaderboard.entries import entries
-from ..leaderboard.standings import Standing, rows
+from ..leaderboard.standings import Standing, ordered, rows
 from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
 from ..suite.records import Outcome, Sample
@@ -73,7 +73,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         all_metrics: All metrics, not only the deciding one and pass@k.
         width: The terminal's width; None: as wide as needed.
     """
-    every = _standings(runs)
+    every = ordered(row for entry in entries(runs) for row in rows(entry))
     passes = _common_passes(every)
     shown = [row for row in every if all_metrics or row.primary or (*_column(row), row.metric) in passes]
     table = _table(
@@ -135,11 +135,6 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
                 "several samples of an item are then worth less than they seem."
             )
     return "\n".join([_draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)])
-
-
-def _standings(runs: Sequence[StoredRun]) -> list[Standing]:
-    found = [row for entry in entries(runs) for row in rows(entry)]
-    return sorted(found, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
 
 
 def _column(row: Standing) -> tuple[object, ...]:
