@@ -1,0 +1,180 @@
+"""Results: what a comparison reads of a run, whichever harness made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import StoreError, UsageError
+from .records import Level, Metric, Outcome
+from .store import StoredRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "Cell", "CellKey", "Results", "from_run", "read_results"]
+
+Origin = Literal["finchmark", "lm-eval", "inspect"]
+
+COLUMNS: Mapping[str, Any] = MappingProxyType(
+    {
+        "item": "",
+        "item_hash": "",
+        "sample": 0,
+        "stream": "",
+        "position": 0,
+        "checkpoint": 0,
+        "outcome": "ok",
+        "reason": "",
+        "turns": 0,
+        "calls": 0,
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "cost": 0.0,
+        "transcript": "",
+    }
+)
+"""The columns of every cell's frame before its metrics, with the value that stands where a harness does not tell."""
+
+CellKey = tuple[str, str, str]
+"""Task, its version, arm: what must be the same on both sides of a comparison."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The samples of one task in one arm of one run.
+
+    Attributes:
+        task: Name of the task.
+        version: Its version, as text; versions are never compared with one another.
+        arm: The arm; ``default`` where the harness has none.
+        metrics: What the metric columns mean; exactly one is primary.
+        frame: One row a sample: the columns of :data:`COLUMNS`, then one of float64 a metric (NaN where it does not
+            apply, and throughout for ``error``). ``item_hash`` names the item's content: samples of two runs are of the
+            same item if and only if it is equal.
+        expected: Samples that the run was to make here; the rows may be fewer.
+        levels: What the references reach, by metric.
+    """
+
+    task: str
+    version: str
+    arm: str
+    metrics: tuple[Metric, ...]
+    frame: pd.DataFrame
+    expected: int
+    levels: Mapping[str, Level] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def key(self) -> CellKey:
+        """What must be the same on both sides of a comparison."""
+        return self.task, self.version, self.arm
+
+    @property
+    def name(self) -> str:
+        """The cell as tables call it: ``odyssey/lights@1 · inductive``."""
+        return f"{self.task}@{self.version}" + ("" if self.arm in ("", "default") else f" · {self.arm}")
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that decides."""
+        return next(m for m in self.metrics if m.primary)
+
+    @property
+    def errors(self) -> int:
+        """Samples lost: those that ended as ``error``, and those that are not there."""
+        return int((self.frame["outcome"] == Outcome.ERROR.value).sum()) + max(self.expected - len(self.frame), 0)
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        """The rows that count: all but errors."""
+        return self.frame[self.frame["outcome"] != Outcome.ERROR.value]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A run as a comparison sees it.
+
+    Attributes:
+        label: The model's name in tables.
+        origin: Which harness made it.
+        path: Where it was read.
+        decoding: ``greedy``, ``sampled …``, ``scripted`` or ``unknown``; different decodings are compared, never pooled.
+        cells: Task by task, arm by arm.
+        notes: What a reader must know of how it was read.
+    """
+
+    label: str
+    origin: Origin
+    path: Path
+    decoding: str
+    cells: tuple[Cell, ...]
+    notes: tuple[str, ...] = ()
+
+    def cell(self, key: CellKey) -> Cell | None:
+        """The cell of that task, version and arm, None if there is none."""
+        return next((c for c in self.cells if c.key == key), None)
+
+
+def from_run(run: StoredRun) -> Results:
+    """Read a Finchmark run.
+
+    Raises:
+        StoreError: It is damaged, or its manifest does not describe a task that it played.
+    """
+    manifest = run.manifest
+    spec = manifest.spec
+    frame = run.frame()
+    cells = []
+    for choice in spec.tasks:
+        sheet = manifest.tasks.get(choice.name)
+        if sheet is None:
+            raise StoreError(f"{run.path}: the manifest does not describe {choice.name}, which the run played.")
+        names = [*COLUMNS, *(m.name for m in sheet.metrics)]
+        of_task = frame[frame["task"] == choice.name]
+        for arm in choice.arms:
+            rows = of_task[of_task["arm"] == arm]
+            # How long streams are is the task's affair: of them only what is there is known.
+            streamed = bool((rows["stream"] != "").any())
+            cells.append(
+                Cell(
+                    task=choice.name,
+                    version=str(choice.version),
+                    arm=arm,
+                    metrics=sheet.metrics,
+                    frame=rows[names].reset_index(drop=True),
+                    expected=len(rows) if streamed else choice.items * spec.samples,
+                    levels=sheet.levels.get(arm, {}),
+                )
+            )
+    if spec.backend.name == "scripted":
+        decoding = "scripted"
+    elif spec.sampling.temperature == 0:
+        decoding = "greedy"
+    else:
+        nucleus = "" if spec.sampling.top_p == 1 else f" top-p={spec.sampling.top_p:g}"
+        decoding = f"sampled T={spec.sampling.temperature:g}{nucleus}"
+    return Results(manifest.label, "finchmark", run.path, decoding, tuple(cells))
+
+
+def read_results(path: str | Path) -> Results:
+    """Read results of any harness that is known.
+
+    Args:
+        path: A run folder of Finchmark; a ``samples_*.jsonl`` of lm-eval's ``--log_samples``, or the folder that holds
+            one or several; an ``.eval`` or ``.json`` log of inspect-ai, or a folder of them.
+
+    Raises:
+        UsageError: There is nothing that can be read.
+        StoreError: It is there and damaged.
+    """
+    path = Path(path)
+    if (path / "manifest.json").exists():
+        return from_run(StoredRun(path))
+    if not path.exists():
+        raise UsageError(f"{path}: there is nothing here. Give a run folder, or a log of lm-eval or inspect-ai.")
+    from .foreign import read_foreign
+
+    return read_foreign(path)
