@@ -9,45 +9,50 @@ from pathlib import Path
 from typing import Any
 
 from .backends.base import Backend, Capabilities, Completion, GenerateRequest
+from .broker import Broker
+from .engine import Engine
+from .engine import _Unit as Unit
 from .errors import BackendError, UsageError
-from .evaluation import prepare, run_prepared
+from .evaluation import Prepared, prepare, run_prepared
 from .model import ModelStopped, prompt_hash
-from .records import Call, Outcome
-from .store import StoredRun
+from .records import Call, Manifest, Outcome, Sample
+from .store import RunWriter, StoredRun
 from .task import EpisodeResult, Task
 
-__all__ = ["ReplayBackend", "Rescored", "rescore"]
+__all__ = ["Replay", "ReplayBackend", "Rescored", "rescore"]
 
 _STOPS = ("context_overflow", "time_limit", "token_limit")
 
 
 class ReplayBackend(Backend):
-    """Gives the replies of a stored run again, in their order, to the same samples.
+    """Gives stored replies again, in their order, to the samples that :meth:`hold` was given.
 
     Args:
-        run: Whose replies.
+        manifest: Of the run that the replies are from.
     """
 
     name = "replay"
     capabilities = Capabilities(scheduling="own", concurrency=64, deterministic=True)
 
-    def __init__(self, run: StoredRun) -> None:
-        self.model = run.manifest.label
-        self._identity = dict(run.manifest.model)
+    def __init__(self, manifest: Manifest) -> None:
+        self.model = manifest.label
+        self._identity = dict(manifest.model)
         self._replies: dict[str, deque[Call]] = {}
         self._errors: dict[str, str] = {}
         self.stops: dict[str, tuple[Outcome, str]] = {}
         self.changed_prompts = 0
-        for sample in run.samples():
-            session = "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
-            if sample.outcome is Outcome.ERROR:
-                self._errors[session] = sample.reason
-                continue
-            # A turn without a call is where the model was stopped, also where the sample has another reason to end.
-            if sample.reason in _STOPS or not all(turn.calls for turn in sample.turns):
-                self.stops[session] = (sample.outcome, sample.reason)
-            for turn in sample.turns:
-                self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
+
+    def hold(self, sample: Sample) -> None:
+        """Keep the replies of a sample until its episode has been played again."""
+        session = "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
+        if sample.outcome is Outcome.ERROR:
+            self._errors[session] = sample.reason
+            return
+        # A turn without a call is where the model was stopped, also where the sample has another reason to end.
+        if sample.reason in _STOPS or not all(turn.calls for turn in sample.turns):
+            self.stops[session] = (sample.outcome, sample.reason)
+        for turn in sample.turns:
+            self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
 
     def identity(self) -> dict[str, Any]:
         """The identity of the model that wrote the replies."""
@@ -59,13 +64,16 @@ class ReplayBackend(Backend):
         Raises:
             BackendError: There is none: the sample was an error, or the episode now asks for more than was stored.
         """
-        error = self._errors.get(request.session.rpartition("/")[0])
+        session = request.session.rpartition("/")[0]
+        error = self._errors.get(session)
         if error is not None:
             raise BackendError(f"the stored sample is an error itself ({error}); run it again first")
         replies = self._replies.get(request.session)
-        if not replies and request.session.rpartition("/")[0] in self.stops:
+        if not replies and session in self.stops:
             # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
-            raise ModelStopped(*self.stops[request.session.rpartition("/")[0]])
+            # A sample that is ok all the same was stopped after its episode was settled.
+            outcome, reason = self.stops[session]
+            raise ModelStopped(Outcome.INVALID if outcome is Outcome.OK else outcome, reason)
         if not replies:
             raise BackendError(
                 "the transcript has no further reply: the episode goes on longer than it did when it was played"
@@ -82,6 +90,69 @@ class ReplayBackend(Backend):
             cached_tokens=call.usage.cached_tokens,
             cost=call.usage.cost,
         )
+
+    def release(self, session: str) -> None:
+        """Forget what is left of a seat's replies, and with them what is known of its sample."""
+        self._replies.pop(session, None)
+        sample = session.rpartition("/")[0]
+        self._errors.pop(sample, None)
+        self.stops.pop(sample, None)
+
+
+class _Nowhere(RunWriter):
+    """Takes no sample: what is played again to be compared is not kept."""
+
+    def __init__(self) -> None:
+        """Open nothing."""
+
+
+class Replay:
+    """Plays stored samples of one task again, one by one and without writing anything.
+
+    No clock runs: a sample that its time limit ended then is ended by its record again.
+
+    Args:
+        manifest: Of the run that the samples are from; its specification says how the model was asked.
+        prepared: The task as it is today, from :func:`.prepare`; its agent is the one that plays.
+    """
+
+    def __init__(self, manifest: Manifest, prepared: Prepared) -> None:
+        spec = manifest.spec
+        limits = spec.limits.model_copy(update={"seconds": None})
+        (self._plan,) = prepared.plans
+        self._backend = ReplayBackend(manifest)
+        self._broker = Broker(self._backend)
+        self._engine = Engine(
+            spec.model_copy(update={"limits": limits}),
+            prepared.plans,
+            self._backend,
+            _Nowhere(),
+            make_agent=prepared.make_agent,
+            amend=self._amend,
+        )
+        self._arms = {arm.name: arm for arm in self._plan.arms}
+        self._items = {item.id: item for item in self._plan.items}
+
+    async def play(self, sample: Sample) -> Sample:
+        """Play one sample again.
+
+        Args:
+            sample: With its turns; of an arm and an item of the task.
+
+        Returns:
+            What the same replies give today. ``error`` where they do not lead through the episode; ``error`` and the
+            seconds are the only fields that a faithful transcript does not give again.
+        """
+        self._backend.hold(sample)
+        unit = Unit(self._plan, self._arms[sample.arm], self._items[sample.item], sample.sample, sample.key, 0)
+        return await self._engine.play(unit, sample.attempt, self._broker)
+
+    def _amend(self, task: Task, session: str, result: EpisodeResult) -> EpisodeResult:
+        outcome, reason = self._backend.stops.get(session, (Outcome.OK, ""))
+        if reason == "time_limit" and outcome is not Outcome.OK:
+            # The engine's clock ends an episode from outside; a task that ends one by itself may score it otherwise.
+            return EpisodeResult(task.failure(), outcome, reason)
+        return result
 
 
 @dataclass(frozen=True)
@@ -130,7 +201,9 @@ def rescore(
     stored = sum(old.counts().values())
     if stored < old.manifest.expected:
         raise UsageError(f"{path} has {stored} of {old.manifest.expected} samples. Finish the run first.")
-    replay = ReplayBackend(old)
+    replay = ReplayBackend(old.manifest)
+    for sample in old.samples():
+        replay.hold(sample)
     prepared = prepare(
         [t.name for t in spec.tasks],
         replay,
