@@ -1,11 +1,11 @@
-"""Estimates that need several samples an item: at least one of k succeeds, all of k succeed."""
+"""Estimates that need several samples an item: at least one of k succeeds, all succeed, the best and the worst of k."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["pass_at_k", "pass_hat_k"]
+__all__ = ["best_of_k", "pass_at_k", "pass_hat_k", "worst_of_k"]
 
 
 def pass_at_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
@@ -45,6 +45,52 @@ def pass_hat_k(n: ArrayLike, c: ArrayLike, k: ArrayLike) -> NDArray[np.float64]:
     """
     n, c, k = _counts(n, c, k)
     return np.where(n < k, np.nan, np.exp(_log_chance_of_none(n, n - c, k)))
+
+
+def best_of_k(values: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Estimate the expected highest of ``k`` samples of an item.
+
+    The U-statistic whose kernel is the maximum: the mean, over all k-subsets of the n samples, of the subset's highest
+    value, in the form ``sum of x_(i) C(i - 1, k - 1) / C(n, k)`` over the sorted samples. Unbiased for k <= n
+    (Hoeffding 1948, "A class of statistics with asymptotically normal distribution", Ann. Math. Statist. 19, 293-325);
+    on 0 and 1 it is :func:`pass_at_k`.
+
+    Args:
+        values: Samples by item along the last axis, shape (..., samples), any finite values; NaN where an item has
+            fewer.
+        k: Samples that may be tried, a whole number from 1.
+
+    Returns:
+        Array with the last axis gone; NaN where an item has fewer than k samples.
+
+    Raises:
+        ValueError: ``k`` is not a whole number from 1, or a value is infinite.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if k != int(k) or k < 1:
+        raise ValueError(f"k must be a whole number from 1, not {k!r}")
+    if x.ndim == 0 or np.isinf(x).any():
+        raise ValueError(f"values must be finite samples along the last axis, not {values!r}")
+    x = np.sort(x, axis=-1)  # NaN goes to the end
+    n = (~np.isnan(x)).sum(axis=-1)
+    result = np.full(n.shape, np.nan)
+    for size in np.unique(n[n >= k]):
+        # From the highest down, each weight is the one above times (i - k) / (i - 1): no factorial, no overflow.
+        i = np.arange(size, k, -1.0)
+        weights = k / size * np.concatenate([[1.0], np.cumprod((i - k) / (i - 1))])
+        rows = n == size
+        result[rows] = x[rows][:, size - 1 :: -1][:, : weights.size] @ weights
+    return result
+
+
+def worst_of_k(values: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Estimate the expected lowest of ``k`` samples of an item.
+
+    The mean, over all k-subsets of the samples, of the subset's lowest value; source, arguments, errors and result as
+    for :func:`best_of_k`. On 0 and 1 it is :func:`pass_hat_k`. Where high values are harm, the worst is the highest:
+    call :func:`best_of_k`.
+    """
+    return -best_of_k(-np.asarray(values, dtype=np.float64), k)
 
 
 def _log_chance_of_none(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from finchmark.suite.seeds import generator
 from finchmark.suite.stats import pass_at_k, pass_hat_k
+from finchmark.suite.stats.estimators import best_of_k, worst_of_k
 
 
 @st.composite
@@ -111,3 +112,48 @@ def test_pass_at_k_is_unbiased_where_the_plug_in_is_not():
     truth = 1 - (1 - p) ** k
     assert pass_at_k(n, c, k).mean() == pytest.approx(truth, abs=0.005)
     assert (1 - (1 - c / n) ** k).mean() < truth - 0.02
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=8), st.integers(1, 8))
+def test_best_and_worst_equal_the_enumeration_of_all_subsets(values, k):
+    if k > len(values):
+        assert np.isnan(best_of_k(values, k))
+        return
+    draws = list(combinations(values, k))
+    assert best_of_k(values, k) == pytest.approx(np.mean([max(d) for d in draws]), abs=1e-12)
+    assert worst_of_k(values, k) == pytest.approx(np.mean([min(d) for d in draws]), abs=1e-12)
+
+
+@given(n_c_k())
+def test_best_and_worst_of_0_and_1_are_pass_at_k_and_pass_hat_k(args):
+    n, c, k = args
+    values = np.arange(n) < c
+    assert best_of_k(values, k) == pytest.approx(pass_at_k(n, c, k), abs=1e-12)
+    assert worst_of_k(values, k) == pytest.approx(pass_hat_k(n, c, k), abs=1e-12)
+
+
+def test_items_may_have_fewer_samples():
+    nan = np.nan
+    values = [[0.2, nan, 0.8], [0.5, nan, nan], [0.1, 0.4, 0.9], [nan, nan, nan]]
+    assert best_of_k(values, 2) == pytest.approx([0.8, nan, (0.4 + 0.9 + 0.9) / 3, nan], nan_ok=True)
+    assert worst_of_k(values, 1) == pytest.approx([0.5, 0.5, 1.4 / 3, nan], nan_ok=True)
+
+
+def test_best_of_many_keeps_its_digits():
+    values = np.arange(2000.0)
+    assert best_of_k(values, 1) == pytest.approx(values.mean())
+    assert best_of_k(values, 2000) == 1999
+    # The highest of k of 0..n-1: k (n + 1) / (k + 1) - 1.
+    assert best_of_k(values, 7) == pytest.approx(7 * 2001 / 8 - 1, rel=1e-12)
+
+
+def test_worst_of_k_is_unbiased_where_the_plug_in_is_not():
+    x = generator("worst of k").uniform(size=(20_000, 6))
+    assert worst_of_k(x, 4).mean() == pytest.approx(0.2, abs=0.003)
+    assert x.min(axis=1).mean() < 0.15
+
+
+@pytest.mark.parametrize("k", [0, 1.5, -1])
+def test_a_bad_k_of_best_of_k_is_named(k):
+    with pytest.raises(ValueError, match=f"not {k}"):
+        best_of_k([0.1, 0.2], k)
