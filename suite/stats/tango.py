@@ -1,4 +1,8 @@
-"""Tango's score method for the difference of two paired proportions, on whole arrays at once."""
+"""Tango's score method for the difference of two paired proportions, on whole arrays at once.
+
+:func:`tango_bounds` is the published interval, for counts of pairs. :func:`clustered_tango_bounds` is ours: the same
+score at the effective number of pairs, for units that hold several samples or graded scores.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bounds import Bounds
 
-__all__ = ["tango_bounds", "tango_statistic"]
+__all__ = ["clustered_tango_bounds", "clustered_tango_tail", "tango_bounds", "tango_statistic"]
 
 _HALVINGS = 60
 """An interval of length 2 halved so often is shorter than the distance of neighbouring floats at 1."""
@@ -79,6 +83,94 @@ def tango_bounds(gained: ArrayLike, lost: ArrayLike, n: ArrayLike, confidence: f
     threshold = ndtri((1 + confidence) / 2) ** 2 / n
     # The lower bound is the upper one of the exchanged sides, with its sign turned.
     return np.asarray(-_upper(-d, p, threshold)), _upper(d, p, threshold)
+
+
+def clustered_tango_bounds(gained: ArrayLike, lost: ArrayLike, confidence: float = 0.95) -> Bounds:
+    """Bound the mean of unit differences by Tango's score at the effective number of pairs.
+
+    What a unit gains and loses are shares: with ``a`` and ``b`` the two sides' success rates on it, ``(1 - a) b`` and
+    ``a (1 - b)`` are the chances that a pair of single samples is gained or lost, and their difference is ``b - a``. A
+    graded score gives the positive and the negative part of its difference, over the width of its range. With ``G``
+    and ``L`` the means over ``k`` units, one pair a unit would have the variance ``G + L - (G - L)^2``; the effective
+    number of pairs is ``k`` times its ratio (with ``k - 1`` in the denominator) to the observed variance of the unit
+    differences, and at least ``k``. The statistic of :func:`tango_statistic` at ``G``, ``L`` and that number is
+    referred to Student's t with ``k - 1`` degrees of freedom.
+
+    The idea of an effective size is that of Korn and Graubard (1998) for one proportion, the score that of Tango
+    (1998); the combination is ours. With one binary sample on either side the effective number is ``k`` exactly, and t
+    for z is all that differs from :func:`tango_bounds`: enumerated over 144 cases with 5 or more expected discordant
+    pairs of 30 to 100, z covers .928 at worst and misses .935 in 2 to 5 % of them, t covers .936 at worst and is wider
+    by 4 % at 30 pairs, 1 % at 100. Where differences are dense it agrees with the t interval. Where few units differ it
+    does not collapse: of 30 units of which .17 fall from 1 to a uniform score it covers .945, t .895; where none
+    differs it is as wide as no event in ``k`` is.
+
+    Args:
+        gained: Gain by unit along the last axis, in [0, 1].
+        lost: Loss by unit, likewise; at most 1 with ``gained``.
+        confidence: Two-sided coverage that is aimed at, in (0, 1).
+
+    Returns:
+        Lower and upper bounds of the mean difference, arrays with the last axis gone, in [-1, 1]. With one unit
+        [-1, 1]: one says nothing of the others.
+
+    Raises:
+        ValueError: A share is out of its range, or there is no unit.
+    """
+    from scipy.special import stdtrit
+
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
+    d, p, size, k = _effective(gained, lost)
+    if k == 1:
+        return np.full_like(d, -1.0), np.full_like(d, 1.0)
+    threshold = float(stdtrit(k - 1, (1 + confidence) / 2)) ** 2 / size
+    return np.asarray(-_upper(-d, p, threshold)), _upper(d, p, threshold)
+
+
+def clustered_tango_tail(gained: ArrayLike, lost: ArrayLike, difference: ArrayLike = 0.0) -> NDArray[np.float64]:
+    """One-sided p-value that belongs to :func:`clustered_tango_bounds`: of "the mean is at most ``difference``".
+
+    It is at most ``alpha`` exactly where the lower bound at confidence ``1 - 2 * alpha`` is not below ``difference``;
+    one less it is the p-value of "at least ``difference``".
+
+    Args:
+        gained: Gain by unit along the last axis, in [0, 1].
+        lost: Loss by unit, likewise.
+        difference: Hypothetical mean, in [-1, 1], broadcast against the leading axes.
+
+    Returns:
+        P-values in [0, 1], array with the last axis gone; 0.5 with one unit.
+
+    Raises:
+        ValueError: As for :func:`clustered_tango_bounds`.
+    """
+    from scipy.special import stdtr
+
+    d, p, size, k = _effective(gained, lost)
+    g, b = np.maximum(p + d, 0) / 2, np.maximum(p - d, 0) / 2
+    z = tango_statistic(size * g, size * b, size, difference)
+    return np.full(z.shape, 0.5) if k == 1 else np.asarray(stdtr(k - 1, -z))
+
+
+def _effective(
+    gained: ArrayLike, lost: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]:
+    """Mean difference, mean discordance, effective number of pairs and number of units."""
+    g, b = np.broadcast_arrays(np.asarray(gained, dtype=np.float64), np.asarray(lost, dtype=np.float64))
+    if g.ndim == 0 or g.shape[-1] == 0:
+        raise ValueError(f"gained and lost need at least one unit along the last axis, not shape {g.shape}")
+    for bad, name, values in ((~(g >= 0), "gained", g), (~(b >= 0), "lost", b), (~(g + b <= 1 + 1e-9), "both", g + b)):
+        if bad.any():
+            raise ValueError(f"{name} must be a share of a unit, in [0, 1], not {values[bad].flat[0]:g}")
+    k = g.shape[-1]
+    d, p = (g - b).mean(axis=-1), np.minimum((g + b).mean(axis=-1), 1.0)
+    if k == 1:
+        return d, p, np.ones_like(d), k
+    of_pairs = np.maximum(p - d**2, 0.0) * k / (k - 1)
+    observed = (g - b).var(axis=-1, ddof=1)
+    spread = observed > 1e-12 * np.maximum(of_pairs, 1e-300)  # else: all units alike, up to rounding
+    ratio = np.where(spread, of_pairs / np.where(spread, observed, 1.0), 1.0)
+    return d, p, k * np.maximum(ratio, 1.0), k
 
 
 def _upper(d: NDArray[np.float64], p: NDArray[np.float64], threshold: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,11 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 from scipy.stats import multinomial
 
+from finchmark.suite.seeds import generator
 from finchmark.suite.stats.bounds import wilson_bounds
-from finchmark.suite.stats.tango import tango_bounds, tango_statistic
+from finchmark.suite.stats.tango import clustered_tango_bounds, clustered_tango_tail, tango_bounds, tango_statistic
 
 counts = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60)).filter(lambda c: sum(c) > 0)
 
@@ -151,3 +152,126 @@ def test_exact_coverage_with_60_pairs_is_near_nominal(gain, loss):
     low, high = tango_bounds(x, y, n)
     covered = chance[(low <= gain - loss) & (gain - loss <= high)].sum()
     assert 0.935 <= covered <= 0.97
+
+
+shares = st.lists(
+    st.tuples(st.sampled_from([0, 0.25, 0.5, 1]), st.sampled_from([0, 0.25, 0.5, 1])), min_size=2, max_size=40
+)
+
+
+def flips(a, b):
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    return (1 - a) * b, a * (1 - b)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=60), st.sampled_from([0.9, 0.95]))
+def test_one_sample_a_unit_is_tango_with_students_quantile(outcomes, confidence):
+    a, b = np.array(outcomes, dtype=float).T
+    k = a.size
+    low, high = clustered_tango_bounds(*flips(a, b), confidence)
+    gained, lost = ((1 - a) * b).sum(), (a * (1 - b)).sum()
+    for bound in (low, high):
+        if abs(bound) < 1 - 1e-9:
+            assert abs(tango_statistic(gained, lost, k, float(bound))) == pytest.approx(
+                stdtrit(k - 1, (1 + confidence) / 2), rel=1e-6
+            )
+
+
+def test_effective_pairs_by_hand():
+    # Three units, rates 0 -> 1/2, 1/2 -> 1/2, 1 -> 1/2 ... gains .5, .25, 0, losses 0, .25, .5: G = L = .25, one pair a
+    # unit would have the variance .5 * 3/2 = .75, the differences .5, 0, -.5 have .25: 9 pairs for 3 units.
+    low, high = clustered_tango_bounds([0.5, 0.25, 0], [0, 0.25, 0.5], 0.95)
+    assert tango_statistic(9 / 4, 9 / 4, 9, float(high)) == pytest.approx(-stdtrit(2, 0.975))
+    assert low == pytest.approx(-high)
+
+
+def test_dense_differences_give_the_t_interval():
+    rng = generator("dense")
+    d = rng.normal(0.02, 0.05, 400)
+    low, high = clustered_tango_bounds(np.maximum(d, 0), np.maximum(-d, 0))
+    half = stdtrit(399, 0.975) * d.std(ddof=1) / 20
+    assert low == pytest.approx(d.mean() - half, abs=0.05 * half)
+    assert high == pytest.approx(d.mean() + half, abs=0.05 * half)
+
+
+def test_units_that_are_all_alike_count_as_one_pair_each():
+    low, high = clustered_tango_bounds(np.zeros(30), np.zeros(30))
+    t2 = stdtrit(29, 0.975) ** 2
+    assert (low, high) == pytest.approx((-t2 / (30 + t2), t2 / (30 + t2)))
+    low, high = clustered_tango_bounds(np.full(30, 0.1), np.zeros(30))
+    assert low < 0.1 < high
+
+
+@given(shares)
+def test_clustered_bounds_hold_the_estimate_and_exchange_with_the_sides(rates):
+    gained, lost = flips(*np.array(rates, dtype=float).T)
+    low, high = clustered_tango_bounds(gained, lost)
+    assert -1 <= low < high <= 1
+    assert low <= (gained - lost).mean() <= high
+    assert np.allclose((low, high), -np.array(clustered_tango_bounds(lost, gained))[::-1])
+
+
+@given(shares, st.sampled_from([0.025, 0.05, 0.2]))
+def test_the_tail_is_alpha_at_the_bound(rates, alpha):
+    gained, lost = flips(*np.array(rates, dtype=float).T)
+    low, high = clustered_tango_bounds(gained, lost, 1 - 2 * alpha)
+    if low > -1 + 1e-9:
+        assert clustered_tango_tail(gained, lost, low) == pytest.approx(alpha, rel=1e-4)
+    if high < 1 - 1e-9:
+        assert clustered_tango_tail(gained, lost, high) == pytest.approx(1 - alpha, rel=1e-4)
+
+
+def test_one_unit_says_nothing():
+    assert clustered_tango_bounds([0.5], [0.0]) == (-1, 1)
+    assert clustered_tango_tail([0.5], [0.0]) == 0.5
+
+
+def test_clustered_bounds_take_leading_axes():
+    rng = generator("leading")
+    a, b = rng.binomial(4, 0.4, (3, 5, 30)) / 4, rng.binomial(4, 0.5, (3, 5, 30)) / 4
+    low, high = clustered_tango_bounds(*flips(a, b))
+    assert low.shape == high.shape == (3, 5)
+    assert (low[1, 2], high[1, 2]) == clustered_tango_bounds(*flips(a[1, 2], b[1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "message"),
+    [([-0.1], [0], "gained .* not -0.1"), ([0], [2], "both .* not 2"), ([], [], "at least one unit")],
+)
+def test_bad_shares_are_named(gained, lost, message):
+    with pytest.raises(ValueError, match=message):
+        clustered_tango_bounds(gained, lost)
+
+
+def coverage(true, a, b):
+    low, high = clustered_tango_bounds(*flips(a, b))
+    return ((low <= true) & (true <= high)).mean()
+
+
+CASES = {
+    "rates spread widely": (lambda r, s: r.beta(0.5, 0.5, s), lambda p, r: p + 0.1 * (1 - p), 0.05),
+    "all about half": (lambda r, s: r.beta(20, 20, s), lambda p, r: p, 0.0),
+    "a ceiling, of which .3 breaks": (
+        lambda r, s: np.ones(s),
+        lambda p, r: (r.random(p.shape) >= 0.3).astype(float),
+        -0.3,
+    ),
+    "a ceiling, of which .34 halves": (
+        lambda r, s: np.ones(s),
+        lambda p, r: np.where(r.random(p.shape) < 0.34, 0.5, 1),
+        -0.17,
+    ),
+    "unrelated rates near 0": (lambda r, s: r.beta(0.1, 0.9, s), lambda p, r: r.beta(0.1, 0.9, p.shape), 0.0),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("samples", [1, 4, 16])
+@pytest.mark.parametrize("case", CASES)
+def test_coverage_at_30_units_is_at_least_935(case, samples):
+    # Validity, section 2: 20,000 simulations a case; 30 units, 5 or more expected discordant pairs.
+    rates, change, true = CASES[case]
+    rng = generator("coverage", case, samples)
+    p = rates(rng, (20_000, 30))
+    q = change(p, rng)
+    assert coverage(true, rng.binomial(samples, p) / samples, rng.binomial(samples, q) / samples) >= 0.935
