@@ -57,6 +57,8 @@ class Cell:
             same item if and only if it is equal.
         expected: Samples that the run was to make here; the rows may be fewer.
         levels: What the references reach, by metric.
+        prompts: Hash of the prompts as they were put to the model, empty where it is not known: items may be equal and
+            prompts not (other examples, another template).
     """
 
     task: str
@@ -66,6 +68,7 @@ class Cell:
     frame: pd.DataFrame
     expected: int
     levels: Mapping[str, Level] = field(default_factory=lambda: MappingProxyType({}))
+    prompts: str = ""
 
     @property
     def key(self) -> CellKey:
@@ -101,7 +104,8 @@ class Results:
         label: The model's name in tables.
         origin: Which harness made it.
         path: Where it was read.
-        decoding: ``greedy``, ``sampled …``, ``scripted`` or ``unknown``; different decodings are compared, never pooled.
+        decoding: ``greedy``, ``sampled …``, ``scripted`` or ``unknown``; different decodings are compared, never
+            pooled.
         cells: Task by task, arm by arm.
         notes: What a reader must know of how it was read.
     """
