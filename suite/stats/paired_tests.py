@@ -88,7 +88,7 @@ def mcnemar_pvalues(
 
     Args and errors as for :func:`mcnemar`; counts are broadcast.
     """
-    from scipy.special import bdtr, gammaln
+    from scipy.special import bdtr
 
     _known("method", method, ("mid-p", "exact"))
     _known("alternative", alternative, ("two-sided", "greater", "less"))
@@ -98,11 +98,13 @@ def mcnemar_pvalues(
         if bad.size:
             raise ValueError(f"{name} must be a count, not {bad.flat[0]:g}")
     n = (x + y).astype(np.int64)
-    spare = 0.0
-    if method == "mid-p":
-        spare = np.exp(gammaln(n + 1) - gammaln(x + 1) - gammaln(y + 1) - n * np.log(2)) / 2
-    # P(gained or more) is P(lost or fewer), by symmetry.
-    greater, less = (np.clip(bdtr(count, n, 0.5) - spare, 0.0, 1.0) for count in (y, x))
+
+    def tail(count: NDArray[np.float64]) -> NDArray[np.float64]:
+        p = bdtr(count, n, 0.5)
+        # Half of the table's own chance off the tail is halfway to the next tail.
+        return p if method == "exact" else (p + np.where(count > 0, bdtr(np.maximum(count - 1, 0), n, 0.5), 0.0)) / 2
+
+    greater, less = tail(y), tail(x)  # "gained or more" is "lost or fewer"
     p = {"greater": greater, "less": less, "two-sided": np.minimum(2 * np.minimum(greater, less), 1.0)}[alternative]
     return np.where(n == 0, 1.0, p)
 
