@@ -101,14 +101,15 @@ def describe(
 
 
 def frame_of(rows: Sequence[Row], metrics: Sequence[str]) -> pd.DataFrame:
-    """The frame of a cell: one row a sample, sorted by item and sample.
+    """The frame of a cell: one row a sample, sorted by item, sample and place in the stream.
 
     Returns:
         The columns of :data:`finchmark.suite.results.COLUMNS`, then one of float64 a metric.
     """
     import pandas as pd
 
-    order = sorted(rows, key=lambda r: (r.columns.get("item", ""), r.columns.get("sample", 0)))
+    places = ("item", "sample", "stream", "position", "checkpoint")
+    order = sorted(rows, key=lambda r: tuple(r.columns.get(name, COLUMNS[name]) for name in places))
     data: dict[str, Any] = {
         name: pd.Series([row.columns.get(name, default) for row in order], dtype=type(default))
         for name, default in COLUMNS.items()
