@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -99,6 +99,7 @@ def test_pvalues_rise_with_the_level(test, x):
     assert (np.diff(p[levels < x.mean() - 1e-3]) >= -2e-3).all()
 
 
+@settings(max_examples=25)
 @given(differences)
 def test_bound_is_where_the_pvalue_crosses_alpha(x):
     bound = float(margin_bound(x, -1.0))
