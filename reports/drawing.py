@@ -132,7 +132,7 @@ def draw(
 def _settings() -> Iterator[None]:
     import matplotlib
 
-    ours: dict[str, Any] = {
+    ours: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "finchmark",
         # A name from a run is no formula.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .drawing import COLOURS, WIDTH, Canvas, draw, label
 
@@ -153,5 +153,9 @@ def _panel(axes: Axes, panel: ForestPanel, rows: Sequence[ForestRow]) -> None:
             colour = COLOURS["span" if row.faint else "accent"]
             axes.plot([row.low, row.high], [i, i], color=colour, linewidth=3.5, solid_capstyle="butt", clip_on=False)
         if math.isfinite(row.mean):
-            style = {"markerfacecolor": COLOURS["accent"], "markeredgecolor": COLOURS["paper"], "markersize": 7}
+            style: dict[str, Any] = {
+                "markerfacecolor": COLOURS["accent"],
+                "markeredgecolor": COLOURS["paper"],
+                "markersize": 7,
+            }
             axes.plot([row.mean], [i], "o", clip_on=False, zorder=5, **style)

@@ -56,7 +56,7 @@ def claim(s: Standing) -> str:
     if s.ceiling is not None:
         text += f"; the ceiling is {number(s.ceiling)}"
     if s.sparse:
-        text += f"; sparse: under 30 {s.unit}s or 5 expected events, read the interval as a rough guide"
+        text += "; sparse"
     return visible(f"{text}.")
 
 

@@ -1,0 +1,170 @@
+"""A report of one run: its scores, when and how episodes ended, what they cost, and transcripts a click away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..leaderboard.entries import Entry, entries
+from ..leaderboard.standings import Standing, rows
+from ..leaderboard.text import visible
+from ..suite.records import Key
+from ..suite.results import from_run
+from ..suite.store import StoredRun
+from .costs import cost_plot
+from .diversity import diversity_plot
+from .document import Document, Facts, place, write
+from .endings import ending_plot
+from .episodes import Gatherer
+from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
+from .scores import claim, score_plot, score_table
+from .tables import Link, Plot, Table, number, plural, table
+from .transcripts import Transcripts, page_name
+from .turns import turn_plot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["report_run"]
+
+_FEW_UNITS = 6
+
+
+def report_run(run: StoredRun, out: Path) -> Path:
+    """Write a report of a run.
+
+    All turns of the run are read once, sample by sample; nothing that grows with the transcripts is held.
+
+    Args:
+        run: The run.
+        out: A file that ends with ``.html``, or a folder, in which the report is ``index.html``. Transcripts stand
+            beside it in ``NAME-samples``: at most 200, all that did not end as ok up to 100 and a stratified choice of
+            the others; the report says how many are left out. The same run gives the same bytes.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        UsageError: ``out`` is in the way of something.
+        StoreError: The run is damaged, or holds values that its manifest rules out.
+    """
+    page, folder = place(Path(out))
+    (entry,) = entries([run])
+    made = list(rows(entry))
+    frame = with_kinds(entry.samples, run.manifest.tasks)
+    shown = chosen(frame)
+    names = keys(shown)
+    pages = set(names)
+    transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
+    gatherer = Gatherer(run.manifest.tasks.values())
+    for sample in run.samples():
+        gatherer.add(sample)
+        transcripts.add(sample)
+    transcripts.close()
+
+    def address(key: Key) -> str | None:
+        return f"{folder.name}/{page_name(key)}" if key in pages else None
+
+    results = from_run(run)
+    plots: list[Plot | Table | None] = [
+        score_plot(made),
+        kind_plot(frame, address),
+        ending_plot(gatherer.cells),
+        turn_plot(gatherer.cells),
+        diversity_plot(results),
+        cost_plot(results),
+        _others(made),
+        _transcript_table(frame, shown, address),
+    ]
+    manifest, spec = run.manifest, run.manifest.spec
+    document = Document(
+        title=visible(manifest.label) or "(no label)",
+        lead=visible(
+            f"{entry.decoding}, {spec.agent.name} agent, tier {spec.tier}: "
+            f"{plural(len(frame), 'sample')} of {max(manifest.expected, len(frame)):,}, "
+            f"{plural(spec.samples, 'sample')} an item and arm."
+        ),
+        claims=tuple(claim(s) for s in made if s.primary),
+        notices=tuple(_notices(entry, made)),
+        sections=tuple(plot for plot in plots if plot is not None),
+        facts=(_facts(entry),),
+        versions=(visible(manifest.finchmark),),
+    )
+    return write(document, page)
+
+
+def _notices(entry: Entry, made: Sequence[Standing]) -> list[str]:
+    notices = []
+    if not entry.run.manifest.complete:
+        notices.append("The run is not complete: the numbers will change.")
+    for s in made:
+        if not s.primary:
+            continue
+        if s.flag:
+            notices.append(f"{s.task}@{s.version}, {s.arm}: {s.flag}.")
+        if s.units == 1:
+            notices.append(f"{s.task}@{s.version}, {s.arm}: nothing can be claimed beyond this one {s.unit}.")
+        elif s.unit == "stream" and s.units < _FEW_UNITS:
+            notices.append(f"{s.task}@{s.version}, {s.arm}: under 6 streams, which describes these agent states only.")
+    if any(s.sparse and s.units > 1 for s in made if s.primary):
+        notices.append("Some scores are sparse: under 30 items or 5 expected events. Their intervals are rough.")
+    return [visible(text) for text in notices]
+
+
+def _others(made: Sequence[Standing]) -> Table | None:
+    others = [s for s in made if not s.primary]
+    if not others:
+        return None
+    found = score_table(others, "Other metrics")
+    note = "Only the primary metric decides. These are exploratory: with many of them, some differ by chance."
+    return Table(found.caption, found.columns, found.rows, (note, *found.notes))
+
+
+def _transcript_table(frame: pd.DataFrame, shown: pd.DataFrame, page: Callable[[Key], str | None]) -> Table:
+    listed = []
+    columns = shown[["version", "outcome", "reason", "score", "turns", "completion_tokens"]]
+    for key, (version, outcome, reason, score, turns, tokens) in zip(
+        keys(shown), columns.itertuples(index=False, name=None), strict=True
+    ):
+        where = f"{key.item}/{key.sample}" + (f"/{key.stream}/{key.position}/{key.checkpoint}" if key.stream else "")
+        link = (Link(visible(where, 60), page(key) or ""),)
+        numbers = number(float(score)), f"{turns:,}", f"{tokens:,}"
+        listed.append((link, f"{key.task}@{version}", key.arm, str(outcome), str(reason), *numbers))
+    note = "All samples have a transcript here."
+    left = len(frame) - len(shown)
+    if left:
+        lost, written = (int(f["shade"].isin(FAILED).sum()) for f in (frame, shown))
+        note = (
+            f"{len(shown):,} of {len(frame):,} transcripts: {written:,} of {lost:,} that did not end as ok, and "
+            f"{len(shown) - written:,} others, taken in turn from every task, arm and kind of result; within a kind at "
+            f"random, always the same ones. {left:,} are left out; finchmark show prints any of them."
+        )
+    heads = ("sample", "task", "arm", "outcome", "reason", "score>", "turns>", "tokens written>")
+    return table("Transcripts", heads, listed, [note])
+
+
+def _facts(entry: Entry) -> Facts:
+    manifest, spec = entry.run.manifest, entry.run.manifest.spec
+    facts = {
+        "model": str(spec.backend),
+        "identity": spec.model_identity or "not recorded",
+        "agent": f"{spec.agent.name} {json.dumps(spec.agent.args)}" if spec.agent.args else spec.agent.name,
+        "decoding": entry.decoding,
+        "tier": spec.tier,
+        "items": spec.items.kind,
+        "samples an item and arm": str(spec.samples),
+        "seed": str(spec.seed),
+        **{f"{t.name}@{t.version}": f"{plural(t.items, 'item')}, set {t.items_hash}" for t in spec.tasks},
+        "started": manifest.created,
+        "last written": manifest.updated,
+        "Finchmark": manifest.finchmark,
+        "specification": manifest.spec_hash,
+        "state": "complete" if manifest.complete else "not complete",
+    }
+    return Facts(
+        visible(entry.name),
+        tuple((visible(name), visible(value)) for name, value in facts.items()),
+        tuple(visible(note) for note in manifest.notes),
+    )
