@@ -260,7 +260,7 @@ def _weights(k: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]
 
 
 def _bca_levels(levels: NDArray[np.float64], bias, acceleration) -> NDArray[np.float64]:
-    """Levels at which BCa reads the sorted resamples (Efron 1987, eq. 4.4)."""
+    """Levels at which BCa reads the sorted resamples (Efron and Tibshirani 1993, eq. 14.10)."""
     from scipy.special import ndtr, ndtri
 
     shifted = bias + ndtri(levels)

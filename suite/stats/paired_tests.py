@@ -100,7 +100,7 @@ def mcnemar_pvalues(
     n = (x + y).astype(np.int64)
 
     def tail(count: NDArray[np.float64]) -> NDArray[np.float64]:
-        p = bdtr(count, n, 0.5)
+        p = np.asarray(bdtr(count, n, 0.5), dtype=np.float64)
         # Half of the table's own chance off the tail is halfway to the next tail.
         return p if method == "exact" else (p + np.where(count > 0, bdtr(np.maximum(count - 1, 0), n, 0.5), 0.0)) / 2
 
