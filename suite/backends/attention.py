@@ -4,18 +4,53 @@ Where several query heads share a key and value head, transformers' ``sdpa`` pat
 query head when a mask is given. That copy is as long as the whole context, in every layer of every step: 8.9 ms against
 0.5 ms a layer for SmolLM2 with 16 rows of 600 tokens on two cores. Here the query heads of one group lie side by side
 as further query positions instead, and only the (small) mask is repeated.
+
+Rows of very unequal length are attended to in several calls, so that a short row does not read as many keys as the
+longest: see :func:`spans`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-__all__ = ["GROUPED", "grouped_attention", "register"]
+__all__ = ["GROUPED", "grouped_attention", "register", "spans", "with_spans"]
 
 GROUPED = "finchmark_grouped"
+_CALL = 512  # keys that could be read in the time that one more call costs; found on two CPU cores
+
+Span = tuple[int, int, int]
+"""First row, one past the last row, and how many keys the longest of them sees."""
+
+
+def spans(lengths: Sequence[int]) -> tuple[Span, ...]:
+    """Cut rows into runs of neighbours, each for one call, so that little is read that is masked.
+
+    Args:
+        lengths: How many keys each row sees, from its first.
+
+    Returns:
+        The runs, in order. A row joins its left neighbours as long as the keys read in vain cost less than a call.
+    """
+    found: list[Span] = []
+    for row, length in enumerate(lengths):
+        if found:
+            first, last, longest = found[-1]
+            joint = max(longest, length)
+            if joint * (last + 1 - first) - longest * (last - first) - length <= _CALL:
+                found[-1] = (first, row + 1, joint)
+                continue
+        found.append((row, row + 1, length))
+    return tuple(found)
+
+
+def with_spans(mask: torch.Tensor, parts: tuple[Span, ...]) -> torch.Tensor:
+    """Note on a mask in which runs of rows :func:`grouped_attention` is to attend."""
+    mask._finchmark_spans = parts  # type: ignore[attr-defined]  # tensors take attributes; it dies with the mask
+    return mask
 
 
 def grouped_attention(
@@ -61,11 +96,21 @@ def grouped_attention(
         raise NotImplementedError("grouped attention knows no mask by head")
     if groups > 1:
         query = query.reshape(rows, key.shape[1], groups * queries, query.shape[-1])
-        if queries > 1:
-            attention_mask = _repeated(attention_mask, groups)
-    mixed = scaled_dot_product_attention(
-        query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling, is_causal=False
-    )
+    wide = _repeated(attention_mask, groups) if groups > 1 and queries > 1 else attention_mask
+    parts: tuple[Span, ...] = getattr(attention_mask, "_finchmark_spans", ((0, rows, key.shape[2]),))
+    mixed = [
+        scaled_dot_product_attention(
+            query[a:b],
+            key[a:b, :, :n],
+            value[a:b, :, :n],
+            attn_mask=wide[a:b, ..., :n],
+            dropout_p=dropout,
+            scale=scaling,
+            is_causal=False,
+        )
+        for a, b, n in parts
+    ]
+    mixed = torch.cat(mixed) if len(mixed) > 1 else mixed[0]
     return mixed.reshape(rows, heads, queries, value.shape[-1]).transpose(1, 2).contiguous(), None
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from .attention import Span, spans, with_spans
 from .kv_cache import Arena, Kept, SessionCache, round_up
 
 __all__ = ["Admitted", "ArenaRunner", "Interrupted", "PaddedRunner", "Prompt", "Runner", "reference_logits"]
@@ -326,13 +327,14 @@ class ArenaRunner:
         packed = torch.from_numpy(np.stack([ids, seen, target])).to(self.device, non_blocking=True)
         slots = torch.arange(first, first + rows, device=self.device)[:, None]
         self.arena.aim(first, first + rows, length, slots, packed[2])
+        parts = spans([min(round_up(int(n) + 1), length) for n in seen.max(axis=1)])
         extra = dict(self._extra)
         if self._keeps:
             extra["logits_to_keep"] = keep
         out = self.model(
             input_ids=packed[0],
             position_ids=packed[1],
-            attention_mask=self._mask(packed[1], length),
+            attention_mask=self._mask(packed[1], length, parts),
             past_key_values=self.arena,
             **extra,
         )
@@ -347,7 +349,7 @@ class ArenaRunner:
                     continue
                 self._bytes_per_token += x.shape[1] * x.shape[3] * x.element_size()
 
-    def _mask(self, positions: torch.Tensor, length: int) -> Any:
+    def _mask(self, positions: torch.Tensor, length: int, parts: tuple[Span, ...]) -> Any:
         keys = torch.arange(length, device=self.device)
         query = positions[:, None, :, None]
         masks = {}
@@ -359,7 +361,7 @@ class ArenaRunner:
                 size = self.config.attention_chunk_size
                 hidden = hidden | (keys // size != query // size)
             mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device)
-            masks[kind] = mask.masked_fill_(hidden, torch.finfo(self.dtype).min)
+            masks[kind] = with_spans(mask.masked_fill_(hidden, torch.finfo(self.dtype).min), parts)
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     # -- scores
