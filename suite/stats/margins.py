@@ -99,8 +99,8 @@ def inferiority(
 
     Args and errors as for :func:`superiority`.
     """
-    opposite: Direction = "lower" if direction == "higher" else "higher"
-    p = _above(inference, _margin(margin), opposite)
+    opposite: dict[Direction, Direction] = {"higher": "lower", "lower": "higher"}
+    p = _above(inference, _margin(margin), opposite.get(direction, direction))
     return _result("inferior", inference, margin, p, alpha)
 
 

@@ -31,7 +31,8 @@ def test_acceleration_of_the_mean_is_that_of_the_jackknife():
     by_jackknife = bootstrap_draws(x, statistic=lambda w: w @ x / 25, resamples=50)
     assert of_mean.acceleration == pytest.approx(by_jackknife.acceleration)
     u = x - x.mean()
-    assert of_mean.acceleration == pytest.approx((u**3).sum() / (6 * (u**2).sum() ** 1.5))  # Efron and Tibshirani (1993), eq. 14.15
+    # Efron and Tibshirani (1993), eq. 14.15
+    assert of_mean.acceleration == pytest.approx((u**3).sum() / (6 * (u**2).sum() ** 1.5))
 
 
 def test_any_statistic_of_weights_agrees_with_scipy():
