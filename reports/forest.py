@@ -156,6 +156,6 @@ def _panel(axes: Axes, panel: ForestPanel, rows: Sequence[ForestRow]) -> None:
             style: dict[str, Any] = {
                 "markerfacecolor": COLOURS["accent"],
                 "markeredgecolor": COLOURS["paper"],
-                "markersize": 7,
+                "markersize": 6.5,
             }
             axes.plot([row.mean], [i], "o", clip_on=False, zorder=5, **style)

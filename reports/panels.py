@@ -61,7 +61,7 @@ def panels(
             legend(canvas)
         for i, cell in enumerate(shown):
             left, top = (i % 2) * (wide + _GAP), above + (i // 2) * tall
-            canvas.write(left, top + 14, label(titles(cell), 52), weight="bold")
+            canvas.write(left, top + 14, label(titles(cell), 46), weight="bold")
             axes = canvas.axes(left + _LEFT, top + _TITLE, wide - _LEFT - _RIGHT, height)
             axes.grid(axis="y")
             paint(axes, cell)

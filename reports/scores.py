@@ -20,7 +20,6 @@ _COLUMNS = (
     "95 % interval>",
     "chance>",
     "ceiling>",
-    "levels",
     "against chance",
     "units",
     "samples>",
@@ -29,6 +28,7 @@ _COLUMNS = (
     "errors>",
     "missing>",
     "method",
+    "levels",
     "note",
 )
 
@@ -122,7 +122,6 @@ def score_table(made: Sequence[Standing], caption: str) -> Table:
                 interval(s.low, s.high) + ("*" if s.sparse else ""),
                 number(s.chance),
                 number(s.ceiling),
-                s.levels or "–",
                 against_chance(s),
                 plural(s.units, s.unit),
                 f"{s.samples:,}",
@@ -131,6 +130,7 @@ def score_table(made: Sequence[Standing], caption: str) -> Table:
                 f"{s.error:,}",
                 f"{s.missing:,}",
                 s.method,
+                s.levels or "–",
                 s.note,
             )
         )
@@ -139,6 +139,11 @@ def score_table(made: Sequence[Standing], caption: str) -> Table:
             "* sparse: under 30 items or 5 expected events; the interval is rough; one item is no claim about others."
         )
     notes.append("Invalid and refused samples are failures; errors are not scored, always counted.")
+    if any(s.levels for s in made):
+        notes.append(
+            "Levels of chance and ceiling are exact (computed for these items) or declared by the task; either is taken "
+            "as known."
+        )
     if len(made) > 1:
         notes.append(
             f"Each interval stands alone: of {len(made)}, one in twenty misses on average. No two rows are compared "

@@ -99,6 +99,9 @@ def turn_plot(cells: Sequence[Episodes], *, name: str = "turns") -> Plot | None:
         The figure; None where no turn carries a number and no action was unusable.
     """
     shown = [course for cell in cells for course in courses(cell)]
+    # The same number of all cells side by side.
+    order = list(dict.fromkeys(course.measure for course in shown))
+    shown.sort(key=lambda course: order.index(course.measure))
     if not shown:
         return None
     svg = panels(
@@ -139,7 +142,7 @@ def _paint(axes: Axes, course: Course) -> None:
     axes.set_xlim(0, max(len(course.open) - 1, 1))
     known = np.isfinite(course.low) & np.isfinite(course.high)
     axes.fill_between(x[known], course.low[known], course.high[known], color=COLOURS["span"], alpha=0.5, linewidth=0)
-    axes.plot(x, course.mean, "o-", color=COLOURS["accent"], markersize=3.5)
+    axes.plot(x, course.mean, "o-", color=COLOURS["accent"], markersize=3.5, clip_on=False)
     values = np.concatenate([course.mean, course.low[known], course.high[known]])
     if values.min() >= 0 and values.max() <= 1:
         axes.set_ylim(0, 1.02)

@@ -1,0 +1,177 @@
+"""Reports in a real browser: nothing is asked for, hostile text does nothing, all of it can be read."""
+
+from pathlib import Path
+
+import pytest
+
+from finchmark.reports.run_report import report_run
+from finchmark.suite.records import Metric
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra has it)")
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}")
+
+
+@pytest.fixture(scope="module", name="browser")
+def _browser():
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(name="view")
+def _view(browser, tmp_path):
+    pages = []
+
+    def view(run, **options):
+        page = browser.new_page(**options)
+        pages.append(page)
+        page.problems, page.requests = [], []
+        page.on("console", lambda m: page.problems.append(m.text))
+        page.on("pageerror", lambda e: page.problems.append(str(e)))
+        page.on("request", lambda r: page.requests.append(r.url))
+        page.goto(report_run(run, tmp_path / "report").as_uri())
+        return page
+
+    yield view
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture(name="run")
+def _run(make_run):
+    results = {str(i): [1, i % 2, "invalid:cut off", "error:down"] for i in range(12)}
+    return make_run(
+        {"a-long-name-of-an-arm-that-goes-on-and-on": results, "two": results},
+        task="a-family-of-tasks/a-task-with-a-long-name",
+        length=lambda item, sample: 180 - sample,
+        unusable=[1],
+        scores=[{"a_number_with_a_long_name": 0.5}] * 3,
+    )
+
+
+def test_nothing_is_requested_and_nothing_goes_wrong(view, run):
+    page = view(run)
+    assert [url.rsplit("/", 1)[-1] for url in page.requests] == ["index.html"]
+    assert page.problems == []
+
+
+def test_a_transcript_is_a_click_away_and_back(view, run):
+    page = view(run)
+    page.locator("#kinds a").first.click()
+    assert "/index-samples/s-" in page.url
+    page.get_by_role("link", name="Next").first.click()
+    page.get_by_role("link", name="Previous").first.click()
+    page.get_by_role("link", name="Report").first.click()
+    assert page.url.endswith("/report/index.html")
+    assert page.problems == []
+
+
+def test_a_payload_is_inert_and_visible(view, make_run, payload):
+    run = make_run(
+        {payload: {payload: [1, f"invalid:{payload}"], "b": [0, 1]}},
+        label=payload,
+        task=payload,
+        metric=Metric(name=payload, summary=payload, kind="binary", failure=0.0, primary=True),
+        text=lambda item, sample: payload,
+        scores=[{payload: 0.5}] * 3,
+    )
+    page = view(run)
+    assert page.evaluate("window.hit") is None
+    assert page.locator("script, img").count() == 0
+    assert page.locator("h1").inner_text() == payload
+    page.locator("#kinds a").first.click()
+    assert page.evaluate("window.hit") is None
+    assert page.locator("script, img").count() == 0
+    assert payload in page.locator(".writes pre").first.inner_text()
+    assert page.problems == []
+
+
+def test_the_policy_stops_a_script_that_got_in_all_the_same(view, run):
+    page = view(run)
+    page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.hit = 1";
+          document.body.append(script);
+        }"""
+    )
+    assert page.evaluate("window.hit") is None
+
+
+def test_it_reads_without_scripts(view, run):
+    page = view(run, java_script_enabled=False)
+    assert page.get_by_text("Where the numbers come from").is_visible()
+    assert page.locator("svg.plot").count() == 6
+
+
+def test_a_phone_scrolls_no_page_sideways(view, run):
+    page = view(run, viewport={"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.locator("#kinds a").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(view, run, scheme):
+    page = view(run, color_scheme=scheme)
+    worst = page.evaluate(
+        """() => {
+          const luminance = (rgb) => rgb.map((v) => v / 255)
+            .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+          const ground = (e) => {
+            for (; e; e = e.parentElement) {
+              const c = parse(getComputedStyle(e).backgroundColor);
+              if (c.length < 4 || c[3] > 0) return c.slice(0, 3);
+            }
+            return [255, 255, 255];
+          };
+          const ink = (e) => getComputedStyle(e)[e instanceof SVGElement ? "fill" : "color"];
+          const ratios = [...document.querySelectorAll("body *")]
+            .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+            .filter((e) => !["title", "desc", "SCRIPT", "STYLE"].includes(e.tagName))
+            .map((e) => {
+              const a = luminance(parse(ink(e)).slice(0, 3));
+              const b = luminance(ground(e));
+              return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+            });
+          return Math.min(...ratios);
+        }"""
+    )
+    assert worst >= 4.5  # WCAG 2.2, 1.4.3, level AA
+
+
+def test_no_text_of_a_figure_lies_on_another(view, run):
+    page = view(run, viewport={"width": 1280, "height": 900})
+    clashes = page.evaluate(
+        """() => [...document.querySelectorAll("svg.plot")].flatMap((svg) => {
+          const texts = [...svg.querySelectorAll("text")].map((t) => [t.textContent, t.getBoundingClientRect()]);
+          const found = [];
+          texts.forEach(([a, p], i) => texts.slice(i + 1).forEach(([b, q]) => {
+            const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+            const tall = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+            if (wide > 1 && tall > 3) found.push(`${a} / ${b}`);
+          }));
+          return found;
+        })"""
+    )
+    assert clashes == []
+
+
+def test_no_text_of_a_figure_is_cut_off(view, run):
+    page = view(run, viewport={"width": 1280, "height": 900})
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("svg.plot")].flatMap((svg) => {
+          const box = svg.getBoundingClientRect();
+          return [...svg.querySelectorAll("text")]
+            .filter((t) => {
+              const r = t.getBoundingClientRect();
+              return r.left < box.left - 1 || r.right > box.right + 1 || r.bottom > box.bottom + 1 || r.top < box.top - 1;
+            })
+            .map((t) => t.textContent);
+        })"""
+    )
+    assert cut == []
