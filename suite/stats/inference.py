@@ -51,7 +51,7 @@ def paired_inference(
     - ``bca``, ``percentile``: the bootstrap of units; under 30 units it covers too little.
     - ``auto``: ``tango-t`` for one binary sample an item and side, ``t`` for a metric without a range, else
       ``clustered-tango``. Where units differ by much and unalike, that is the t interval to a few hundredths of its
-      width; where few differ, t and bootstrap cover too little (at 30 units of which .17 differ, .90 and .93).
+      width; where few differ, t and bootstrap cover too little (at 30 units of which .17 differ, .90 and .92).
 
     Args:
         pairs: From :func:`.pairs.pair_units`, with at least one unit.

@@ -98,11 +98,12 @@ def clustered_tango_bounds(gained: ArrayLike, lost: ArrayLike, confidence: float
 
     The idea of an effective size is that of Korn and Graubard (1998) for one proportion, the score that of Tango
     (1998); the combination is ours. With one binary sample on either side the effective number is ``k`` exactly, and t
-    for z is all that differs from :func:`tango_bounds`: enumerated over 144 cases with 5 or more expected discordant
+    for z is all that differs from :func:`tango_bounds`: enumerated over 268 cases with 5 or more expected discordant
     pairs of 30 to 100, z covers .928 at worst and misses .935 in 2 to 5 % of them, t covers .936 at worst and is wider
-    by 4 % at 30 pairs, 1 % at 100. Where differences are dense it agrees with the t interval. Where few units differ it
-    does not collapse: of 30 units of which .17 fall from 1 to a uniform score it covers .945, t .895; where none
-    differs it is as wide as no event in ``k`` is.
+    by 4 % at 30 pairs, 1 % at 100. Where differences are dense it agrees with the t interval, faults included: at 30
+    units of exponential differences both cover .92. Where few units differ it does not collapse: of 30 units of which
+    .17 fall by a uniform score it covers .95, t .90; where none differs it is as wide as no event in ``k`` is. All
+    figures: ``tests/benchmarks/bench_paired.py``.
 
     Args:
         gained: Gain by unit along the last axis, in [0, 1].
