@@ -61,8 +61,13 @@ def largest_error(influence: ArrayLike, *, rng: np.random.Generator, draws: int 
     Each unit's contribution to the errors is multiplied by one normal number for all columns, so that the columns keep
     their correlation: the multiplier bootstrap of Chernozhukov, Chetverikov and Kato (2013, "Gaussian approximations
     and multiplier bootstrap for maxima of sums of high-dimensional random vectors", Ann. Statist. 41, 2786-2819),
-    here with every column divided by its own standard error. Few units are allowed for by whoever uses the result:
-    single intervals are made at :meth:`LargestError.level` with their own degrees of freedom.
+    here with every column divided by its own standard error.
+
+    Few units are allowed for twice. Whoever uses the result makes single intervals at :meth:`LargestError.level` with
+    their own degrees of freedom. And since a correlation seen in few units is partly chance, which makes the largest
+    error look smaller, correlations are shrunk towards 0 by the share of their squares that chance explains (Schäfer
+    and Strimmer 2005, "A shrinkage approach to large-scale covariance matrix estimation", Stat. Appl. Genet. Mol. Biol.
+    4, article 32, with the variance of a normal sample's correlation).
 
     Args:
         influence: Contribution of every unit to the error of every estimate, shape (units, columns), such as
@@ -81,9 +86,23 @@ def largest_error(influence: ArrayLike, *, rng: np.random.Generator, draws: int 
     x = x[:, norm > 0] / norm[norm > 0]
     found = np.zeros(draws)
     if x.shape[1]:
+        chance = _chance_share(x)
         chunk = max(1, min(draws, 4_000_000 // max(x.shape)))
         for start in range(0, draws, chunk):
             rows = min(chunk, draws - start)
-            errors = rng.standard_normal((rows, x.shape[0])) @ x
+            errors = np.sqrt(1 - chance) * (rng.standard_normal((rows, x.shape[0])) @ x)
+            errors += np.sqrt(chance) * rng.standard_normal(errors.shape)
             found[start : start + rows] = np.abs(errors, out=errors).max(axis=1)
     return LargestError(np.sort(found), x.shape[1])
+
+
+def _chance_share(x: Array) -> float:
+    """How much of the columns' squared correlations chance explains; columns have length 1."""
+    if x.shape[1] < 2:
+        return 0.0
+    squares = (x.T @ x) ** 2
+    np.fill_diagonal(squares, 0.0)
+    units = max(int((x != 0).any(axis=1).sum()), 3)
+    expected = (1 - squares) ** 2 / (units - 1)
+    np.fill_diagonal(expected, 0.0)
+    return float(min(1.0, expected.sum() / max(squares.sum(), 1e-300)))
