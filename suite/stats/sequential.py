@@ -17,16 +17,16 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .margin import check_alpha
-from .noninferiority import Decision, Verdict
+from .bounded_mean import check_alpha
+from .decision import Decision, Verdict
 
 __all__ = [
     "Bets",
-    "MarginPaths",
-    "MarginTest",
+    "GatePaths",
+    "SequentialGate",
     "discordant_log_wealth",
+    "gate_paths",
     "log_wealth",
-    "margin_paths",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -110,7 +110,7 @@ def log_wealth(x: ArrayLike, mean: float, low: float, bets: Bets | None = None) 
 
 
 @dataclass(frozen=True, slots=True)
-class MarginPaths:
+class GatePaths:
     """What a gate decides on many paths at once.
 
     Attributes:
@@ -124,14 +124,14 @@ class MarginPaths:
     looks: NDArray[np.int64]
 
 
-def margin_paths(
+def gate_paths(
     differences: ArrayLike, margin: float, *, alpha: float = 0.05, span: float = 1.0, sd: float | None = None
-) -> MarginPaths:
-    """Run :class:`MarginTest` over whole paths, for simulations: the first verdict counts, after any unit.
+) -> GatePaths:
+    """Run :class:`SequentialGate` over whole paths, for simulations: the first verdict counts, after any unit.
 
     Args:
         differences: Candidate minus baseline, higher being better, units along the last axis, in [-span, span].
-        margin: As for :class:`MarginTest`.
+        margin: As for :class:`SequentialGate`.
         alpha: Likewise.
         span: Likewise.
         sd: Likewise.
@@ -147,10 +147,10 @@ def margin_paths(
     first_up = np.where(up.any(axis=-1), up.argmax(axis=-1), n)
     first_down = np.where(down.any(axis=-1), down.argmax(axis=-1), n)
     passed, regressed = first_up < first_down, first_down < first_up
-    return MarginPaths(passed, regressed, np.minimum(np.minimum(first_up, first_down) + 1, n).astype(np.int64))
+    return GatePaths(passed, regressed, np.minimum(np.minimum(first_up, first_down) + 1, n).astype(np.int64))
 
 
-class MarginTest:
+class SequentialGate:
     """A gate's decision on one task that may be looked at after every unit.
 
     Two gamblers bet on each unit's difference: one that the mean is above ``-margin`` (a pass), one that it is below (a
@@ -259,7 +259,7 @@ class MarginTest:
 
 
 class _Side:
-    """One gambler's wealth at every level of a grid, and at the margin, which is the last."""
+    """One gambler's wealth at the margin, and on demand at every level of a grid, of which the margin is the last."""
 
     def __init__(self, levels: Array, low: float, bets: Bets) -> None:
         self._levels, self._low = levels, low
@@ -267,21 +267,30 @@ class _Side:
         self._log_weights = np.log(bets.weights)
         self._logs = np.zeros((levels.size, self._fractions.size))
         self._largest = np.zeros(levels.size)
+        self._at_margin = np.zeros((1, self._fractions.size))
+        self._waiting: list[float] = []  # units that the grid has not seen: bounds are asked for more rarely
+        self.largest = 0.0
 
     def update(self, x: float) -> None:
-        ratio = (x - self._low) / (self._levels - self._low)
-        with np.errstate(divide="ignore"):
-            self._logs += np.log(1 - self._fractions + self._fractions * ratio[:, None])
-        wealth = np.logaddexp.reduce(self._logs + self._log_weights, axis=1)
-        self._largest = np.maximum(self._largest, wealth)
-
-    @property
-    def largest(self) -> float:
-        return float(self._largest[-1])
+        self._waiting.append(x)
+        self._at_margin += self._gains(x, self._levels[-1:])
+        self.largest = max(self.largest, float(self._wealth(self._at_margin)[0]))
 
     def bound(self, alpha: float) -> float:
+        for x in self._waiting:
+            self._logs += self._gains(x, self._levels)
+            self._largest = np.maximum(self._largest, self._wealth(self._logs))
+        self._waiting.clear()
         rejected = self._levels[self._largest >= np.log(1 / alpha)]
         return float(rejected.max(initial=self._low))
+
+    def _gains(self, x: float, levels: Array) -> Array:
+        ratio = (x - self._low) / (levels - self._low)
+        with np.errstate(divide="ignore"):
+            return np.log(1 - self._fractions + self._fractions * ratio[:, None])
+
+    def _wealth(self, logs: Array) -> Array:
+        return np.logaddexp.reduce(logs + self._log_weights, axis=1)
 
 
 def discordant_log_wealth(
@@ -294,7 +303,7 @@ def discordant_log_wealth(
 
     Source: Ville (1939); Robbins (1970), "Statistical methods related to the law of the iterated logarithm", Ann. Math.
     Statist. 41, 1397-1409: mixtures over a Beta prior. That the pairs in which both sides agree say nothing at zero is
-    McNemar's (1947) argument; at a margin they do, so that a margin needs :class:`MarginTest`.
+    McNemar's (1947) argument; at a margin they do, so that a margin needs :class:`SequentialGate`.
 
     Args:
         differences: -1, 0 or 1, units along the last axis in the order fixed beforehand.
@@ -316,7 +325,7 @@ def discordant_log_wealth(
     x = _units(differences, -1.0, 1.0)
     odd = x[(x != 0) & (np.abs(x) != 1)]
     if odd.size:
-        raise ValueError(f"differences of binary pairs must be -1, 0 or 1, not {odd.flat[0]:g}: use MarginTest")
+        raise ValueError(f"differences of binary pairs must be -1, 0 or 1, not {odd.flat[0]:g}: use SequentialGate")
     gained, lost = np.cumsum(x == 1, axis=-1), np.cumsum(x == -1, axis=-1)
     if alternative == "less":
         gained, lost = lost, gained

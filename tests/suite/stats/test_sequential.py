@@ -6,9 +6,9 @@ from scipy import integrate
 from scipy.stats import beta, binom
 
 from finchmark.suite.seeds import generator
-from finchmark.suite.stats.margin import t_pvalue
-from finchmark.suite.stats.noninferiority import combine
-from finchmark.suite.stats.sequential import Bets, MarginTest, discordant_log_wealth, log_wealth, margin_paths
+from finchmark.suite.stats.bounded_mean import t_pvalue
+from finchmark.suite.stats.decision import combine
+from finchmark.suite.stats.sequential import Bets, SequentialGate, discordant_log_wealth, gate_paths, log_wealth
 
 paths = st.lists(st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]), min_size=1, max_size=60)
 
@@ -55,17 +55,17 @@ def test_planned_bets_pass_more_often():
     rng = generator("planned")
     rates = rng.random((1000, 300))
     x = (rng.binomial(4, rates) - rng.binomial(4, rates)) / 4
-    plain = margin_paths(x, 0.05).passed.mean()
-    planned = margin_paths(x, 0.05, sd=np.sqrt(1 / 12)).passed.mean()
+    plain = gate_paths(x, 0.05).passed.mean()
+    planned = gate_paths(x, 0.05, sd=np.sqrt(1 / 12)).passed.mean()
     assert planned > plain + 0.05
 
 
 @settings(max_examples=30)
 @given(paths, st.sampled_from([0.05, 0.2]), st.sampled_from([None, 0.3]))
 def test_the_object_decides_as_the_paths_do(x, margin, sd):
-    test = MarginTest(margin, sd=sd)
+    test = SequentialGate(margin, sd=sd)
     verdicts = [test.update(d) for d in x]
-    p = margin_paths(x, margin, sd=sd)
+    p = gate_paths(x, margin, sd=sd)
     assert (test.verdict == "pass", test.verdict == "regression") == (bool(p.passed), bool(p.regressed))
     if test.verdict != "inconclusive":
         assert verdicts.index(test.verdict) + 1 == p.looks
@@ -74,7 +74,7 @@ def test_the_object_decides_as_the_paths_do(x, margin, sd):
 @settings(max_examples=30)
 @given(paths)
 def test_bounds_and_verdict_agree(x):
-    test = MarginTest(0.05)
+    test = SequentialGate(0.05)
     test.extend(x)
     d = test.decision
     assert -1 <= d.low <= 1
@@ -85,7 +85,7 @@ def test_bounds_and_verdict_agree(x):
 @settings(max_examples=30)
 @given(paths)
 def test_lower_is_better_mirrors(x):
-    up, down = MarginTest(0.05), MarginTest(0.05, direction="lower")
+    up, down = SequentialGate(0.05), SequentialGate(0.05, direction="lower")
     up.extend(x)
     down.extend(-d for d in x)
     a, b = up.decision, down.decision
@@ -95,7 +95,7 @@ def test_lower_is_better_mirrors(x):
 
 def test_bounds_are_those_of_the_wealth_at_each_level():
     x = generator("sequential bounds").normal(0.1, 0.3, 200).clip(-1, 1)
-    test = MarginTest(0.05)
+    test = SequentialGate(0.05)
     test.extend(x)
     levels = np.arange(-0.998, 1, 0.002)
     rejected = [level for level in levels if log_wealth(x, level, -1.0).max() >= np.log(20)]
@@ -103,21 +103,21 @@ def test_bounds_are_those_of_the_wealth_at_each_level():
 
 
 def test_a_verdict_stays():
-    test = MarginTest(0.05)
+    test = SequentialGate(0.05)
     assert test.extend(np.zeros(120)) == "pass"
     assert test.extend(np.full(100, -1.0)) == "pass"
     assert test.units == 220
 
 
 def test_evidence_of_a_long_run_stays_finite():
-    test = MarginTest(0.5)
+    test = SequentialGate(0.5)
     test.extend(np.ones(2000))
     assert np.isfinite(test.evidence[0])
     assert 0 < test.decision.pass_pvalue < 1e-300 * 1e5
 
 
 def test_decisions_combine_over_tasks():
-    a, b = MarginTest(0.05), MarginTest(0.05)
+    a, b = SequentialGate(0.05), SequentialGate(0.05)
     a.extend(np.zeros(120))
     b.extend(np.full(60, -0.5))
     gate = combine({"a": a.decision, "b": b.decision})
@@ -125,7 +125,7 @@ def test_decisions_combine_over_tasks():
 
 
 def test_a_test_without_units_is_inconclusive():
-    d = MarginTest(0.05).decision
+    d = SequentialGate(0.05).decision
     assert (d.verdict, d.units, d.low, d.high, d.pass_pvalue) == ("inconclusive", 0, -1, 1, 1.0)
 
 
@@ -162,17 +162,17 @@ def test_a_better_candidate_is_found():
         (lambda: log_wealth([0.0], -1, -1), "above -1"),
         (lambda: log_wealth([-2.0], 0, -1), "not -2"),
         (lambda: log_wealth(0.0, 0, -1), "axis"),
-        (lambda: margin_paths([0.0], 1.0), "margin"),
-        (lambda: margin_paths([1.5], 0.05), "1.5"),
-        (lambda: margin_paths([0.5], 0.0, sd=0.1), "sd"),
-        (lambda: MarginTest(0.05, direction="none"), "better side"),
-        (lambda: MarginTest(0.05).update(float("nan")), "nan"),
-        (lambda: MarginTest(0.05, alpha=0.9), "0.9"),
+        (lambda: gate_paths([0.0], 1.0), "margin"),
+        (lambda: gate_paths([1.5], 0.05), "1.5"),
+        (lambda: gate_paths([0.5], 0.0, sd=0.1), "sd"),
+        (lambda: SequentialGate(0.05, direction="none"), "better side"),
+        (lambda: SequentialGate(0.05).update(float("nan")), "nan"),
+        (lambda: SequentialGate(0.05, alpha=0.9), "0.9"),
         (lambda: Bets((0.0,), (1.0,)), "shares"),
         (lambda: Bets((0.5,), (0.5,)), "sum to 1"),
         (lambda: Bets((0.5, 1.0), (1.0,)), "weight"),
         (lambda: Bets.planned(0.1, 0.0, 1.0), "gap"),
-        (lambda: discordant_log_wealth([0.5]), "MarginTest"),
+        (lambda: discordant_log_wealth([0.5]), "SequentialGate"),
         (lambda: discordant_log_wealth([1], alternative="better"), "'better'"),
         (lambda: discordant_log_wealth([1], prior=0), "prior"),
     ],
@@ -195,7 +195,7 @@ def at_the_margin(name, cases, units, margin=0.05):
 @pytest.mark.parametrize("sd", [None, 0.3])
 @pytest.mark.parametrize("name", ["ceiling", "pairs", "four samples"])
 def test_both_errors_hold_with_a_look_after_every_unit(name, sd):
-    p = margin_paths(at_the_margin(name, 2000, 300), 0.05, sd=sd)
+    p = gate_paths(at_the_margin(name, 2000, 300), 0.05, sd=sd)
     assert p.passed.mean() <= 0.055
     assert p.regressed.mean() <= 0.055
 
@@ -215,6 +215,6 @@ def test_an_items_fixed_bank_in_random_order_keeps_both_errors():
     # 300 items of fixed difference, mean exactly at the margin, drawn without replacement.
     bank = np.repeat([-1.0, 0.0], [15, 285])
     x = generator("bank").permuted(np.tile(bank, (1000, 1)), axis=1)
-    p = margin_paths(x, 0.05)
+    p = gate_paths(x, 0.05)
     assert p.passed.mean() <= 0.055
     assert p.regressed.mean() <= 0.055

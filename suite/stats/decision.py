@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .bounded_mean import cautious_bound, cautious_pvalue, check_alpha, few_differ, t_pvalue
 from .intervals import MIN_UNITS
-from .margin import check_alpha, few_differ, margin_bound, margin_pvalue, t_pvalue
+from .multiplicity import holm
 
-__all__ = ["Decision", "Gate", "Verdict", "combine", "noninferiority", "pair_differences", "units_for_a_pass"]
+__all__ = ["Decision", "Gate", "Verdict", "combine", "decide", "pair_differences", "units_for_a_pass"]
 
 Verdict = Literal["pass", "regression", "inconclusive"]
 
@@ -76,7 +77,7 @@ class Gate:
     warnings: tuple[str, ...]
 
 
-def noninferiority(
+def decide(
     differences: ArrayLike,
     margin: float,
     *,
@@ -86,8 +87,8 @@ def noninferiority(
 ) -> Decision:
     """Decide whether a candidate is worse than its baseline by less than a margin.
 
-    Either verdict takes a one-sided test at ``alpha`` (:func:`.margin.margin_pvalue`): t and the score test must
-    agree, and the exact kind of test as well where fewer than ten units differ from the most common difference. So a
+    Either verdict takes a one-sided test at ``alpha`` (:func:`.bounded_mean.cautious_pvalue`): t and the score test
+    must agree, and the exact kind of test as well where fewer than ten units differ from the most common difference. So a
     pass from units that all agree takes :func:`units_for_a_pass` of them. False passes stay under .06 at baselines of
     1.0 to .1, 30 to 300 units, 1 to 16 samples a unit, with the loss on few units or spread over all (t: .22).
 
@@ -137,8 +138,8 @@ def noninferiority(
         note = "" if told else "an open metric needs 30 units of which 10 differ"
     else:
         method = "t and score and dirichlet" if few else "t and score"
-        passing, regressing = float(margin_pvalue(good, -margin, -span)), float(margin_pvalue(-good, margin, -span))
-        low, high = float(margin_bound(good, -span, alpha)), -float(margin_bound(-good, -span, alpha))
+        passing, regressing = float(cautious_pvalue(good, -margin, -span)), float(cautious_pvalue(-good, margin, -span))
+        low, high = float(cautious_bound(good, -span, alpha)), -float(cautious_bound(-good, -span, alpha))
         told = True
         needed = units_for_a_pass(margin, alpha, span) if margin > 0 else 0
         note = f"a pass takes {needed} units where all agree" if few and x.size < needed else ""
@@ -168,8 +169,8 @@ def combine(decisions: Mapping[str, Decision]) -> Gate:
 
     A pass needs all of them, which needs no correction: a change that is too bad somewhere must deceive that task's own
     test (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 295-300). One
-    regression is enough for the whole, so that those p-values are corrected by Holm (1979), "A simple sequentially
-    rejective multiple test procedure", Scand. J. Statist. 6, 65-70, which holds whatever the tasks share.
+    regression is enough for the whole, so that those p-values are corrected by :func:`.multiplicity.holm`, which holds
+    whatever the tasks share.
 
     Args:
         decisions: By task; at least one, all at the same ``alpha``.
@@ -186,7 +187,8 @@ def combine(decisions: Mapping[str, Decision]) -> Gate:
     if len(levels) > 1:
         raise ValueError(f"all tasks must be decided at one alpha, not at {sorted(levels)}")
     (alpha,) = levels
-    adjusted = _holm({name: d.regression_pvalue for name, d in decisions.items()})
+    corrected = holm([d.regression_pvalue for d in decisions.values()])
+    adjusted = {name: float(p) for name, p in zip(decisions, corrected, strict=True)}
     tasks: dict[str, Decision] = {}
     for name, d in decisions.items():
         lost = d.verdict == "regression" and adjusted[name] > alpha
@@ -249,12 +251,3 @@ def _t_bound(x: np.ndarray, alpha: float) -> float:
     if x.size < 2:
         return -np.inf
     return float(x.mean() - stdtrit(x.size - 1, 1 - alpha) * x.std(ddof=1) / np.sqrt(x.size))
-
-
-def _holm(pvalues: Mapping[str, float]) -> dict[str, float]:
-    """Holm's adjusted p-values by name."""
-    adjusted, largest, left = {}, 0.0, len(pvalues)
-    for name in sorted(pvalues, key=pvalues.__getitem__):
-        largest = max(largest, min(1.0, left * pvalues[name]))
-        adjusted[name], left = largest, left - 1
-    return {name: adjusted[name] for name in pvalues}

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["FEW", "dirichlet_pvalue", "few_differ", "margin_bound", "margin_pvalue", "score_pvalue", "t_pvalue"]
+__all__ = ["FEW", "cautious_bound", "cautious_pvalue", "dirichlet_pvalue", "few_differ", "score_pvalue", "t_pvalue"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -153,7 +153,7 @@ def few_differ(x: ArrayLike) -> NDArray[np.bool_]:
     return n - (position - start + 1).max(axis=-1) < FEW
 
 
-def margin_pvalue(x: ArrayLike, mean: ArrayLike, low: float) -> Array:
+def cautious_pvalue(x: ArrayLike, mean: ArrayLike, low: float) -> Array:
     """Test that the units' mean is at most ``mean``: the most cautious of t, score and, where few differ, Dirichlet.
 
     Each alone fails somewhere. t, like the bootstrap and sign flips, passes in .22 of runs a change that breaks 5 % of
@@ -173,10 +173,10 @@ def margin_pvalue(x: ArrayLike, mean: ArrayLike, low: float) -> Array:
     return p
 
 
-def margin_bound(x: ArrayLike, low: float, alpha: float = 0.05) -> Array:
-    """Bound the mean of units from below: the largest level that :func:`margin_pvalue` rejects at ``alpha``.
+def cautious_bound(x: ArrayLike, low: float, alpha: float = 0.05) -> Array:
+    """Bound the mean of units from below: the largest level that :func:`cautious_pvalue` rejects at ``alpha``.
 
-    For an upper bound turn all signs: ``-margin_bound(-x, -high, alpha)``.
+    For an upper bound turn all signs: ``-cautious_bound(-x, -high, alpha)``.
 
     Args:
         x: Units along the last axis, each at least ``low``.
@@ -197,7 +197,9 @@ def margin_bound(x: ArrayLike, low: float, alpha: float = 0.05) -> Array:
     for _ in range(_HALVINGS):
         middle = (outside + inside) / 2
         # Units at the end itself leave no room between the two.
-        rejected = (middle > low) & (margin_pvalue(units, np.maximum(middle, np.nextafter(low, np.inf)), low) <= alpha)
+        rejected = (middle > low) & (
+            cautious_pvalue(units, np.maximum(middle, np.nextafter(low, np.inf)), low) <= alpha
+        )
         outside = np.where(rejected, middle, outside)
         inside = np.where(rejected, inside, middle)
     return outside

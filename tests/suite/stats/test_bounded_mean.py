@@ -5,17 +5,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from finchmark.suite.seeds import generator
-from finchmark.suite.stats.margin import (
+from finchmark.suite.stats.bounded_mean import (
+    cautious_bound,
+    cautious_pvalue,
     dirichlet_pvalue,
     few_differ,
-    margin_bound,
-    margin_pvalue,
     score_pvalue,
     t_pvalue,
 )
 from finchmark.suite.stats.tango import tango_statistic
 
-TESTS = (lambda x, m, low: t_pvalue(x, m), score_pvalue, dirichlet_pvalue, margin_pvalue)
+TESTS = (lambda x, m, low: t_pvalue(x, m), score_pvalue, dirichlet_pvalue, cautious_pvalue)
 differences = st.lists(st.sampled_from(np.linspace(-1, 1, 9)), min_size=5, max_size=60).map(np.array)
 
 
@@ -65,20 +65,20 @@ def test_dirichlet_is_the_chance_that_random_weights_reach_the_level(n):
 @pytest.mark.parametrize(("m", "n"), [(0.05, 59), (0.10, 29), (0.02, 149), (0.01, 299)])
 def test_units_that_all_agree_pass_from_the_laws_number_on(m, n):
     assert n == int(np.ceil(np.log(0.05) / np.log(1 - m)))
-    assert margin_pvalue(np.zeros(n), -m, -1.0) <= 0.05
-    assert margin_pvalue(np.zeros(n - 1), -m, -1.0) > 0.05
+    assert cautious_pvalue(np.zeros(n), -m, -1.0) <= 0.05
+    assert cautious_pvalue(np.zeros(n - 1), -m, -1.0) > 0.05
 
 
 def test_the_cautious_test_is_never_below_its_parts():
     x = generator("margin parts").choice([-1, 0, 0.5, 1], (200, 40), p=[0.1, 0.6, 0.2, 0.1])
-    p = margin_pvalue(x, -0.05, -1.0)
+    p = cautious_pvalue(x, -0.05, -1.0)
     assert (p >= t_pvalue(x, -0.05)).all()
     assert (p >= score_pvalue(x, -0.05, -1.0)).all()
 
 
 def test_with_many_different_units_it_is_near_t():
     x = generator("margin near t").normal(0.02, 0.2, (50, 300)).clip(-1, 1)
-    assert np.allclose(margin_pvalue(x, -0.02, -1.0), t_pvalue(x, -0.02), atol=0.01)
+    assert np.allclose(cautious_pvalue(x, -0.02, -1.0), t_pvalue(x, -0.02), atol=0.01)
 
 
 @pytest.mark.parametrize("test", TESTS)
@@ -102,16 +102,16 @@ def test_pvalues_rise_with_the_level(test, x):
 @settings(max_examples=25)
 @given(differences)
 def test_bound_is_where_the_pvalue_crosses_alpha(x):
-    bound = float(margin_bound(x, -1.0))
+    bound = float(cautious_bound(x, -1.0))
     assert -1 <= bound <= x.mean()
     if bound > -1 + 1e-6:
-        assert margin_pvalue(x, bound - 1e-6, -1.0) <= 0.05 + 1e-6
+        assert cautious_pvalue(x, bound - 1e-6, -1.0) <= 0.05 + 1e-6
     if bound < x.mean() - 1e-5:
-        assert margin_pvalue(x, bound + 1e-6, -1.0) >= 0.05 - 1e-6
+        assert cautious_pvalue(x, bound + 1e-6, -1.0) >= 0.05 - 1e-6
 
 
 def test_bound_of_the_worst_is_the_worst():
-    assert margin_bound(np.full(40, -1.0), -1.0) == -1
+    assert cautious_bound(np.full(40, -1.0), -1.0) == -1
 
 
 def test_few_differ_counts_against_the_most_common_value():
@@ -127,8 +127,8 @@ def test_few_differ_counts_against_the_most_common_value():
         (lambda: score_pvalue([0.0, -1.5], 0, -1), "not -1.5"),
         (lambda: score_pvalue([0.0, float("nan")], 0, -1), "nan"),
         (lambda: dirichlet_pvalue([0.0], -1, -1), "above -1"),
-        (lambda: margin_bound([0.0, -2], -1), "not -2"),
-        (lambda: margin_bound([0.0], -1, 0.6), "0.6"),
+        (lambda: cautious_bound([0.0, -2], -1), "not -2"),
+        (lambda: cautious_bound([0.0], -1, 0.6), "0.6"),
     ],
 )
 def test_bad_input_is_named(call, text):
