@@ -12,10 +12,16 @@ from typing import Literal, NamedTuple
 
 from .text import visible
 
-__all__ = ["KINDS", "SHOWN", "Finding", "Findings", "Kind", "Severity", "Verification", "verification_text"]
+__all__ = ["CAVEAT", "KINDS", "SHOWN", "Finding", "Findings", "Kind", "Severity", "Verification", "verification_text"]
 
 Severity = Literal["error", "warning", "note"]
 """``error``: the submission is not accepted. ``warning``: a person should look. ``note``: what a reader should know."""
+
+CAVEAT = (
+    "A replay shows that these replies earn these scores on these items. It cannot show who wrote the replies, how "
+    "often they were drawn before, or that counted tokens, costs and seconds are true."
+)
+"""What stands wherever a badge or a verdict is shown."""
 
 SHOWN = 20
 """How many findings of one kind are kept; the others are counted."""
@@ -207,8 +213,5 @@ def verification_text(verification: Verification) -> str:
             f"{found.replayed} of {found.samples} samples were replayed; the scores of the others are the "
             "submitter's word."
         )
-    lines.append(
-        "A replay shows that these replies earn these scores on these items. It cannot show who wrote the replies, "
-        "how often they were drawn before, or that counted tokens, costs and seconds are true."
-    )
+    lines.append(CAVEAT)
     return "\n".join(lines)
