@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..suite.records import Key, Outcome, TaskSheet
 from ..suite.seeds import uniform
-from .drawing import COLOURS, WIDTH, Canvas, draw, label
+from .bars import Part, bars
+from .drawing import label
 from .tables import Link, Plot, plural, share, table
 
 if TYPE_CHECKING:
@@ -111,7 +112,13 @@ def kind_plot(frame: pd.DataFrame, page: Callable[[Key], str | None], *, name: s
         name: Anchor.
     """
     counts = frame.groupby([*CELL, "shade"], sort=False).size().unstack(fill_value=0)
-    svg = _bars(counts, name) if len(counts) else ""
+    svg = bars(
+        [f"{task}@{version}" + ("" if arm == "default" else f" · {arm}") for task, version, arm in counts.index],
+        [Part(s, colour, counts[s].tolist()) for s, colour in _SHADES.items() if s in counts.columns],
+        name=f"{name}-figure",
+        title="How samples ended",
+        description=f"Shares of samples by outcome, for {plural(len(counts), 'cell')}.",
+    )
     rows, other = [], 0
     for cell, of_cell in frame.groupby(CELL, sort=False):
         task, version, arm = map(str, cell)
@@ -163,38 +170,3 @@ def _links(members: pd.DataFrame, page: Callable[[Key], str | None]) -> tuple[Li
         if len(links) == _EXAMPLES:
             break
     return tuple(links) or "–"
-
-
-def _bars(counts: pd.DataFrame, name: str) -> str:
-    shown = counts.head(60)
-    names = [f"{task}@{version}" + ("" if arm == "default" else f" · {arm}") for task, version, arm in shown.index]
-    left = 12 + min(6.3 * max(len(label(n)) for n in names), 262)
-    room, height = 21.0, 26 + 21.0 * len(shown) + 30
-
-    def paint(canvas: Canvas) -> None:
-        entries = [(s, {"color": COLOURS[c], "linewidth": 9}) for s, c in _SHADES.items() if s in shown.columns]
-        canvas.legend(12, entries)
-        axes = canvas.axes(left, 26, WIDTH - left - 24, room * len(shown))
-        axes.set_xlim(0, 100)
-        axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.set_yticks([])
-        axes.grid(axis="x")
-        axes.set_xticks([0, 25, 50, 75, 100], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-        total = shown.sum(axis=1).to_numpy()
-        start = total * 0.0
-        for shade, colour in _SHADES.items():
-            if shade not in shown.columns:
-                continue
-            width = 100 * shown[shade].to_numpy() / total
-            axes.barh(range(len(shown)), width, left=start, height=0.62, color=COLOURS[colour], linewidth=0)
-            start = start + width
-        for i, text in enumerate(names):
-            canvas.write(0, 26 + room * (i + 0.5) + 4, label(text))
-
-    return draw(
-        paint,
-        name=f"{name}-figure",
-        title="How samples ended",
-        description=f"Shares of samples by outcome, for {plural(len(shown), 'cell')}.",
-        height=height,
-    )

@@ -141,8 +141,8 @@ def score_table(made: Sequence[Standing], caption: str) -> Table:
     notes.append("Invalid and refused samples are failures; errors are not scored, always counted.")
     if any(s.levels for s in made):
         notes.append(
-            "Levels of chance and ceiling are exact (computed for these items) or declared by the task; either is taken "
-            "as known."
+            "Levels of chance and ceiling are exact (computed for these items) or declared by the task; either is "
+            "taken as known."
         )
     if len(made) > 1:
         notes.append(

@@ -169,7 +169,8 @@ def test_no_text_of_a_figure_is_cut_off(view, run):
           return [...svg.querySelectorAll("text")]
             .filter((t) => {
               const r = t.getBoundingClientRect();
-              return r.left < box.left - 1 || r.right > box.right + 1 || r.bottom > box.bottom + 1 || r.top < box.top - 1;
+              const beside = r.left < box.left - 1 || r.right > box.right + 1;
+              return beside || r.bottom > box.bottom + 1 || r.top < box.top - 1;
             })
             .map((t) => t.textContent);
         })"""
