@@ -14,7 +14,7 @@ from ..results import COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "column_name", "describe", "frame_of", "known_direction", "transcript_of", "value_range"]
+__all__ = ["Row", "column_name", "describe", "digest_of", "frame_of", "known_direction", "value_range"]
 
 _LOWER = ("perplexity", "bits_per_byte", "brier", "wer", "cer", "ter", "loss", "error", "mae", "mse", "rmse")
 _HIGHER = (
@@ -119,8 +119,11 @@ def frame_of(rows: Sequence[Row], metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
-def transcript_of(texts: Iterable[str]) -> str:
-    """Hash what a model wrote, so that identical samples are found; 16 hexadecimal digits, empty for no texts."""
+def digest_of(texts: Iterable[str]) -> str:
+    """Hash texts in their order; 16 hexadecimal digits, empty for no texts.
+
+    Of what a model wrote it tells identical samples, as the hash of a transcript does in our own store.
+    """
     digest = blake2b(digest_size=8)
     told = False
     for text in texts:

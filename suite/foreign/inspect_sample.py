@@ -11,7 +11,7 @@ from typing import Any
 
 from ..canonical import content_hash
 from ..records import Metric, Outcome
-from .columns import Row, column_name, transcript_of
+from .columns import Row, column_name, digest_of
 
 __all__ = ["ScoredSample", "flatten", "row_of"]
 
@@ -99,7 +99,7 @@ def row_of(scored: ScoredSample, metrics: Sequence[Metric], primary: Metric, mod
         "turns": len(replies) if turns is None else turns,
         "calls": len(replies),
         **usage,
-        "transcript": transcript_of(_texts(replies)),
+        "transcript": digest_of(_texts(replies)),
     }
     return Row(columns, values)
 

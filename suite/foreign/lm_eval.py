@@ -27,11 +27,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..canonical import content_hash
 from ..errors import StoreError, UsageError
 from ..records import Level, Metric
 from ..results import Cell, Results
-from .columns import Row, column_name, describe, frame_of, transcript_of
+from .columns import Row, column_name, describe, digest_of, frame_of
 from .lm_eval_log import SampleLog, find_lm_eval_logs, read_summary
 
 __all__ = ["find_lm_eval_logs", "read_lm_eval"]
@@ -99,28 +98,80 @@ def read_lm_eval(path: Path) -> Results:
 
 @dataclass
 class _Document:
-    """All that the lines of one document say."""
+    """All that the lines of one document say.
+
+    Attributes:
+        base: Hash of its content.
+        line: Where it first stands.
+        prompt: Hash of the prompt.
+        requests: How many requests it took: choices, or 1.
+        calls: Replies to all of them.
+        repeats: Replies to each, 0 where that differs.
+        transcripts: Hash of all replies; with repeats then of each in turn.
+        single_target: Whether one answer is right.
+        values: By filter, the values of its metrics line by line: several lines are several samples.
+    """
 
     base: str
     line: int
     prompt: str
-    replies: Sequence[Any]
     requests: int
+    calls: int
+    repeats: int
+    transcripts: Sequence[str]
     single_target: bool
-    # By filter, the values of its metrics line by line: several lines are several samples.
-    values: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    values: dict[str, list[dict[str, list[float]]]] = field(default_factory=dict)
 
-    @property
-    def repeats(self) -> int:
-        """Replies to each request, 0 where that differs or is not told."""
-        counts = {len(r) if isinstance(r, list) else 0 for r in self.replies}
-        return counts.pop() if len(counts) == 1 else 0
+    @classmethod
+    def read(cls, line: Mapping[str, Any], number: int, base: str, requests: int) -> _Document:
+        """What the first line of a document says, its metrics aside."""
+        told = line.get("resps")
+        replies = [r if isinstance(r, list) else [r] for r in told] if isinstance(told, list) else []
+        counts = {len(r) for r in replies}
+        repeats = counts.pop() if len(counts) == 1 else 0
+        each = [digest_of([json.dumps([r[k] for r in replies])]) for k in range(repeats)] if repeats > 1 else []
+        return cls(
+            base=base,
+            line=number,
+            prompt=str(line.get("prompt_hash", "")),
+            requests=requests,
+            calls=sum(map(len, replies)),
+            repeats=repeats,
+            transcripts=(digest_of([json.dumps(replies)]) if replies else "", *each),
+            single_target=not str(line.get("target", "")).startswith("["),
+        )
 
-    def texts(self, reply: int | None) -> Iterator[str]:
-        """What the model wrote: of one reply, or all."""
-        for request in self.replies:
-            chosen = request if reply is None or not isinstance(request, list) else request[reply : reply + 1]
-            yield chosen if isinstance(chosen, str) else json.dumps(chosen, ensure_ascii=False)
+
+@dataclass
+class _Columns:
+    """The metrics of a file, each with its filter: in their order those with a number, and those with anything else."""
+
+    filters: dict[str, None] = field(default_factory=dict)
+    numbers: dict[tuple[str, str], None] = field(default_factory=dict)
+    others: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    def take(self, line: Mapping[str, Any], name: str, repeats: int) -> dict[str, list[float]]:
+        """The values of a line: a list of one for each metric, or of one for each reply."""
+        self.filters[name] = None
+        listed = line.get("metrics")
+        found: dict[str, list[float]] = {}
+        for metric in listed if isinstance(listed, list) else list(line):
+            if metric in _NOT_METRICS or line.get(metric) is None:
+                continue
+            values = _values(line[metric], repeats)
+            if values is None:
+                self.others[metric, name] = None
+            else:
+                self.numbers[metric, name] = None
+                found[metric] = values
+        return found
+
+    def named(self) -> dict[tuple[str, str], str]:
+        """The columns to make, by metric and filter."""
+        kept = [key for key in self.numbers if key not in self.others]
+        kept.sort(key=lambda key: list(self.filters).index(key[1]))
+        several = len(self.filters) > 1
+        return {(m, f): column_name(f"{m},{f}" if several else m) for m, f in kept}
 
 
 def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -147,29 +198,21 @@ def _lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise StoreError(f"{file}: cannot be read ({error.strerror or error}).") from error
 
 
-def _documents(log: SampleLog) -> tuple[dict[int, _Document], dict[str, dict[str, None]], set[str]]:
-    """The documents by ``doc_id``, the metrics by filter in their order, and the decodings seen."""
+def _documents(log: SampleLog) -> tuple[dict[int, _Document], _Columns]:
+    """The documents by ``doc_id``, and the metrics."""
     documents: dict[int, _Document] = {}
-    filters: dict[str, dict[str, None]] = {}
-    decodings: set[str] = set()
+    columns = _Columns()
+    decodings: dict[str, None] = {}
     for number, line in _lines(log.file):
         identity = line["doc_id"]
         if not isinstance(identity, int) or isinstance(identity, bool):
             raise StoreError(f"{log.file}, line {number}: doc_id is {identity!r}, not a whole number.")
-        base = content_hash([str(line["doc_hash"]), str(line.get("target_hash", ""))], digits=16)
+        base = digest_of([str(line["doc_hash"]), str(line.get("target_hash", ""))])
         document = documents.get(identity)
         if document is None:
-            arguments = _arguments(line.get("arguments"))
-            decodings.update(map(_decoding, arguments))
-            replies = line.get("resps")
-            document = documents[identity] = _Document(
-                base=base,
-                line=number,
-                prompt=str(line.get("prompt_hash", "")),
-                replies=replies if isinstance(replies, list) else [],
-                requests=len(arguments),
-                single_target=not str(line.get("target", "")).startswith("["),
-            )
+            requests, first = _requests(line.get("arguments"))
+            decodings[_decoding(first)] = None
+            document = documents[identity] = _Document.read(line, number, base, requests)
         elif document.base != base:
             raise StoreError(
                 f"{log.file}, line {number}: document {identity} is another than on line {document.line} (its hash "
@@ -181,20 +224,22 @@ def _documents(log: SampleLog) -> tuple[dict[int, _Document], dict[str, dict[str
                 f"{log.file}, line {number}: document {identity} occurs again, and without a 'filter' nobody can tell "
                 "samples from filters. Write it again with lm-eval 0.4.5 or later."
             )
-        listed = line.get("metrics")
-        names = [str(m) for m in listed] if isinstance(listed, list) else [k for k in line if k not in _NOT_METRICS]
-        here = filters.setdefault(str(name or "none"), {})
-        here.update(dict.fromkeys(m for m in names if m not in _NOT_METRICS))
-        document.values.setdefault(str(name or "none"), []).append({m: line.get(m) for m in names})
+        name = "none" if name is None else str(name)
+        document.values.setdefault(name, []).append(columns.take(line, name, document.repeats))
     if not documents:
         raise StoreError(f"{log.file}: there is no sample in it; the run that wrote it was stopped. Run it again.")
-    return documents, filters, decodings
+    log.decoding = " or ".join(sorted(decodings)) or "unknown"
+    return documents, columns
 
 
-def _arguments(raw: Any) -> list[Any]:
-    """The arguments of each request; lm-eval writes them as ``{"gen_args_0": {"arg_0": …}}``, formerly as lists."""
+def _requests(raw: Any) -> tuple[int, Any]:
+    """How many requests a document took, and the arguments of the first.
+
+    lm-eval writes ``{"gen_args_0": {"arg_0": …}}``, and formerly wrote lists of lists.
+    """
     requests = list(raw.values()) if isinstance(raw, dict) else raw if isinstance(raw, list) else []
-    return [list(r.values()) if isinstance(r, dict) else r for r in requests]
+    first = requests[0] if requests else None
+    return len(requests), list(first.values()) if isinstance(first, dict) else first
 
 
 def _decoding(arguments: Any) -> str:
@@ -236,41 +281,31 @@ def _values(value: Any, repeats: int) -> list[float] | None:
     return many if many is not None and len(many) == repeats else None
 
 
-def _samples(document: _Document, names: Mapping[tuple[str, str], str]) -> tuple[list[dict[str, float]], bool]:
-    """The metrics of a document's samples, and whether each is of one reply."""
-    found: list[dict[str, float]] = []
-    split = False
+def _samples(document: _Document, names: Mapping[tuple[str, str], str]) -> list[tuple[dict[str, float], str, int]]:
+    """The samples of a document: metrics, hash of what the model wrote, and calls."""
+    found: list[tuple[dict[str, float], str, int]] = []
     for index in range(max(map(len, document.values.values()))):
-        width = 1
-        line: dict[str, list[float]] = {}
-        for (metric, name), column in names.items():
-            lines = document.values.get(name, [])
-            values = _values(lines[index].get(metric), document.repeats) if index < len(lines) else None
-            if values is not None:
-                line[column] = values
-                width = max(width, len(values))
-        split = split or width > 1
-        found += [{c: v[i] if len(v) > 1 else v[0] for c, v in line.items()} for i in range(width)]
-    return found, split
+        line = {
+            column: lines[index][metric]
+            for (metric, name), column in names.items()
+            if index < len(lines := document.values.get(name, [])) and metric in lines[index]
+        }
+        width = max(map(len, line.values()), default=1)
+        for reply in range(width):
+            values = {column: v[reply] if len(v) > 1 else v[0] for column, v in line.items()}
+            if width > 1:
+                found.append((values, document.transcripts[1 + reply], document.requests))
+            else:
+                found.append((values, document.transcripts[0], document.calls))
+    return found
 
 
 def _read_cell(log: SampleLog, notes: list[str]) -> Cell | None:
-    documents, filters, decodings = _documents(log)
-    log.decoding = " or ".join(sorted(decodings)) or "unknown"
-    several = len(filters) > 1
-    names: dict[tuple[str, str], str] = {}
-    skipped: dict[str, None] = {}
-    for name, metrics in filters.items():
-        for metric in metrics:
-            told = [(d.repeats, line.get(metric)) for d in documents.values() for line in d.values.get(name, [])]
-            if all(value is None or _values(value, repeats) is not None for repeats, value in told) and any(
-                value is not None for _, value in told
-            ):
-                names[metric, name] = column_name(f"{metric},{name}" if several else metric)
-            else:
-                skipped[metric] = None
-    if skipped:
-        notes.append(f"{log.task}: left out, because they are not one number a document: {', '.join(skipped)}.")
+    documents, columns = _documents(log)
+    names = columns.named()
+    if columns.others:
+        left_out = dict.fromkeys(metric for metric, _ in columns.others)
+        notes.append(f"{log.task}: left out, because they are not one number a document: {', '.join(left_out)}.")
     if not names:
         return None
 
@@ -281,20 +316,15 @@ def _read_cell(log: SampleLog, notes: list[str]) -> Cell | None:
     for identity in sorted(documents):
         document = documents[identity]
         copies = seen[document.base] = seen.get(document.base, 0) + 1
-        samples, split = _samples(document, names)
+        samples = _samples(document, names)
         most = max(most, len(samples))
-        for index, metrics in enumerate(samples):
-            columns = {
-                "item": f"{identity:0{width}}",
-                "item_hash": document.base if copies == 1 else f"{document.base}-{copies}",
-                "sample": index,
-                "turns": 1,
-                "calls": document.requests
-                if split
-                else sum(len(r) if isinstance(r, list) else 1 for r in document.replies),
-                "transcript": transcript_of(document.texts(index % document.repeats if split else None)),
-            }
-            rows.append(Row(columns, metrics))
+        item = {
+            "item": f"{identity:0{width}}",
+            "item_hash": document.base if copies == 1 else f"{document.base}-{copies}",
+            "turns": 1,
+        }
+        for index, (values, transcript, calls) in enumerate(samples):
+            rows.append(Row({**item, "sample": index, "calls": calls, "transcript": transcript}, values))
     doubled = sum(n - 1 for n in seen.values())
     if doubled:
         notes.append(f"{log.task}: {doubled} documents occur more than once; they are told apart by their order.")
@@ -316,7 +346,9 @@ def _read_cell(log: SampleLog, notes: list[str]) -> Cell | None:
         frame=frame_of(rows, [m.name for m in metrics]),
         expected=max((asked if isinstance(asked, int) else 0) * most, len(rows)),
         levels=_chance(log, documents, names),
-        prompts=content_hash(sorted((d.base, d.prompt) for d in documents.values()), digits=16),
+        prompts=digest_of(
+            text for d in sorted(documents.values(), key=lambda d: d.base) for text in (d.base, d.prompt)
+        ),
     )
 
 

@@ -5,10 +5,12 @@ import zipfile
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.exports.inspect_log import to_inspect
-from finchmark.suite.records import Outcome
+from finchmark.suite.records import Outcome, storable
 from finchmark.suite.results import from_run, read_results
 
 HERE = find_spec("inspect_ai") is not None
@@ -41,6 +43,31 @@ def test_the_same_results_are_read_back(a_run, tmp_path):
     assert (after.key, after.metrics, after.expected) == (before.key, before.metrics, before.expected)
     assert dict(after.levels) == dict(before.levels)
     assert (back.label, back.decoding, back.origin, back.notes) == ("org/model", "greedy", "inspect", ())
+
+
+OUTCOMES = st.sampled_from([Outcome.OK, Outcome.INVALID, Outcome.REFUSED, Outcome.ERROR])
+TEXT = st.text(max_size=20).filter(lambda t: t == storable(t))
+
+
+@inspect_only
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    told=st.lists(
+        st.tuples(OUTCOMES, st.floats(0, 1e9, width=32) | st.none(), st.booleans(), TEXT, TEXT), min_size=1, max_size=4
+    )
+)
+def test_whatever_a_run_holds_is_read_back(store, make_sample, make_turn, tmp_path_factory, told):
+    folder = tmp_path_factory.mktemp("any")
+    samples = []
+    for number, (outcome, steps, success, completion, reason) in enumerate(told):
+        error = outcome is Outcome.ERROR
+        metrics = {} if error else {"success": float(success), "steps": steps}
+        turns = (make_turn(completion=completion, observation=reason, after=completion),)
+        samples.append(make_sample(number, 0, outcome=outcome, reason=reason, metrics=metrics, turns=turns))
+    run = store(*samples, folder=str(folder / "run"))
+    (before,) = from_run(run).cells
+    (after,) = read_results(to_inspect(run, folder / "a.eval")).cells
+    assert after.frame.equals(before.frame)
 
 
 @inspect_only

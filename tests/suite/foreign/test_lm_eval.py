@@ -134,6 +134,12 @@ def test_metrics_that_are_no_numbers_are_left_out_with_a_note(tmp_path):
     assert any("word_perplexity" in note for note in read_results(path).notes)
 
 
+def test_a_metric_that_is_a_number_of_some_documents_only_is_left_out(tmp_path):
+    path = write(tmp_path, lines=[line(0, metrics={"acc": 1.0, "m": 1.0}), line(1, metrics={"acc": 1.0, "m": "x"})])
+    assert [m.name for m in only(path).metrics] == ["acc"]
+    assert any(note.endswith("one number a document: m.") for note in read_results(path).notes)
+
+
 def test_a_task_without_numbers_is_an_error_if_it_is_the_only_one(tmp_path):
     with pytest.raises(UsageError, match="word_perplexity"):
         read_results(write(tmp_path, lines=[line(metrics={"word_perplexity": [-3.0, 4]})]))
