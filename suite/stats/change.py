@@ -131,9 +131,10 @@ def trend(
     Each stream gives its least-squares slope. The two arms' slopes are compared by Welch's t, whose null distribution
     is that of relabelling whole streams (Janssen 1997, "Studentized permutation tests for non-i.i.d. hypotheses and the
     generalized Behrens-Fisher problem", Stat. Probab. Lett. 36, 9-21). That is exact where the arms do not differ at
-    all. But a frozen arm may have next to no spread of its own, and with 8 streams an arm relabelling then alarms in
-    .09 of runs without a drift, so the p-value of Welch's t itself must agree: the larger of the two counts. Paired
-    streams (same items in the same order): signs of whole differences, without that.
+    all. But a frozen arm may have next to no spread of its own, and with 6 streams an arm relabelling then alarms in
+    .09 of runs without a drift (.21 for a change point), so the p-value of Welch's t itself must agree: the larger of
+    the two counts (.06 and .04). Paired streams (same items in the same order): signs of whole differences, without
+    that.
 
     Args:
         evolving: Shape (streams, rounds); NaN where a round is missing, at least 2 in each stream.
@@ -262,9 +263,9 @@ def change_point(
     For every split of the rounds each stream gives the mean after less the mean up to it, which is its CUSUM (Page
     1954, "Continuous inspection schemes", Biometrika 41, 100-115) in units of the score. The round is the one of least
     squares (Hinkley 1970, "Inference about the change-point in a sequence of random variables", Biometrika 57, 1-17).
-    The statistic is the largest absolute Welch t over the splits; its null distribution that of relabelling whole streams, and as in :func:`trend`
-    Welch's t, adjusted for all splits, must agree. The interval takes the wider of the two and covers all splits at
-    once. A steady trend is also a change, with its best split near the middle.
+    The test takes the largest absolute Welch t over the splits; its null distribution is that of relabelling whole
+    streams, and as in :func:`trend` Welch's t, adjusted for all splits, must agree. The interval takes the wider of the
+    two and covers all splits at once. A steady trend is also a change, with its best split near the middle.
 
     Args:
         evolving: Shape (streams, rounds), at least 2 streams and 2 rounds, none missing.

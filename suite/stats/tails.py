@@ -69,8 +69,8 @@ def tail_mean(
     valued by the other, and both directions and many splits are averaged.
 
     The interval is Student's t with the standard error of a bootstrap over items and one degree of freedom less than
-    the items in the tail, clipped to the range: with 10 items in the tail the bootstrap's percentiles cover .88 to
-    .91, this .93 to .96.
+    the items in the tail, clipped to the range: with 10 items in the tail it covers .93 to .96, the bootstrap's
+    percentiles .88 to .91.
 
     Args:
         values: Samples by item, shape (items, samples); NaN where an item has fewer, at least 2 in each.

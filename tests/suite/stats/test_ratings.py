@@ -131,6 +131,15 @@ def test_errors_over_units_see_that_pairs_of_a_unit_hang_together():
     assert fit_ratings(count_pairs(x)).errors == "pairs"
 
 
+def test_errors_over_units_agree_with_a_bootstrap_over_units_ties_included():
+    rng = generator("bootstrap")
+    x = np.clip(np.round(rng.normal(np.array([1.0, 1.2, 1.6])[:, None], 0.8, (3, 200))), 0, 3)
+    ours = rate_models(x)
+    assert 0.5 < ours.tie < 3
+    drawn = [rate_models(x[:, rng.integers(0, 200, 200)]).rating for _ in range(300)]
+    assert ours.standard_error == pytest.approx(np.std(drawn, axis=0), rel=0.15)
+
+
 @pytest.mark.parametrize(
     ("call", "text"),
     [

@@ -51,6 +51,12 @@ def test_a_column_without_spread_does_not_count():
     assert drawn(np.zeros((5, 2))).level() == pytest.approx(0.05)
 
 
+def test_few_units_do_not_pass_chance_for_correlation():
+    # Twelve units cannot show that 20 independent columns are independent; the level must not profit from that.
+    levels = [drawn(generator("few units", i).normal(size=(12, 20)), 2000).level(0.95) for i in range(10)]
+    assert np.mean(levels) == pytest.approx(1 - 0.95 ** (1 / 20), rel=0.15)
+
+
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="finite"):
         drawn([[np.nan]])
