@@ -1,0 +1,623 @@
+"""Two or more results compared, task by task: effect, interval, test, corrected p-value, and a verdict in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from .errors import UsageError
+from .records import Metric
+from .results import Cell, CellKey, Results
+from .stats.paired import Difference
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["MAX_LOST", "Comparison", "Correction", "Overall", "Row", "Verdict", "compare", "default_margin"]
+
+Verdict = Literal["better", "worse", "differs", "equivalent", "cannot tell"]
+Correction = Literal["holm", "max-t"]
+
+MAX_LOST = 0.02
+"""Share of lost samples beyond which complete cases no longer stand alone (validity: missing is not random)."""
+
+_POWER = 0.8
+_MARGIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one task and arm: a candidate against the baseline.
+
+    Attributes:
+        baseline: Label of the first side.
+        candidate: Label of the second side.
+        cell: Task, version and arm.
+        cell_name: The cell as tables call it.
+        metric: Name of the metric.
+        primary: Whether it decides; the others are exploratory.
+        direction: Which way is better.
+        difference: Candidate less baseline, with interval, test and flips.
+        adjusted: The p-value corrected for all rows of its kind; NaN where there is none.
+        correction: How: ``holm`` or ``max-t`` among the deciding rows, ``benjamini-hochberg`` among exploratory ones.
+        alpha: Level of the verdict.
+        margin: Difference that does not matter, in the metric's unit; None where none can be named.
+        verdict: ``better``, ``worse`` (``differs`` where neither way is better), ``equivalent`` within the margin, or
+            ``cannot tell``.
+        more_units: With ``cannot tell``: about how many more units would tell a difference of the margin (or, without
+            one, of the size that was seen) with a power of 80 %; None where that cannot be said.
+        unit: What was paired: ``item`` or ``stream``.
+        lost: Samples lost to errors or not there, baseline and candidate.
+        worst: The difference if every lost sample had gone against the candidate; NaN where none was lost.
+        best: Likewise for it.
+        notes: What a reader must know.
+    """
+
+    baseline: str
+    candidate: str
+    cell: CellKey
+    cell_name: str
+    metric: str
+    primary: bool
+    direction: str
+    difference: Difference
+    adjusted: float
+    correction: str
+    alpha: float
+    margin: float | None
+    verdict: Verdict
+    more_units: int | None
+    unit: str
+    lost: tuple[int, int]
+    worst: float
+    best: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The verdict in words, as tables print it."""
+        if self.verdict == "equivalent":
+            return f"equivalent within {self.margin:.3g}"
+        if self.verdict == "cannot tell":
+            if self.more_units is None:
+                return "cannot tell"
+            plural = "" if self.more_units == 1 else "s"
+            return f"cannot tell: needs about {self.more_units:,} more {self.unit}{plural}"
+        within = self.margin is not None and bool(
+            (claim := self.difference.claims.get("equivalent")) and claim.holds and self.verdict != "differs"
+        )
+        return f"{self.verdict} (by less than {self.margin:.3g})" if within else self.verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """The deciding metrics of one family of tasks together: each task counts alike.
+
+    Differences are shares of a metric's range, of an open metric shares of the way from chance to ceiling.
+
+    Attributes:
+        baseline: Label of the first side.
+        candidate: Label of the second side.
+        family: What tasks' names have before the slash; tasks of different families are never averaged.
+        tasks: How many tasks it is the mean of.
+        estimate: Mean over tasks of the mean difference over units, positive where the candidate is better.
+        low: Lower bound.
+        high: Upper bound.
+        confidence: Of the interval.
+        pvalue: Two-sided, of "no difference".
+        method: ``stratified t``, or ``none`` where a task has under two units or nothing differs.
+        units: Units in all tasks.
+        left_out: Tasks that are not part of it, with the reason.
+    """
+
+    baseline: str
+    candidate: str
+    family: str
+    tasks: int
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+    pvalue: float
+    method: str
+    units: int
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Candidates against a baseline.
+
+    Attributes:
+        baseline: The first results.
+        candidates: The others.
+        rows: Candidate by candidate, cell by cell, the deciding metric first.
+        overall: One a candidate and family of tasks.
+        confidence: Of the intervals.
+        notes: What holds for the whole: cells that only one side has, different decodings.
+    """
+
+    baseline: Results
+    candidates: tuple[Results, ...]
+    rows: tuple[Row, ...]
+    overall: tuple[Overall, ...]
+    confidence: float
+    notes: tuple[str, ...]
+
+    @property
+    def deciding(self) -> tuple[Row, ...]:
+        """The rows of primary metrics."""
+        return tuple(row for row in self.rows if row.primary)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a :class:`Row`, flat, for files."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(row) for row in self.rows])
+
+
+def compare(
+    results: Sequence[Results],
+    *,
+    margin: float | None = None,
+    confidence: float = 0.95,
+    correction: Correction = "holm",
+    seed: int = 0,
+) -> Comparison:
+    """Compare results with the first of them.
+
+    Units are paired by the hash of their content. Deciding metrics are corrected together over tasks and candidates,
+    the others by Benjamini and Hochberg (1995) and called exploratory.
+
+    Args:
+        results: The baseline, then one or more candidates.
+        margin: Difference that does not matter, as a share of a bounded metric's range, in (0, 1); of an open metric
+            the share of the way from chance to ceiling. None: .05.
+        confidence: Of the intervals, in (0, 1); verdicts are made at ``1 - confidence``.
+        correction: Among deciding metrics: ``holm``, or ``max-t``, which flips whole units jointly over all candidates
+            (Westfall and Young 1993) and gains where candidates resemble each other.
+        seed: Of sign flips and bootstraps.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        UsageError: There are fewer than two results, they have no task in common, or a number is out of range.
+    """
+    if len(results) < 2:
+        raise UsageError("A comparison needs at least two runs: the baseline, then what is compared with it.")
+    if margin is not None and not 0 < margin < 1:
+        raise UsageError(f"--margin {margin:g}: it is a share of the metric's range, between 0 and 1.")
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"--confidence {confidence:g}: it must lie between 0.5 and 1.")
+    labels = _labels(results)
+    first, *others = (replace(r, label=name) for r, name in zip(results, labels, strict=True))
+    rows: list[Row] = []
+    matched: list[_Match] = []
+    notes = list(first.notes)
+    for other in others:
+        found, unmatched = _common(first, other)
+        notes += [*other.notes, *unmatched, *_decoding(first, other)]
+        if not found:
+            raise UsageError(
+                f"{first.label} and {other.label} have no task in common (of one version and arm).\n"
+                f"  {first.label}: {', '.join(c.name for c in first.cells) or 'nothing'}\n"
+                f"  {other.label}: {', '.join(c.name for c in other.cells) or 'nothing'}"
+            )
+        for a, b in found:
+            for metric in _ordered(a.metrics):
+                if metric.name not in {m.name for m in b.metrics}:
+                    continue
+                match = _Match(first, other, a, b, metric)
+                row = match.row(margin, confidence, seed)
+                if row is not None:
+                    rows.append(row)
+                    matched.append(match)
+    corrected = _corrected(rows, matched, correction, seed)
+    overall = tuple(
+        total for other in others for total in _overalls(first, other, [m for m in matched if m.b is other], confidence)
+    )
+    deciding = sum(row.primary for row in corrected)
+    judged = tuple(_judged(row, deciding if row.primary else len(corrected) - deciding) for row in corrected)
+    return Comparison(first, tuple(others), judged, overall, confidence, _unique(notes))
+
+
+def default_margin(metric: Metric, cell: Cell, share: float | None = None) -> float | None:
+    """The difference that does not matter, in a metric's own unit.
+
+    Args:
+        metric: The metric.
+        cell: Where it was measured; its levels stand in for the range of an open metric.
+        share: Of the range, or of the way from chance to ceiling; None: .05.
+
+    Returns:
+        None for an open metric whose levels are not known.
+    """
+    share = _MARGIN if share is None else share
+    if metric.low is not None and metric.high is not None:
+        return share * (metric.high - metric.low)
+    level = cell.levels.get(metric.name)
+    chance = level.chance if level is not None and level.chance is not None else metric.chance
+    ceiling = level.ceiling if level is not None and level.ceiling is not None else metric.ceiling
+    if chance is None or ceiling is None or chance == ceiling:
+        return None
+    return share * abs(ceiling - chance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Match:
+    """A metric that both sides have."""
+
+    a: Results
+    b: Results
+    cell_a: Cell
+    cell_b: Cell
+    metric: Metric
+
+    def row(self, share: float | None, confidence: float, seed: int) -> Row | None:
+        """Compare the sides; None where neither has a value."""
+        from .stats.paired import difference
+
+        values_a, items_a, clusters_a, unit = self._side(self.cell_a)
+        values_b, items_b, clusters_b, unit_b = self._side(self.cell_b)
+        if not len(values_a) and not len(values_b):
+            return None
+        codes_a, codes_b, clusters, own = _encoded(items_a, items_b, clusters_a, clusters_b)
+        margin = default_margin(self.metric, self.cell_a, share)
+        alpha = 1 - confidence
+        found = difference(
+            values_a,
+            codes_a,
+            values_b,
+            codes_b,
+            kind=self.metric.kind,
+            low=self.metric.low,
+            high=self.metric.high,
+            clusters=clusters if "stream" in (unit, unit_b) else None,
+            confidence=confidence,
+            margin=margin,
+            alpha=alpha / 2,
+            direction="lower" if self.metric.direction == "lower" else "higher",
+            seed=seed,
+        )
+        worst, best = self._bounds(found)
+        return Row(
+            baseline=self.a.label,
+            candidate=self.b.label,
+            cell=self.cell_a.key,
+            cell_name=self.cell_a.name,
+            metric=self.metric.name,
+            primary=self.metric.primary,
+            direction=self.metric.direction,
+            difference=found,
+            adjusted=found.pvalue,
+            correction="",
+            alpha=alpha,
+            margin=margin,
+            verdict="cannot tell",
+            more_units=None,
+            unit="stream" if "stream" in (unit, unit_b) else "item",
+            lost=(self.cell_a.errors, self.cell_b.errors),
+            worst=worst,
+            best=best,
+            notes=self._notes(found, own),
+        )
+
+    @staticmethod
+    def _streamed(cell: Cell) -> bool:
+        return bool(len(cell.frame) and (cell.frame["stream"] != "").all())
+
+    def _side(self, cell: Cell) -> tuple[np.ndarray, pd.Series, pd.Series, str]:
+        """Values, item labels, cluster labels and the kind of unit of one side."""
+        rows = cell.scored
+        rows = rows[rows[self.metric.name].notna()]
+        values = rows[self.metric.name].to_numpy(dtype=float)
+        if not self._streamed(cell):
+            return values, rows["item_hash"], rows["item_hash"], "item"
+        # In a stream an item is met at a place: it is the stream that is independent, not the meeting.
+        place = rows["stream"] + "\x1f" + rows["position"].astype(str) + "\x1f" + rows["checkpoint"].astype(str)
+        return values, place + "\x1f" + rows["item_hash"], rows["stream"], "stream"
+
+    def _bounds(self, found: Difference) -> tuple[float, float]:
+        """The difference if what was lost had gone all against the candidate, and all for it."""
+        low, high = self.metric.low, self.metric.high
+        if low is None or high is None or not (self.cell_a.errors or self.cell_b.errors) or not found.paired:
+            return math.nan, math.nan
+        good, bad = (low, high) if self.metric.direction == "lower" else (high, low)
+        ends = []
+        for end_a, end_b in ((good, bad), (bad, good)):
+            sides = [self._filled(c, end) for c, end in ((self.cell_a, end_a), (self.cell_b, end_b))]
+            ends.append(sides[1] - sides[0])
+        return ends[0], ends[1]
+
+    def _filled(self, cell: Cell, end: float) -> float:
+        """Mean over items with every lost sample at one end of the range."""
+        rows = cell.frame
+        error = rows["outcome"] == "error"
+        values = rows[self.metric.name].where(~error, end)
+        means = values.groupby(rows["item_hash"]).mean()
+        mean = float(means.mean()) if len(means) else end
+        absent = max(cell.expected - len(rows), 0)
+        share = absent / cell.expected if cell.expected else 0.0
+        return (1 - share) * mean + share * end
+
+    def _notes(self, found: Difference, own: tuple[int, int]) -> tuple[str, ...]:
+        notes = []
+        silent = [side.label for side, n in zip((self.a, self.b), own, strict=True) if not n]
+        if silent:
+            notes.append(f"{silent[0]} has no value of it")
+        elif not found.paired:
+            notes.append("unpaired: the runs have no item in common")
+        elif found.only_a or found.only_b:
+            notes.append(f"only the {found.items} common items count ({own[0]} and {own[1]} there)")
+        if found.paired and found.samples_a != found.samples_b:
+            notes.append(f"{found.samples_a} samples against {found.samples_b}")
+        if found.sparse:
+            notes.append("sparse: the interval is rough")
+        shares = [c.errors / c.expected if c.expected else 0.0 for c in (self.cell_a, self.cell_b)]
+        if max(shares) > MAX_LOST or shares[0] != shares[1]:
+            notes.append(
+                f"{100 * shares[0]:.1f} % and {100 * shares[1]:.1f} % of samples lost: "
+                "read the bounds, not the estimate"
+            )
+        return tuple(notes)
+
+
+def _encoded(
+    items_a: pd.Series, items_b: pd.Series, clusters_a: pd.Series, clusters_b: pd.Series
+) -> tuple[np.ndarray, np.ndarray, dict[int, int], tuple[int, int]]:
+    """Give items and clusters numbers: sorting those is cheap, sorting long strings for every metric is not."""
+    import pandas as pd
+
+    codes, _ = pd.factorize(pd.concat([items_a, items_b], ignore_index=True), sort=True)
+    groups, _ = pd.factorize(pd.concat([clusters_a, clusters_b], ignore_index=True), sort=True)
+    n = len(items_a)
+    clusters = dict(zip(codes.tolist(), groups.tolist(), strict=True))
+    return codes[:n], codes[n:], clusters, (int(items_a.nunique()), int(items_b.nunique()))
+
+
+def _labels(results: Sequence[Results]) -> list[str]:
+    """One label each; where they agree, with the folder's name, or a number at last."""
+    labels = [r.label for r in results]
+    for name in (lambda r: r.path.name, lambda r: str(r.path)):
+        if len(set(labels)) == len(labels):
+            break
+        labels = [f"{r.label} · {name(r)}" for r in results]
+    if len(set(labels)) < len(labels):
+        labels = [f"{label} #{i}" for i, label in enumerate(labels, start=1)]
+    return labels
+
+
+def _common(first: Results, other: Results) -> tuple[list[tuple[Cell, Cell]], list[str]]:
+    """Cells of both sides, and what is to be said of the others."""
+    found, notes = [], []
+    for cell in first.cells:
+        twin = other.cell(cell.key)
+        if twin is not None:
+            found.append((cell, twin))
+            continue
+        version = next((c.version for c in other.cells if (c.task, c.arm) == (cell.task, cell.arm)), None)
+        if version is not None:
+            notes.append(f"{cell.name} is not compared: {other.label} played version {version}.")
+        else:
+            notes.append(f"{cell.name} is not compared: {other.label} did not play it.")
+    known = {c.key for c in first.cells} | {(c.task, c.arm) for c in first.cells}
+    for cell in other.cells:
+        if cell.key not in known and (cell.task, cell.arm) not in known:
+            notes.append(f"{cell.name} is not compared: {first.label} did not play it.")
+    return found, notes
+
+
+def _decoding(first: Results, other: Results) -> Iterator[str]:
+    if first.decoding != other.decoding:
+        yield (
+            f"Decoding differs: {first.label} is {first.decoding}, {other.label} {other.decoding}; "
+            "the difference is of both together, model and decoding."
+        )
+
+
+def _ordered(metrics: Sequence[Metric]) -> list[Metric]:
+    return sorted(metrics, key=lambda m: not m.primary)
+
+
+def _unique(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(notes))
+
+
+def _corrected(rows: Sequence[Row], matched: Sequence[_Match], correction: Correction, seed: int) -> list[Row]:
+    """Correct p-values: deciding rows together, exploratory ones together."""
+    from .stats.multiplicity import benjamini_hochberg, holm
+
+    if correction not in ("holm", "max-t"):
+        raise UsageError(f"--correction {correction}: there are 'holm' and 'max-t'.")
+    out = list(rows)
+    primary = [i for i, row in enumerate(rows) if row.primary]
+    others = [i for i, row in enumerate(rows) if not row.primary]
+    paired = all(rows[i].difference.paired for i in primary)
+    if primary and correction == "max-t" and paired:
+        pvalues, how = _max_t([matched[i] for i in primary], seed), "max-t"
+    else:
+        pvalues, how = holm([rows[i].difference.pvalue for i in primary]).tolist() if primary else [], "holm"
+    exploratory = benjamini_hochberg([rows[i].difference.pvalue for i in others]).tolist() if others else []
+    for indices, found, name in ((primary, pvalues, how), (others, exploratory, "benjamini-hochberg")):
+        for i, p in zip(indices, found, strict=True):
+            out[i] = replace(rows[i], adjusted=float(p), correction=name)
+    return out
+
+
+def _max_t(matched: Sequence[_Match], seed: int) -> list[float]:
+    import pandas as pd
+
+    from .stats.multiplicity import max_t
+
+    columns = {str(i): _unit_differences(match) for i, match in enumerate(matched)}
+    frame = pd.DataFrame(columns)
+    return max_t(frame.to_numpy(dtype=float), seed=seed).pvalues.tolist()
+
+
+def _unit_differences(match: _Match) -> pd.Series:
+    """Candidate less baseline by unit; the index names the task and the unit, so that candidates share it."""
+    sides = []
+    for cell in (match.cell_a, match.cell_b):
+        values, items, clusters, _ = match._side(cell)
+        grouped = items.to_frame("item").assign(unit=clusters, value=values).groupby(["unit", "item"])["value"].mean()
+        sides.append(grouped)
+    both = (sides[1] - sides[0]).dropna()
+    found = both.groupby(level="unit").mean()
+    found.index = [f"{match.cell_a.task}@{match.cell_a.version}\x1f{unit}" for unit in found.index]
+    return found
+
+
+def _judged(row: Row, hypotheses: int) -> Row:
+    """Add the verdict, given how many hypotheses share the level."""
+    d = row.difference
+    if row.adjusted <= row.alpha and d.estimate:
+        if row.direction == "none":
+            return replace(row, verdict="differs")
+        good = (d.estimate > 0) == (row.direction == "higher")
+        return replace(row, verdict="better" if good else "worse")
+    equivalent = d.claims.get("equivalent")
+    if equivalent is not None and equivalent.holds:
+        return replace(row, verdict="equivalent")
+    return replace(row, more_units=_more_units(row, row.alpha / max(hypotheses, 1)))
+
+
+def _more_units(row: Row, alpha: float) -> int | None:
+    """About how many more units would settle it with a power of 80 %: the margin, or what was seen if that is larger.
+
+    The usual sample size of a paired mean, ``((z_{1-alpha/2} + z_{power}) s / delta)^2``, with the spread ``s`` of the
+    unit differences that were seen. Source: Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5.
+    Where units agree, there is no spread to reckon with: then it takes so many that a sign test of as many, or the
+    exact test of no loss, reaches the level.
+    """
+    from scipy.special import ndtri
+
+    from .stats.decision import units_for_a_pass
+
+    d = row.difference
+    if not d.paired or d.units < 1 or not math.isfinite(d.estimate):
+        return None
+    margin = row.margin or 0.0
+    delta = max(margin, abs(d.estimate))
+    if not delta:
+        return None
+    spread = d.standard_error * math.sqrt(d.units) if d.units > 1 else math.nan
+    if spread > 1e-9 * delta:
+        needed = math.ceil(((ndtri(1 - alpha / 2) + ndtri(_POWER)) * spread / delta) ** 2)
+    elif d.units > 1 and abs(d.estimate) > margin:
+        needed = 0
+    elif d.units > 1 and margin < 1:
+        needed = units_for_a_pass(margin, row.alpha / 2)
+    else:
+        return None
+    if abs(d.estimate) > margin:
+        needed = max(needed, math.ceil(1 + math.log2(1 / alpha)))  # the smallest p-value of n flips is 2^(1-n)
+    return needed - d.units if needed > d.units else None
+
+
+def _overalls(first: Results, other: Results, matched: Sequence[_Match], confidence: float) -> Iterator[Overall]:
+    families: dict[str, dict[str, list[_Match]]] = {}
+    for match in matched:
+        if match.metric.primary:
+            family = match.cell_a.task.partition("/")[0]
+            families.setdefault(family, {}).setdefault(match.cell_a.task, []).append(match)
+    for family, tasks in families.items():
+        if len(tasks) > 1:
+            yield _overall(first, other, family, tasks, confidence)
+
+
+def _overall(
+    first: Results, other: Results, family: str, tasks: Mapping[str, Sequence[_Match]], confidence: float
+) -> Overall:
+    """Mean over tasks; arms of a task share items, so they are averaged within the item first.
+
+    The variance is that of a stratified mean, its degrees of freedom are Satterthwaite's (1946), Biometrics Bull. 2,
+    110-114.
+    """
+    import pandas as pd
+    from scipy.special import stdtr, stdtrit
+
+    strata: list[pd.Series] = []
+    left_out: list[str] = []
+    for task, matches in tasks.items():
+        scaled = [s for s in map(_share_of_range, matches) if s is not None and len(s)]
+        if len(scaled) < len(matches):
+            left_out.append(f"{task}: no range, or no common units")
+            continue
+        strata.append(pd.concat(scaled, axis=1).mean(axis=1))
+    count = len(strata)
+    nan = math.nan
+    empty = Overall(first.label, other.label, family, count, nan, nan, nan, confidence, nan, "none", 0, tuple(left_out))
+    if not count:
+        return empty
+    estimate = float(sum(s.mean() for s in strata) / count)
+    units = sum(len(s) for s in strata)
+    known = replace(empty, estimate=estimate, units=units)
+    if min(len(s) for s in strata) < 2:
+        return known
+    parts = [float(s.var(ddof=1)) / len(s) / count**2 for s in strata]
+    variance = sum(parts)
+    if not variance > 1e-24:
+        return known
+    df = variance**2 / sum(p**2 / (len(s) - 1) for p, s in zip(parts, strata, strict=True) if p)
+    error = math.sqrt(variance)
+    half = float(stdtrit(df, (1 + confidence) / 2)) * error
+    p = 2 * float(stdtr(df, -abs(estimate) / error))
+    return replace(known, low=estimate - half, high=estimate + half, pvalue=p, method="stratified t")
+
+
+def _share_of_range(match: _Match) -> pd.Series | None:
+    """Unit differences as shares of the metric's range, or of the way from chance to ceiling; positive is better."""
+    whole = default_margin(match.metric, match.cell_a, 1.0)
+    if whole is None or match.metric.direction == "none":
+        return None
+    sign = -1.0 if match.metric.direction == "lower" else 1.0
+    return _unit_differences(match) * (sign / whole)
+
+
+def _flat(row: Row) -> dict[str, object]:
+    d = row.difference
+    flips = d.flips
+    return {
+        "baseline": row.baseline,
+        "candidate": row.candidate,
+        "task": row.cell[0],
+        "version": row.cell[1],
+        "arm": row.cell[2],
+        "metric": row.metric,
+        "primary": row.primary,
+        "direction": row.direction,
+        "baseline_mean": d.mean_a,
+        "candidate_mean": d.mean_b,
+        "difference": d.estimate,
+        "low": d.low,
+        "high": d.high,
+        "confidence": d.confidence,
+        "interval": d.method,
+        "p": d.pvalue,
+        "test": d.test,
+        "adjusted_p": row.adjusted,
+        "correction": row.correction,
+        "verdict": row.verdict,
+        "words": row.words,
+        "margin": row.margin,
+        "more_units": row.more_units,
+        "paired": d.paired,
+        "unit": row.unit,
+        "units": d.units,
+        "samples_baseline": d.samples_a,
+        "samples_candidate": d.samples_b,
+        "gained": None if flips is None else flips.gained,
+        "lost": None if flips is None else flips.lost,
+        "both": None if flips is None else flips.both,
+        "neither": None if flips is None else flips.neither,
+        "lost_baseline": row.lost[0],
+        "lost_candidate": row.lost[1],
+        "worst": row.worst,
+        "best": row.best,
+        "sparse": d.sparse,
+        "notes": "; ".join(row.notes),
+    }
