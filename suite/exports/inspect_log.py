@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from ..canonical import content_hash
 from ..errors import StoreError, UsageError
 from ..foreign.inspect_log import EXPORT_FORMAT, import_inspect
-from ..records import Manifest, Metric, Outcome, Sample, Turn, Usage
+from ..records import Call, Manifest, Metric, Outcome, Sample, Turn, Usage
 from ..results import Cell, from_run
 from ..store import StoredRun, transcript_hash
 
@@ -68,6 +68,7 @@ class _Api:
         self.log = import_inspect("log")
         self.model = import_inspect("model")
         self.scorer = import_inspect("scorer")
+        self.event = import_inspect("event")
 
     def text(self, run: StoredRun, digest: str) -> str:
         if digest not in self._texts:
@@ -173,9 +174,9 @@ def _score(api: _Api, cell: Cell, metric: Metric) -> Any:
 def _sample(api: _Api, run: StoredRun, cell: Cell, sample: Sample) -> Any:
     manifest = run.manifest
     identity = _identity(manifest, *sample.key)
-    messages = list(_messages(api, run, sample, identity))
+    messages, events = _chat(api, run, sample, identity)
     opening = next((i for i, m in enumerate(messages) if m.role == "user"), -1) + 1
-    told = any((turn.calls or turn.action) for turn in sample.turns)
+    told = any(m.role == "assistant" for m in messages)
     failed = sample.outcome in _REASONS
     reason = {"reason": _REASONS[sample.outcome]} if failed and "reason" in api.scorer.Score.model_fields else {}
     return api.log.EvalSample(
@@ -184,6 +185,7 @@ def _sample(api: _Api, run: StoredRun, cell: Cell, sample: Sample) -> Any:
         input=messages[:opening] or sample.item,
         target="",
         messages=messages,
+        events=events,
         output=_output(api, manifest, sample, messages) if told else api.model.ModelOutput(model=manifest.label),
         scores={
             name: api.scorer.Score(value=value, **reason) for name, value in sample.metrics.items() if value is not None
@@ -191,6 +193,7 @@ def _sample(api: _Api, run: StoredRun, cell: Cell, sample: Sample) -> Any:
         metadata={"finchmark": {"columns": _columns(sample), "metrics": _metrics(cell, sample)}},
         model_usage={manifest.label: _usage(api, sample.usage)},
         total_time=sample.seconds,
+        **({"turn_count": len(sample.turns)} if "turn_count" in api.log.EvalSample.model_fields else {}),
         uuid=identity,
         error=_error(api, sample),
         limit=_limit(api, manifest, sample),
@@ -228,39 +231,80 @@ def _metrics(cell: Cell, sample: Sample) -> Mapping[str, float | None]:
     return {metric.name: sample.metrics.get(metric.name) for metric in cell.metrics}
 
 
-def _messages(api: _Api, run: StoredRun, sample: Sample, identity: str) -> Iterator[Any]:
-    """The episode as a chat. Several seats are one chat; each message's metadata names its seat."""
-    chat, count, shown = api.model, 0, ""
+def _chat(api: _Api, run: StoredRun, sample: Sample, identity: str) -> tuple[list[Any], list[Any]]:
+    """The episode as messages, and each call to the model as an event.
 
-    def named(seat: str, **more: Any) -> dict[str, Any]:
-        nonlocal count
-        count += 1
-        return {"id": f"{identity}-{count}", "metadata": {"seat": seat, **more}}
+    Several seats are one chat; each message's metadata names its seat. An event's input is what the seat saw in that
+    turn: the whole prompt is the agent's affair, of which the store keeps the hash.
+    """
+    chat, manifest, shown, waited = api.model, run.manifest, "", 0.0
+    messages: list[Any] = []
+    events: list[Any] = []
 
-    if run.manifest.spec.system_prompt:
-        yield chat.ChatMessageSystem(content=run.manifest.spec.system_prompt, **named(""))
+    def add(kind: Any, content: Any, seat: str, *, told: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        named = {"id": f"{identity}-{len(messages)}", "metadata": {"seat": seat, **(told or {})}}
+        messages.append(kind(content=content, **named, **more))
+        return messages[-1]
+
+    if manifest.spec.system_prompt:
+        add(chat.ChatMessageSystem, manifest.spec.system_prompt, "")
     for turn in sample.turns:
+        start = len(messages)
         if turn.instructions and turn.instructions != shown:
             shown = turn.instructions
-            yield chat.ChatMessageSystem(content=api.text(run, shown), **named(turn.seat))
-        yield chat.ChatMessageUser(content=turn.observation, **named(turn.seat))
-        yield from _replies(api, run.manifest.label, turn, named)
+            add(chat.ChatMessageSystem, api.text(run, shown), turn.seat)
+        add(chat.ChatMessageUser, turn.observation, turn.seat)
+        seen = messages[start:]
+        for number, call in enumerate(turn.calls, 1):
+            # The verdict is about the turn: it stands with the last of its replies.
+            told = {"finish_reason": call.finish_reason, **(_verdict(turn) if number == len(turn.calls) else {})}
+            content = _content(api, call)
+            kind = chat.ChatMessageAssistant
+            reply = add(kind, content, turn.seat, told=told, model=manifest.label, source="generate")
+            events.append(_event(api, manifest, call, seen, reply, f"{identity}.{len(events)}", waited))
+            waited += call.usage.seconds
+        if not turn.calls and turn.action is not None:
+            add(chat.ChatMessageAssistant, turn.action, turn.seat, told=_verdict(turn), model=manifest.label)
         if turn.after:
-            yield chat.ChatMessageUser(content=turn.after, **named(turn.seat))
+            add(chat.ChatMessageUser, turn.after, turn.seat)
+    return messages, events
 
 
-def _replies(api: _Api, model: str, turn: Turn, named: Any) -> Iterator[Any]:
-    chat = api.model
-    judged = {"action": turn.action, "usable": turn.usable, **({"scores": turn.scores} if turn.scores else {})}
-    for number, call in enumerate(turn.calls, 1):
-        parts: Any = call.completion
-        if call.reasoning:
-            parts = [chat.ContentReasoning(reasoning=call.reasoning), chat.ContentText(text=call.completion)]
-        # The verdict is about the turn: it stands with the last of its replies.
-        more = {"finish_reason": call.finish_reason, **(judged if number == len(turn.calls) else {})}
-        yield chat.ChatMessageAssistant(content=parts, model=model, source="generate", **named(turn.seat, **more))
-    if not turn.calls and turn.action is not None:
-        yield chat.ChatMessageAssistant(content=turn.action, model=model, **named(turn.seat, **judged))
+def _verdict(turn: Turn) -> dict[str, Any]:
+    """What the world made of a turn."""
+    return {"action": turn.action, "usable": turn.usable, **({"scores": turn.scores} if turn.scores else {})}
+
+
+def _content(api: _Api, call: Call) -> Any:
+    if not call.reasoning:
+        return call.completion
+    return [api.model.ContentReasoning(reasoning=call.reasoning), api.model.ContentText(text=call.completion)]
+
+
+def _event(
+    api: _Api, manifest: Manifest, call: Call, seen: Sequence[Any], reply: Any, identity: str, waited: float
+) -> Any:
+    # When a call was made is not stored, so all carry the date of the run, and in working_start their order.
+    return api.event.ModelEvent(
+        uuid=identity,
+        timestamp=manifest.created,
+        completed=manifest.created,
+        working_start=waited,
+        working_time=call.usage.seconds,
+        model=manifest.label,
+        input=list(seen),
+        tools=[],
+        tool_choice="none",
+        config=api.model.GenerateConfig(seed=call.seed),
+        metadata={"prompt_hash": call.prompt_hash},
+        output=api.model.ModelOutput(
+            model=manifest.label,
+            choices=[
+                api.model.ChatCompletionChoice(message=reply, stop_reason=_STOPS.get(call.finish_reason, "unknown"))
+            ],
+            usage=_usage(api, call.usage),
+        ),
+    )
 
 
 def _output(api: _Api, manifest: Manifest, sample: Sample, messages: Sequence[Any]) -> Any:

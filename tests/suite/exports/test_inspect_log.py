@@ -130,6 +130,30 @@ def test_an_episode_is_a_chat(a_run, tmp_path):
 
 
 @inspect_only
+def test_every_call_is_an_event_with_what_was_seen_and_its_seed(a_run, tmp_path):
+    from inspect_ai.log import read_eval_log_sample
+
+    file = to_inspect(a_run, tmp_path / "a.eval")
+    events = read_eval_log_sample(str(file), "i0", 1, resolve_attachments=True).events
+    assert [([m.text for m in e.input], e.output.completion) for e in events] == [
+        (["The rules.", "You see 0."], "<action>1</action>"),
+        (["You see 1."], "<action>1</action>"),
+    ]
+    assert {e.config.seed for e in events} == {7}
+
+
+@inspect_only
+def test_inspect_ais_data_frames_hold_samples_and_messages(a_run, tmp_path):
+    from inspect_ai.analysis import messages_df, samples_df
+
+    file = str(to_inspect(a_run, tmp_path / "a.eval"))
+    samples = samples_df(file).set_index(["id", "epoch"])
+    assert samples.loc[("i0", 1), "score_steps"] == 2.0
+    assert samples.loc[("i1", 2), "error"] == "OSError: x"
+    assert (messages_df(file)["role"] == "assistant").sum() == 5
+
+
+@inspect_only
 def test_reasoning_stands_apart_from_the_reply(a_run, tmp_path):
     sample = next(s for s in read(to_inspect(a_run, tmp_path / "a.eval")).samples if (s.id, s.epoch) == ("i0", 2))
     parts = sample.messages[-1].content
