@@ -88,9 +88,10 @@ def decide(
     """Decide whether a candidate is worse than its baseline by less than a margin.
 
     Either verdict takes a one-sided test at ``alpha`` (:func:`.bounded_mean.cautious_pvalue`): t and the score test
-    must agree, and the exact kind of test as well where fewer than ten units differ from the most common difference. So a
-    pass from units that all agree takes :func:`units_for_a_pass` of them. False passes stay under .06 at baselines of
-    1.0 to .1, 30 to 300 units, 1 to 16 samples a unit, with the loss on few units or spread over all (t: .22).
+    must agree, and the exact kind of test as well where fewer than ten units differ from the most common difference.
+    So a pass from units that all agree takes :func:`units_for_a_pass` of them. False passes stay under .06 at
+    baselines of 1.0 to .1, 30 to 300 units, 1 to 16 samples a unit, with the loss on few units or spread over all
+    (t: .22).
 
     An open metric (``span`` None) has only t, which a rare large loss deceives: it gets a verdict from 30 units on
     of which ten differ from the most common value.
