@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -368,14 +368,14 @@ class _Match:
 
 def _encoded(
     items_a: pd.Series, items_b: pd.Series, clusters_a: pd.Series, clusters_b: pd.Series
-) -> tuple[np.ndarray, np.ndarray, dict[int, int], tuple[int, int]]:
+) -> tuple[np.ndarray, np.ndarray, dict[Hashable, Hashable], tuple[int, int]]:
     """Give items and clusters numbers: sorting those is cheap, sorting long strings for every metric is not."""
     import pandas as pd
 
     codes, _ = pd.factorize(pd.concat([items_a, items_b], ignore_index=True), sort=True)
     groups, _ = pd.factorize(pd.concat([clusters_a, clusters_b], ignore_index=True), sort=True)
     n = len(items_a)
-    clusters = dict(zip(codes.tolist(), groups.tolist(), strict=True))
+    clusters: dict[Hashable, Hashable] = dict(zip(codes.tolist(), groups.tolist(), strict=True))
     return codes[:n], codes[n:], clusters, (int(items_a.nunique()), int(items_b.nunique()))
 
 

@@ -59,6 +59,7 @@ class Cell:
         levels: What the references reach, by metric.
         prompts: Hash of the prompts as they were put to the model, empty where it is not known: items may be equal and
             prompts not (other examples, another template).
+        repeats: Samples an item that the run was to make; 0 where the harness does not tell.
     """
 
     task: str
@@ -68,6 +69,7 @@ class Cell:
     frame: pd.DataFrame
     expected: int
     levels: Mapping[str, Level] = field(default_factory=lambda: MappingProxyType({}))
+    repeats: int = 0
     prompts: str = ""
 
     @property
@@ -108,6 +110,7 @@ class Results:
             pooled.
         cells: Task by task, arm by arm.
         notes: What a reader must know of how it was read.
+        seed: The run's seed, from which a sequential gate's order of looks follows; 0 where the harness has none.
     """
 
     label: str
@@ -116,6 +119,7 @@ class Results:
     decoding: str
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
+    seed: int = 0
 
     def cell(self, key: CellKey) -> Cell | None:
         """The cell of that task, version and arm, None if there is none."""
@@ -151,6 +155,7 @@ def from_run(run: StoredRun) -> Results:
                     frame=rows[names].reset_index(drop=True),
                     expected=len(rows) if streamed else choice.items * spec.samples,
                     levels=sheet.levels.get(arm, {}),
+                    repeats=0 if streamed else spec.samples,
                 )
             )
     if spec.backend.name == "scripted":
@@ -160,7 +165,7 @@ def from_run(run: StoredRun) -> Results:
     else:
         nucleus = "" if spec.sampling.top_p == 1 else f" top-p={spec.sampling.top_p:g}"
         decoding = f"sampled T={spec.sampling.temperature:g}{nucleus}"
-    return Results(manifest.label, "finchmark", run.path, decoding, tuple(cells))
+    return Results(manifest.label, "finchmark", run.path, decoding, tuple(cells), seed=spec.seed)
 
 
 def read_results(path: str | Path) -> Results:
