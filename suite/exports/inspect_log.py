@@ -234,7 +234,7 @@ def _metrics(cell: Cell, sample: Sample) -> Mapping[str, float | None]:
 def _chat(api: _Api, run: StoredRun, sample: Sample, identity: str) -> tuple[list[Any], list[Any]]:
     """The episode as messages, and each call to the model as an event.
 
-    Several seats are one chat; each message's metadata names its seat. An event's input is what the seat saw in that
+    Several seats are one chat; metadata names the seat where it is not ``player``. An event's input is what the seat saw in that
     turn: the whole prompt is the agent's affair, of which the store keeps the hash.
     """
     chat, manifest, shown, waited = api.model, run.manifest, "", 0.0
@@ -242,7 +242,9 @@ def _chat(api: _Api, run: StoredRun, sample: Sample, identity: str) -> tuple[lis
     events: list[Any] = []
 
     def add(kind: Any, content: Any, seat: str, *, told: Mapping[str, Any] | None = None, **more: Any) -> Any:
-        named = {"id": f"{identity}-{len(messages)}", "metadata": {"seat": seat, **(told or {})}}
+        # The usual seat goes without saying.
+        said = {**({} if seat in ("", "player") else {"seat": seat}), **(told or {})}
+        named = {"id": f"{identity}-{len(messages)}", "metadata": said or None}
         messages.append(kind(content=content, **named, **more))
         return messages[-1]
 

@@ -130,6 +130,13 @@ def test_an_episode_is_a_chat(a_run, tmp_path):
 
 
 @inspect_only
+def test_messages_name_their_seat_where_it_is_not_the_usual_one(store, make_sample, make_turn, tmp_path):
+    run = store(make_sample(turns=(make_turn(0), make_turn(1, seat="rival"))))
+    messages = read(to_inspect(run, tmp_path / "a.eval")).samples[0].messages
+    assert ["seat" in (m.metadata or {}) for m in messages] == [False, False, False, True, True]
+
+
+@inspect_only
 def test_every_call_is_an_event_with_what_was_seen_and_its_seed(a_run, tmp_path):
     from inspect_ai.log import read_eval_log_sample
 
