@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.stats.intervals import mean_interval
 from ..suite.stats.survival import cumulative_incidence
-from .drawing import COLOURS, Canvas
+from .drawing import COLOURS, Canvas, label
 from .episodes import Episodes
 from .panels import MOST_PANELS, panels
 from .tables import Plot, interval, number, plural, table
@@ -19,7 +19,7 @@ from .tables import Plot, interval, number, plural, table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Endings", "ending_plot", "endings", "mark_open"]
+__all__ = ["Endings", "ending_plot", "endings", "mark_open", "pair_ending_plot"]
 
 _ROWS = 8
 
@@ -165,17 +165,86 @@ def ending_plot(cells: Sequence[Episodes], *, name: str = "endings") -> Plot:
     )
 
 
-def mark_open(axes: Axes, still: NDArray[np.int64]) -> None:
-    """Write below the axis how many episodes are open after each marked turn; ``still`` has one entry a turn."""
+def pair_ending_plot(
+    a: Sequence[Episodes], b: Sequence[Episodes], labels: tuple[str, str], *, name: str = "endings"
+) -> Plot | None:
+    """Draw by which turn the episodes of two sides had ended with success.
+
+    Args:
+        a: The baseline's episodes.
+        b: The candidate's.
+        labels: Their names.
+        name: Anchor.
+
+    Returns:
+        The figure; None where no task that both played can say what success is.
+    """
+    known = {(cell.task, cell.arm): cell for cell in b if cell.units and cell.solved is not None}
+    pairs = [
+        (cell, known[cell.task, cell.arm])
+        for cell in a
+        if cell.units and cell.solved is not None and (cell.task, cell.arm) in known
+    ]
+    if not pairs:
+        return None
+    curves = [(x.name, endings(x), endings(y)) for x, y in pairs]
+    svg = panels(
+        curves,
+        lambda axes, curve: _paint_pair(axes, curve[1], curve[2]),
+        lambda curve: curve[0],
+        name=f"{name}-figure",
+        title="Success by turn",
+        description="Share of episodes of the baseline and the candidate that had ended with success by each turn.",
+        legend=lambda canvas: canvas.legend(
+            12,
+            [
+                (label(text, 40), {"color": COLOURS[colour], "linewidth": 2})
+                for text, colour in zip(labels, ("soft", "accent"), strict=True)
+            ],
+        ),
+        extra=30,
+    )
+    rows = []
+    for cell, *sides in curves:
+        for turn in _some(max(side.last for side in sides)):
+            row = [cell, f"{turn:,}"]
+            for side in sides:
+                # After its last turn nothing changes any more.
+                at = min(turn, side.last)
+                assert side.success is not None
+                row += [
+                    f"{side.open[at]:,}",
+                    number(float(side.success[at])),
+                    interval(side.low[at], side.high[at]),
+                    number(float(side.other[at])),
+                ]
+            rows.append(row)
+    heads = ("open>", "success>", "95 % interval>", "other end>")
+    notes = ["Intervals are pointwise and of each side alone: they are no test of the difference."]
+    if len(pairs) > MOST_PANELS:
+        notes.append(f"The figure shows the first {MOST_PANELS} of {len(pairs)} cells; the table has all.")
+    return Plot(
+        name,
+        "Success by turn",
+        "Share of all episodes that had ended with success by each turn, with pointwise intervals. Below the axis: how "
+        "many episodes are still open, the baseline’s in the first line, the candidate’s in the second.",
+        svg,
+        table("Success by turn, first baseline, then candidate", ("task and arm", "by turn>", *heads, *heads), rows),
+        tuple(notes),
+    )
+
+
+def mark_open(axes: Axes, *sides: NDArray[np.int64]) -> None:
+    """Write below the axis how many episodes are open after each marked turn: one line a side, one entry a turn."""
     from matplotlib.ticker import MaxNLocator
 
-    last = max(len(still) - 1, 1)
+    last = max(*(len(still) - 1 for still in sides), 1)
     ticks = [int(t) for t in MaxNLocator(5, integer=True).tick_values(0, last) if 0 <= t <= last]
-    axes.set_xticks(ticks, [f"{t}\n{still[min(t, len(still) - 1)]:,}" for t in ticks])
-    axes.annotate(
-        "turn\nopen", (0, 0), xycoords="axes fraction", xytext=(-50, -5), textcoords="offset points", va="top",
-        color=COLOURS["soft"], ha="left", annotation_clip=False,
-    )  # fmt: skip
+    counts = [[f"{still[min(t, len(still) - 1)]:,}" for still in sides] for t in ticks]
+    axes.set_xticks(ticks, ["\n".join([str(t), *lines]) for t, lines in zip(ticks, counts, strict=True)])
+    heads = "\n".join(["turn", *["open"] * len(sides)])
+    style: dict[str, Any] = {"color": COLOURS["soft"], "ha": "left", "va": "top", "annotation_clip": False}
+    axes.annotate(heads, (0, 0), xycoords="axes fraction", xytext=(-50, -5), textcoords="offset points", **style)
 
 
 def _held(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -214,3 +283,18 @@ def _paint(axes: Axes, found: Endings) -> None:
         axes.fill_between(x, low, high, step="post", color=COLOURS["span"], alpha=0.5, linewidth=0)
         axes.step(x, _held(found.success), where="post", color=COLOURS["accent"], linewidth=2)
     mark_open(axes, found.open)
+
+
+def _paint_pair(axes: Axes, a: Endings, b: Endings) -> None:
+    end = max(a.last, b.last, 1) * 1.05
+    axes.set_xlim(0, end)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1])
+    for side, line, band in ((a, "soft", "strong"), (b, "accent", "span")):
+        if side.success is None:
+            continue
+        x = np.append(np.arange(side.last + 1), end)
+        low, high = _held(side.low), _held(side.high)
+        axes.fill_between(x, low, high, step="post", color=COLOURS[band], alpha=0.35, linewidth=0)
+        axes.step(x, _held(side.success), where="post", color=COLOURS[line], linewidth=2)
+    mark_open(axes, a.open, b.open)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
 from ..leaderboard.entries import entries
 from ..leaderboard.standings import Standing, rows
 from ..leaderboard.text import visible
+from ..suite.comparison import Comparison
 from ..suite.store import StoredRun
+from .differences import pvalue, row_notes, signed
 from .scores import against_chance
 from .tables import interval, number, plural
 from .terminal import duplicate_share
 
-__all__ = ["code", "markdown_table", "run_markdown"]
+__all__ = ["code", "comparison_markdown", "markdown_table", "run_markdown"]
 
 _LINE = re.compile(r"\s+")
 _TICKS = re.compile(r"`+")
@@ -84,6 +87,61 @@ def run_markdown(run: StoredRun) -> str:
         *(f"- {note}" for note in _notes(run, shown)),
     ]
     return "\n\n".join(parts[:3]) + "\n\n" + "\n".join(parts[3:]) + "\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Summarise a comparison: a table of its deciding metrics for every candidate, and what must be known to read them.
+
+    Args:
+        comparison: From :func:`.comparison.compare`.
+
+    Returns:
+        GitHub Markdown that ends with a newline; what comes from results is escaped.
+    """
+    heads = ("task and arm", "metric", "baseline>", "candidate>", "difference>", "interval>", "verdict")
+    parts = []
+    for candidate in comparison.candidates:
+        own = [row for row in comparison.deciding if row.candidate == candidate.label]
+        body = []
+        for row in own:
+            d = row.difference
+            flips = "–" if d.flips is None else f"+{number(d.flips.gained, 1)} −{number(d.flips.lost, 1)}"
+            body.append(
+                (
+                    code(row.cell_name),
+                    code(row.metric),
+                    number(d.mean_a),
+                    number(d.mean_b),
+                    signed(d.estimate),
+                    interval(d.low, d.high) + (" *" if d.sparse else ""),
+                    f"**{row.words}**",
+                    pvalue(row.adjusted).replace("<", "&lt;"),
+                    flips,
+                    plural(d.units, row.unit) + ("" if d.paired else ", unpaired"),
+                )
+            )
+        parts.append(f"### {code(candidate.label)} against {code(comparison.baseline.label)}")
+        parts.append(markdown_table((*heads, "corrected p>", "flips>", "units>"), body))
+        notes = []
+        if any(row.difference.sparse for row in own):
+            notes.append("\\* sparse: under 30 units or 5 unit-level events; the interval is rough.")
+        notes.append(
+            f"{100 * comparison.confidence:g} % intervals of candidate less baseline, not corrected; verdicts by "
+            f"p-values corrected over all rows ({', '.join(dict.fromkeys(row.correction for row in own))}), "
+            "equivalence by its margin."
+        )
+        notes += [f"{', '.join(map(code, cells))}: {note}." for cells, note in row_notes(own)]
+        for row in own:
+            if math.isfinite(row.worst):
+                notes.append(
+                    f"{code(row.cell_name)}: had every lost sample gone against the candidate, or for it, the "
+                    f"difference would be {signed(row.worst)} or {signed(row.best)}."
+                )
+        parts.append("\n".join(f"- {note}" for note in notes))
+    if comparison.notes:
+        # They quote labels.
+        parts.append("\n".join(f"- {code(note, 300)}" for note in comparison.notes))
+    return "\n\n".join(parts) + "\n"
 
 
 def _notes(run: StoredRun, shown: Sequence[Standing]) -> list[str]:
