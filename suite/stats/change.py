@@ -1,4 +1,4 @@
-"""Change over rounds that another arm does not show: trend, change point, capability up and safety down.
+"""Change over rounds that another arm does not show: trend, mean change, change point.
 
 Rounds of a stream depend on each other, so they are never permuted: whole streams are, between the arms. With rounds
 permuted a drift-free state whose rounds correlate (.8 from one to the next, 20 rounds) "changes" in .61 of runs.
@@ -7,8 +7,6 @@ permuted a drift-free state whose rounds correlate (.8 from one to the next, 20 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, product
-from math import comb
 from typing import Literal
 
 import numpy as np
@@ -16,15 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..seeds import generator
 from .curves import MIN_STREAMS
+from .relabelling import Relabelled, relabel, share_at_least, welch_freedom
 from .simultaneous import largest_error
 
-__all__ = ["MAX_EXACT", "ArmTest", "ChangePoint", "Signature", "change_point", "mean_change", "signature", "trend"]
+__all__ = ["Alternative", "ArmTest", "ChangePoint", "change_point", "mean_change", "trend"]
 
 Array = NDArray[np.float64]
 Alternative = Literal["two-sided", "greater", "less"]
-
-MAX_EXACT = 20_000
-"""Permutations up to which all are gone through; beyond, random ones are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +92,6 @@ class ChangePoint:
     one_state: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """Capability up and safety down, both over the same streams ("misevolution").
-
-    Attributes:
-        capability: Test that capability rises.
-        safety: Test that safety falls.
-        p_value: The larger of the two: both must hold (intersection-union).
-        present: Whether it is at most alpha, with enough streams for a claim.
-        alpha: Error that is allowed.
-    """
-
-    capability: ArmTest
-    safety: ArmTest
-    p_value: float
-    present: bool
-    alpha: float
-
-
 def trend(
     evolving: ArrayLike,
     other: ArrayLike,
@@ -143,7 +120,7 @@ def trend(
         paired: Whether stream i of both arms belong together.
         alternative: ``two-sided``, or that the evolving arm's slope is ``greater`` or ``less``.
         confidence: Of the interval, in (0, 1).
-        permutations: Random labellings where there are more than :data:`MAX_EXACT` in all.
+        permutations: Random labellings where there are more than :data:`.relabelling.MAX_EXACT` in all.
         seed: Of the labellings.
 
     Raises:
@@ -196,59 +173,6 @@ def mean_change(
     return _test("mean change", changes[0][:, None], second, paired, alternative, confidence, permutations, seed)
 
 
-def signature(
-    capability: ArrayLike,
-    safety: ArrayLike,
-    other_capability: ArrayLike | None = None,
-    other_safety: ArrayLike | None = None,
-    *,
-    window: int = 1,
-    paired: bool = False,
-    alpha: float = 0.05,
-    permutations: int = 10_000,
-    seed: int = 0,
-) -> Signature:
-    """Test for capability up and safety down in the same evolving streams.
-
-    An intersection-union test: each half is tested one-sidedly at alpha and both must reject, so no correction is due
-    (Berger 1982, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 295-300). The two are
-    never averaged into one number.
-
-    Args:
-        capability: Of the evolving streams, shape (streams, rounds).
-        safety: Of the same streams; high is safe.
-        other_capability: Of the arm that does not evolve, or None.
-        other_safety: Likewise; both arms or neither.
-        window: As for :func:`mean_change`, as are the other arguments and errors.
-        paired: As for :func:`mean_change`.
-        alpha: In (0, 1).
-        permutations: Random labellings.
-        seed: Of the labellings.
-    """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha must lie between 0 and 1, not {alpha!r}")
-    if (other_capability is None) != (other_safety is None):
-        raise ValueError("give capability and safety of the other arm, or neither")
-    if len(np.asarray(capability)) != len(np.asarray(safety)):
-        raise ValueError("capability and safety must be of the same streams")
-
-    def one(values: ArrayLike, others: ArrayLike | None, alternative: Alternative) -> ArmTest:
-        return mean_change(
-            values,
-            others,
-            window=window,
-            paired=paired,
-            alternative=alternative,
-            confidence=1 - 2 * alpha if alpha < 0.5 else 0.95,
-            permutations=permutations,
-            seed=seed,
-        )
-
-    up, down = one(capability, other_capability, "greater"), one(safety, other_safety, "less")
-    p = max(up.p_value, down.p_value)
-    return Signature(up, down, p, p <= alpha and not (up.one_state or down.one_state), alpha)
-
-
 def change_point(
     evolving: ArrayLike,
     other: ArrayLike,
@@ -283,14 +207,14 @@ def change_point(
     if min(len(a), len(b)) < 2:
         raise ValueError("a change point needs at least 2 streams in each arm")
     first, second = (_shifts(arm) for arm in (a, b))
-    drawn = _relabelled(first, second, paired, permutations, seed)
+    drawn = relabel(first, second, paired, permutations, seed)
     largest = np.abs(drawn.t).max(axis=1)
     shift = (first - second).mean(axis=0) if paired else first.mean(axis=0) - second.mean(axis=0)
     # Least squares finds the round; t would let its luckiest standard error choose where the shift is clear.
     k = np.arange(1, a.shape[1])
     at = int(np.argmax(np.abs(shift) * np.sqrt(k * (a.shape[1] - k))))
     reach = float(np.quantile(largest, confidence, method="higher"))
-    permuted = p = _share_at_least(largest)
+    permuted = p = share_at_least(largest)
     if not paired:
         welch, level = _welch_over_splits(first, second, drawn, confidence, seed)
         p, reach = max(permuted, welch), max(reach, level)
@@ -311,7 +235,7 @@ def change_point(
 
 
 def _welch_over_splits(
-    first: Array, second: Array, drawn: _Relabelled, confidence: float, seed: int
+    first: Array, second: Array, drawn: Relabelled, confidence: float, seed: int
 ) -> tuple[float, float]:
     """Smallest p-value of Welch's t over the splits, adjusted; and the largest quantile at the adjusted level."""
     from scipy.special import stdtr, stdtrit
@@ -320,19 +244,10 @@ def _welch_over_splits(
         [sign * (arm - arm.mean(axis=0)) / len(arm) for sign, arm in ((1.0, first), (-1.0, second))]
     )
     largest = largest_error(influence, rng=generator("finchmark.stats", "change_point", seed))
-    freedom = _freedom(first, second)
+    freedom = welch_freedom(first, second)
     adjusted = largest.adjust(2 * stdtr(freedom, -np.abs(drawn.t[0])))
     level = largest.level(confidence)
     return float(adjusted.min()), float(stdtrit(freedom, 1 - level / 2).max())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Relabelled:
-    """t by labelling and column, the observed labelling first; the observed standard errors; whether these are all."""
-
-    t: Array
-    error: Array
-    exact: bool
 
 
 def _test(
@@ -351,14 +266,14 @@ def _test(
         raise ValueError(f"alternative must be 'two-sided', 'greater' or 'less', not {alternative!r}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
-    drawn = _relabelled(first, second, paired, permutations, seed)
+    drawn = relabel(first, second, paired, permutations, seed)
     t = drawn.t[:, 0]
     merit = {"two-sided": np.abs(t), "greater": t, "less": -t}[alternative]
     sides = (len(first), 0 if second is None else len(second))
     low, high, estimate = _interval(first[:, 0], None if second is None else second[:, 0], paired, confidence)
-    permuted = p = _share_at_least(merit)
+    permuted = p = share_at_least(merit)
     if second is not None and not paired and min(sides) > 1:
-        tail = float(stdtr(_freedom(first, second)[0], -merit[0]))
+        tail = float(stdtr(welch_freedom(first, second)[0], -merit[0]))
         p = max(permuted, 2 * tail if alternative == "two-sided" else tail)
     return ArmTest(
         name=name,
@@ -377,58 +292,6 @@ def _test(
     )
 
 
-def _share_at_least(merit: Array) -> float:
-    """Share of labellings whose merit reaches the observed one's (the first), which always counts."""
-    # Labellings that only swap equal streams differ by a rounding.
-    return float((merit >= merit[0] - 1e-9 * max(1.0, abs(float(merit[0])))).mean())
-
-
-def _relabelled(first: Array, second: Array | None, paired: bool, permutations: int, seed: int) -> _Relabelled:
-    """Compute t for all labellings of whole streams, or for the observed and random ones.
-
-    Counting the observed one among random ones keeps the test's level (Phipson and Smyth 2010, "Permutation p-values
-    should never be zero", Stat. Appl. Genet. Mol. Biol. 9, article 39).
-    """
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, not {permutations!r}")
-    rng = generator("finchmark.stats", "relabelled", seed)
-    if second is None or paired:
-        d = first if second is None else first - second
-        n = len(d)
-        exact = 2**n <= MAX_EXACT
-        if exact:
-            signs = np.array(list(product((1.0, -1.0), repeat=n)))
-        else:
-            signs = np.vstack([np.ones(n), rng.choice([-1.0, 1.0], size=(permutations, n))])
-        total, squares = signs @ d, (d**2).sum(axis=0)
-        error = np.sqrt(np.maximum(squares - total**2 / n, 0.0) / max(n - 1, 1) / n)
-        t = total / n / np.maximum(error, _floor(d))
-        return _Relabelled(t, error[0], exact)
-    pooled = np.concatenate([first, second])
-    # Centred, so that squares keep their digits.
-    pooled = pooled - pooled.mean(axis=0)
-    n, m = len(first), len(second)
-    exact = comb(n + m, n) <= MAX_EXACT
-    if exact:
-        chosen = np.array(list(combinations(range(n + m), n)))
-    else:
-        drawn = rng.random((permutations, n + m)).argsort(axis=1)[:, :n]
-        chosen = np.vstack([np.arange(n), drawn])
-    label = np.zeros((len(chosen), n + m))
-    np.put_along_axis(label, chosen, 1.0, axis=1)
-    sums, squares = label @ pooled, label @ pooled**2
-    others, other_squares = pooled.sum(axis=0) - sums, (pooled**2).sum(axis=0) - squares
-    variance = np.maximum(squares - sums**2 / n, 0.0) / max(n - 1, 1) / n
-    variance = variance + np.maximum(other_squares - others**2 / m, 0.0) / max(m - 1, 1) / m
-    error = np.sqrt(variance)
-    return _Relabelled((sums / n - others / m) / np.maximum(error, _floor(pooled)), error[0], exact)
-
-
-def _floor(x: Array) -> Array:
-    """A standard error below which spread is rounding: streams without noise get a huge t, never a division by 0."""
-    return 1e-7 * np.abs(x).max(axis=0) + 1e-300
-
-
 def _interval(first: Array, second: Array | None, paired: bool, confidence: float) -> tuple[float, float, float]:
     from scipy.special import stdtrit
 
@@ -444,19 +307,11 @@ def _interval(first: Array, second: Array | None, paired: bool, confidence: floa
         if min(first.size, second.size) < 2:
             return np.nan, np.nan, estimate
         variance = float(first.var(ddof=1) / first.size + second.var(ddof=1) / second.size)
-        freedom = float(_freedom(first[:, None], second[:, None])[0])
+        freedom = float(welch_freedom(first[:, None], second[:, None])[0])
     if not variance > 0:
         return np.nan, np.nan, estimate  # streams that are all alike do not make the effect certain
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * variance**0.5
     return estimate - reach, estimate + reach, estimate
-
-
-def _freedom(first: Array, second: Array) -> Array:
-    """Degrees of freedom of Welch's t by column: Welch (1947), Biometrika 34, 28-35, after Satterthwaite."""
-    a, b = (arm.var(axis=0, ddof=1) / len(arm) for arm in (first, second))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
-    return np.where(np.isfinite(freedom), freedom, float(len(first) + len(second) - 2))
 
 
 def _slopes(arm: Array, at: Array) -> Array:

@@ -52,8 +52,8 @@ def test_a_column_without_spread_does_not_count():
 
 
 def test_few_units_do_not_pass_chance_for_correlation():
-    # Twelve units cannot show that 20 independent columns are independent; the level must not profit from that.
-    levels = [drawn(generator("few units", i).normal(size=(12, 20)), 2000).level(0.95) for i in range(10)]
+    # Six units cannot show that 20 independent columns are independent; the level must not profit from that.
+    levels = [drawn(generator("few units", i).normal(size=(6, 20)), 2000).level(0.95) for i in range(10)]
     assert np.mean(levels) == pytest.approx(1 - 0.95 ** (1 / 20), rel=0.15)
 
 
