@@ -189,9 +189,16 @@ def bootstrap_draws(
     k = means.size
     if k == 0:
         raise ValueError("a bootstrap needs at least one unit")
+    _resamples(resamples)
     of_weights: Statistic = (lambda weights: weights @ means / k) if statistic is None else statistic
     estimate = float(of_weights(np.ones((1, k)))[0])
-    drawn = np.concatenate([of_weights(weights) for weights in _weights(k, resamples, seed)])
+    sizes, counts = np.unique(means, return_counts=True)
+    if statistic is None and sizes.size <= k / 16:
+        # Of units of one mean it only matters how many are drawn: one multinomial over the distinct means.
+        often = generator("stats", "bootstrap", seed).multinomial(k, counts / k, size=resamples)
+        drawn = often @ sizes / k
+    else:
+        drawn = np.concatenate([of_weights(weights) for weights in _weights(k, resamples, seed)])
     # Resamples that differ by rounding alone are ties.
     noise = 1e-12 * max(abs(estimate), float(np.abs(drawn).max()))
     drawn = np.where(np.abs(drawn - estimate) <= noise, estimate, drawn)
@@ -227,6 +234,7 @@ def bootstrap_bounds(
     x = np.asarray(unit_means, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] == 0 or not np.isfinite(x).all():
         raise ValueError(f"unit_means must be finite, of shape (cases, units), not {x.shape}")
+    _resamples(resamples)
     levels = np.array([1 - _confidence(confidence), 1 + confidence]) / 2
     weights = np.concatenate(list(_weights(x.shape[1], resamples, seed)))
     drawn = np.sort(x @ weights.T / x.shape[1], axis=1)
@@ -248,8 +256,6 @@ def bootstrap_bounds(
 
 def _weights(k: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Chunks of multinomial weights, shape (resamples in the chunk, k): how often each unit was drawn."""
-    if resamples < 1:
-        raise ValueError(f"resamples must be at least 1, not {resamples}")
     rng = generator("stats", "bootstrap", seed)
     step = max(1, _CHUNK // k)
     for start in range(0, resamples, step):
@@ -304,6 +310,11 @@ def _confidence(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
     return confidence
+
+
+def _resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise ValueError(f"resamples must be at least 1, not {resamples}")
 
 
 def _method(method: Method) -> Method:

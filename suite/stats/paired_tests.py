@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -181,12 +182,8 @@ def sign_flips(
         p[i] = np.mean((np.abs(sums) if two_sided else sums) >= threshold[i])
     rest = np.flatnonzero(~exact)
     if rest.size:
-        rng = generator("stats", "sign-flip", seed)
-        columns, extreme = cases[rest].T, np.zeros(rest.size)
-        step = max(1, _CHUNK // max(d.shape[-1], rest.size))
-        for start in range(0, resamples, step):
-            signs = rng.integers(0, 2, size=(min(step, resamples - start), d.shape[-1]), dtype=np.int8) * 2.0 - 1.0
-            sums = signs @ columns
+        extreme = np.zeros(rest.size)
+        for sums in _drawn_sums(cases[rest], resamples, seed):
             extreme += ((np.abs(sums) if two_sided else sums) >= threshold[rest]).sum(axis=0)
         p[rest] = (1 + extreme) / (1 + resamples)
     return p.reshape(d.shape[:-1]), exact.reshape(d.shape[:-1])
@@ -240,6 +237,23 @@ def _all_sums(d: NDArray[np.float64]) -> NDArray[np.float64]:
     for x in d:
         sums = np.concatenate([sums + x, sums - x])
     return sums
+
+
+def _drawn_sums(cases: NDArray[np.float64], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Chunks of sums of each case under drawn sign flips, shape (flips in the chunk, cases)."""
+    rng = generator("stats", "sign-flip", seed)
+    if len(cases) == 1:
+        sizes, counts = np.unique(np.abs(cases[0]), return_counts=True)
+        if sizes.size <= cases.shape[1] / 8:
+            # Of differences of one size it only matters how many keep their sign: one binomial a size.
+            kept = rng.binomial(counts, 0.5, size=(resamples, sizes.size))
+            yield np.asarray((2.0 * kept - counts) @ sizes, dtype=np.float64)[:, None]
+            return
+    columns = cases.T
+    step = max(1, _CHUNK // max(cases.shape))
+    for start in range(0, resamples, step):
+        heads = rng.integers(0, 2, size=(min(step, resamples - start), cases.shape[1]), dtype=np.int8)
+        yield (heads * 2.0 - 1.0) @ columns
 
 
 def _known(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -205,7 +205,11 @@ def pair_units(a: Samples, b: Samples, *, clusters: Mapping[Hashable, Hashable] 
 
 def _item_means(side: Samples) -> tuple[NDArray[np.generic], NDArray[np.float64], NDArray[np.intp]]:
     """Labels of the items, sorted, with their means and numbers of samples."""
-    labels, index, counts = np.unique(side.items, return_inverse=True, return_counts=True)
-    means = np.bincount(index, weights=side.values, minlength=labels.size) / counts
+    import pandas as pd
+
+    # Hashing and sorting what is distinct is many times faster than sorting every label, as np.unique does.
+    index, labels = pd.factorize(side.items, sort=True)
+    counts = np.bincount(index, minlength=len(labels))
+    means = np.bincount(index, weights=side.values, minlength=len(labels)) / counts
     # A mean of equal floats may leave the range by one rounding.
-    return labels, np.clip(means, side.low, side.high), counts
+    return np.asarray(labels), np.clip(means, side.low, side.high), counts

@@ -158,3 +158,13 @@ def test_bca_covers_the_mean_of_60_skewed_units_better_than_percentile():
         missed[method] = (high < -0.15).mean(), (low > -0.15).mean()
     assert 1 - sum(missed["bca"]) >= 0.93
     assert abs(missed["bca"][1] - missed["bca"][0]) < abs(missed["percentile"][1] - missed["percentile"][0])
+
+
+def test_few_distinct_means_are_drawn_by_their_counts():
+    # 400 units of three means take another way than 400 different ones; scaled noise makes them differ.
+    x = generator("few").choice([0.0, 0.25, 1.0], 400)
+    noisy = x + 1e-9 * generator("noise").random(400)
+    few, many = bootstrap(x, resamples=40_000), bootstrap(noisy, resamples=40_000)
+    assert few.standard_error == pytest.approx(x.std() / 20, rel=0.02)
+    assert few.standard_error == pytest.approx(many.standard_error, rel=0.02)
+    assert (few.low, few.high) == pytest.approx((many.low, many.high), abs=0.03 * few.standard_error)

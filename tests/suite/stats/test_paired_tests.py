@@ -209,3 +209,11 @@ def test_paired_power_on_the_specs_case():
     unpaired = (2 * stats.norm.sf(np.abs(b - a) / error) <= 0.05).mean()
     assert paired >= 0.45
     assert 0.10 <= unpaired <= 0.20
+
+
+def test_few_sizes_of_differences_are_flipped_by_their_counts():
+    d = generator("sizes").choice([-1.0, -0.5, 0.0, 0.5, 1.0], 200, p=[0.1, 0.2, 0.3, 0.25, 0.15])
+    noisy = d + 1e-12 * generator("noise").random(200)
+    for alternative in ALTERNATIVES:
+        few, many = (sign_flip(x, alternative=alternative, resamples=40_000).pvalue for x in (d, noisy))
+        assert few == pytest.approx(many, abs=0.01)
