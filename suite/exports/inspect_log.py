@@ -150,6 +150,8 @@ def _spec(api: _Api, manifest: Manifest, cell: Cell, decoding: str, ids: Sequenc
                 "spec_hash": manifest.spec_hash,
                 "arm": cell.arm,
                 "expected": cell.expected,
+                "repeats": cell.repeats,
+                "seed": spec.seed,
                 "decoding": decoding,
                 "metrics": [metric.model_dump(mode="json") for metric in cell.metrics],
                 "levels": {name: level.model_dump(mode="json") for name, level in cell.levels.items()},
@@ -234,8 +236,8 @@ def _metrics(cell: Cell, sample: Sample) -> Mapping[str, float | None]:
 def _chat(api: _Api, run: StoredRun, sample: Sample, identity: str) -> tuple[list[Any], list[Any]]:
     """The episode as messages, and each call to the model as an event.
 
-    Several seats are one chat; metadata names the seat where it is not ``player``. An event's input is what the seat saw in that
-    turn: the whole prompt is the agent's affair, of which the store keeps the hash.
+    Several seats are one chat; metadata names the seat where it is not ``player``. An event's input is what the seat
+    saw in that turn: the whole prompt is the agent's affair, of which the store keeps the hash.
     """
     chat, manifest, shown, waited = api.model, run.manifest, "", 0.0
     messages: list[Any] = []

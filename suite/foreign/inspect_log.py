@@ -101,6 +101,7 @@ def read_inspect(path: Path) -> Results:
     notes: list[str] = []
     cells: list[Cell] = []
     decodings: dict[str, None] = {}
+    seeds: set[int] = set()
     by_key: dict[tuple[str, str, str], list[tuple[Path, Any]]] = {}
     for file, header in headers:
         key = (header.eval.task, str(header.eval.task_version), _arm(header.eval))
@@ -115,10 +116,18 @@ def read_inspect(path: Path) -> Results:
         if cell is not None:
             cells.append(cell)
             decodings[_decoding(header)] = None
+            seeds.add(int((_own(header.eval) or {}).get("seed", 0)))
     if not cells:
         raise UsageError(f"{path}: no task has a score that is a number. " + " ".join(notes))
-    label = next(iter(labels))
-    return Results(label, "inspect", path, " or ".join(decodings), tuple(cells), tuple(dict.fromkeys(notes)))
+    return Results(
+        label=next(iter(labels)),
+        origin="inspect",
+        path=path,
+        decoding=" or ".join(decodings),
+        cells=tuple(cells),
+        notes=tuple(dict.fromkeys(notes)),
+        seed=seeds.pop() if len(seeds) == 1 else 0,
+    )
 
 
 def _read(api: Any, file: Path, *, header_only: bool = False) -> Any:
@@ -205,6 +214,7 @@ def _read_cell(log: Any, header: Any, notes: list[str]) -> Cell | None:
         metrics=metrics,
         frame=frame_of(rows, [m.name for m in metrics]),
         expected=max(_expected(header), len(rows)),
+        repeats=log.eval.config.epochs or 1,
     )
 
 
@@ -261,6 +271,7 @@ def _own_cell(log: Any, own: Mapping[str, Any], samples: Sequence[ScoredSample])
             metrics=metrics,
             frame=frame_of([_own_row(s) for s in samples], [m.name for m in metrics]),
             expected=int(own["expected"]),
+            repeats=int(own["repeats"]),
             levels={name: Level.model_validate(level) for name, level in own["levels"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -346,6 +346,7 @@ def _read_cell(log: SampleLog, notes: list[str]) -> Cell | None:
         frame=frame_of(rows, [m.name for m in metrics]),
         expected=max((asked if isinstance(asked, int) else 0) * most, len(rows)),
         levels=_chance(log, documents, names),
+        repeats=most,
         prompts=digest_of(
             text for d in sorted(documents.values(), key=lambda d: d.base) for text in (d.base, d.prompt)
         ),

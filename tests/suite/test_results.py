@@ -63,7 +63,12 @@ def test_an_arm_without_a_sample_is_there_all_the_same(store):
 
 def test_of_streams_only_what_is_there_is_expected(store):
     (cell,) = from_run(store(*(sample(stream="s", position=p) for p in range(9)))).cells
-    assert (cell.expected, cell.errors) == (9, 0)
+    assert (cell.expected, cell.errors, cell.repeats) == (9, 0, 0)
+
+
+def test_the_seed_and_the_samples_an_item_are_those_of_the_run(store):
+    results = from_run(store(sample(), seed=7))
+    assert (results.seed, results.cells[0].repeats) == (7, 2)
 
 
 @pytest.mark.parametrize(

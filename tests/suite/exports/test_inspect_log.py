@@ -42,7 +42,13 @@ def test_the_same_results_are_read_back(a_run, tmp_path):
     assert after.frame.equals(before.frame)
     assert (after.key, after.metrics, after.expected) == (before.key, before.metrics, before.expected)
     assert dict(after.levels) == dict(before.levels)
+    assert after.repeats == before.repeats == 2
     assert (back.label, back.decoding, back.origin, back.notes) == ("org/model", "greedy", "inspect", ())
+
+
+@inspect_only
+def test_the_seed_is_read_back(store, make_sample, tmp_path):
+    assert read_results(to_inspect(store(make_sample(), seed=9), tmp_path / "a.eval")).seed == 9
 
 
 OUTCOMES = st.sampled_from([Outcome.OK, Outcome.INVALID, Outcome.REFUSED, Outcome.ERROR])

@@ -106,7 +106,9 @@ def test_scores_without_a_number_are_refused_with_their_name(write):
 
 @inspect_only
 def test_epochs_are_samples_of_one_item(write):
-    frame = only(write(log(sample(1), sample(1, "I", epoch=2)))).frame
+    cell = only(write(log(sample(1), sample(1, "I", epoch=2))))
+    frame = cell.frame
+    assert cell.repeats == 2
     assert list(frame["sample"]) == [0, 1]
     assert frame["item_hash"].nunique() == 1
 

@@ -149,6 +149,7 @@ def test_a_value_for_each_reply_makes_each_reply_a_sample(tmp_path):
     lines = [line(i, metrics={"acc": [1, 0, True], "pass@3": 0.5}, resps=(("a", "b", "a"),)) for i in (0, 1)]
     cell = only(write(tmp_path, lines=lines))
     assert len(cell.frame) == cell.expected == 6
+    assert cell.repeats == 3
     assert list(cell.frame["sample"]) == [0, 1, 2, 0, 1, 2]
     assert list(cell.frame["acc"])[:3] == [1.0, 0.0, 1.0]
     assert list(cell.frame["pass@3"]) == [0.5] * 6
