@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from finchmark.reports.pair_report import report_pair
 from finchmark.reports.run_report import report_run
+from finchmark.suite.comparison import compare
 from finchmark.suite.records import Metric
+from finchmark.suite.results import from_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra has it)")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -24,14 +27,16 @@ def _browser():
 def _view(browser, tmp_path):
     pages = []
 
-    def view(run, **options):
+    def view(*runs, **options):
         page = browser.new_page(**options)
         pages.append(page)
         page.problems, page.requests = [], []
         page.on("console", lambda m: page.problems.append(m.text))
         page.on("pageerror", lambda e: page.problems.append(str(e)))
         page.on("request", lambda r: page.requests.append(r.url))
-        page.goto(report_run(run, tmp_path / "report").as_uri())
+        out = tmp_path / "report"
+        file = report_run(*runs, out) if len(runs) == 1 else report_pair(*runs, out, compare([*map(from_run, runs)]))
+        page.goto(file.as_uri())
         return page
 
     yield view
@@ -51,8 +56,19 @@ def _run(make_run):
     )
 
 
-def test_nothing_is_requested_and_nothing_goes_wrong(view, run):
-    page = view(run)
+@pytest.fixture(name="two", params=["one", "two"])
+def _two(request, run, make_run):
+    """A run, and a run beside another."""
+    if request.param == "one":
+        return (run,)
+    task = "a-family-of-tasks/a-task-with-a-long-name"
+    results = {str(i): [i % 2, 1, "refused:no", 0] for i in range(12)}
+    other = make_run({"a-long-name-of-an-arm-that-goes-on-and-on": results, "two": results}, task=task, label="b" * 60)
+    return run, other
+
+
+def test_nothing_is_requested_and_nothing_goes_wrong(view, two):
+    page = view(*two)
     assert [url.rsplit("/", 1)[-1] for url in page.requests] == ["index.html"]
     assert page.problems == []
 
@@ -106,16 +122,16 @@ def test_it_reads_without_scripts(view, run):
     assert page.locator("svg.plot").count() == 6
 
 
-def test_a_phone_scrolls_no_page_sideways(view, run):
-    page = view(run, viewport={"width": 360, "height": 800})
+def test_a_phone_scrolls_no_page_sideways(view, two):
+    page = view(*two, viewport={"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.locator("#kinds a").first.click()
+    page.locator("main td a, main th a").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(view, run, scheme):
-    page = view(run, color_scheme=scheme)
+def test_text_stands_out_from_its_ground(view, two, scheme):
+    page = view(*two, color_scheme=scheme)
     worst = page.evaluate(
         """() => {
           const luminance = (rgb) => rgb.map((v) => v / 255)
@@ -144,8 +160,8 @@ def test_text_stands_out_from_its_ground(view, run, scheme):
     assert worst >= 4.5  # WCAG 2.2, 1.4.3, level AA
 
 
-def test_no_text_of_a_figure_lies_on_another(view, run):
-    page = view(run, viewport={"width": 1280, "height": 900})
+def test_no_text_of_a_figure_lies_on_another(view, two):
+    page = view(*two, viewport={"width": 1280, "height": 900})
     clashes = page.evaluate(
         """() => [...document.querySelectorAll("svg.plot")].flatMap((svg) => {
           const texts = [...svg.querySelectorAll("text")].map((t) => [t.textContent, t.getBoundingClientRect()]);
@@ -161,8 +177,8 @@ def test_no_text_of_a_figure_lies_on_another(view, run):
     assert clashes == []
 
 
-def test_no_text_of_a_figure_is_cut_off(view, run):
-    page = view(run, viewport={"width": 1280, "height": 900})
+def test_no_text_of_a_figure_is_cut_off(view, two):
+    page = view(*two, viewport={"width": 1280, "height": 900})
     cut = page.evaluate(
         """() => [...document.querySelectorAll("svg.plot")].flatMap((svg) => {
           const box = svg.getBoundingClientRect();
