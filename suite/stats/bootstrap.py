@@ -190,22 +190,23 @@ def bootstrap_draws(
     if k == 0:
         raise ValueError("a bootstrap needs at least one unit")
     _resamples(resamples)
-    of_weights: Statistic = (lambda weights: weights @ means / k) if statistic is None else statistic
-    estimate = float(of_weights(np.ones((1, k)))[0])
-    sizes, counts = np.unique(means, return_counts=True)
-    if statistic is None and sizes.size <= k / 16:
-        # Of units of one mean it only matters how many are drawn: one multinomial over the distinct means.
-        often = generator("stats", "bootstrap", seed).multinomial(k, counts / k, size=resamples)
-        drawn = often @ sizes / k
+    if statistic is None:
+        estimate, influence = float(means.mean()), means - means.mean()
+        sizes, counts = np.unique(means, return_counts=True)
+        if sizes.size <= k / 16:
+            # Of units of one mean it only matters how many are drawn: one multinomial over the distinct means.
+            often = generator("stats", "bootstrap", seed).multinomial(k, counts / k, size=resamples)
+            drawn = often @ sizes / k
+        else:
+            drawn = np.concatenate([means.take(units).sum(axis=1) / k for units in _drawn_units(k, resamples, seed)])
     else:
-        drawn = np.concatenate([of_weights(weights) for weights in _weights(k, resamples, seed)])
+        estimate, influence = float(statistic(np.ones((1, k)))[0]), _jackknife(statistic, k)
+        drawn = np.concatenate([statistic(weights) for weights in _weights(k, resamples, seed)])
     # Resamples that differ by rounding alone are ties.
     noise = 1e-12 * max(abs(estimate), float(np.abs(drawn).max()))
     drawn = np.where(np.abs(drawn - estimate) <= noise, estimate, drawn)
     below = (np.mean(drawn < estimate) + np.mean(drawn <= estimate)) / 2
-    influence = means - means.mean() if statistic is None else _jackknife(of_weights, k)
-    acceleration = float(_acceleration(influence))
-    return Draws(estimate, np.sort(drawn), float(ndtri(below)), acceleration)
+    return Draws(estimate, np.sort(drawn), float(ndtri(below)), float(_acceleration(influence)))
 
 
 def bootstrap_bounds(
@@ -254,15 +255,21 @@ def bootstrap_bounds(
     return low, high
 
 
-def _weights(k: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Chunks of multinomial weights, shape (resamples in the chunk, k): how often each unit was drawn."""
+def _drawn_units(k: int, resamples: int, seed: int) -> Iterator[NDArray[np.int32]]:
+    """Chunks of drawn units, shape (resamples in the chunk, k)."""
     rng = generator("stats", "bootstrap", seed)
     step = max(1, _CHUNK // k)
     for start in range(0, resamples, step):
-        rows = min(step, resamples - start)
+        yield rng.integers(0, k, size=(min(step, resamples - start), k), dtype=np.int32)
+
+
+def _weights(k: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Chunks of multinomial weights, shape (resamples in the chunk, k): how often each unit was drawn."""
+    for drawn in _drawn_units(k, resamples, seed):
+        rows = len(drawn)
         # Counting drawn indices is five times as fast as drawing multinomial counts.
-        drawn = rng.integers(0, k, size=(rows, k), dtype=np.int32) + np.arange(rows, dtype=np.int32)[:, None] * k
-        yield np.bincount(drawn.ravel(), minlength=rows * k).reshape(rows, k).astype(np.float64)
+        places = drawn + np.arange(rows, dtype=np.int32)[:, None] * k
+        yield np.bincount(places.ravel(), minlength=rows * k).reshape(rows, k).astype(np.float64)
 
 
 def _bca_levels(levels: NDArray[np.float64], bias, acceleration) -> NDArray[np.float64]:
