@@ -117,8 +117,8 @@ def pairwise(scores: ArrayLike, *, confidence: float = 0.95, draws: int = 10_000
     where the exact sign test says .031. Two units are therefore added to each pair's spread, one either way, as large
     as the differences that are there (Agresti and Min 2005, "Simple improved confidence intervals for comparing matched
     proportions", Stat. Med. 24, 729-740, who add half a unit to each of four cells): .029 in that case. The estimate
-    stays as it is. (Ten models that are equal, 30 items at .5: some pair is called different in .042 of runs, without
-    the two units in .064.)
+    stays as it is. (Ten models that are equal, 30 items at .5: some pair is called different in .038 of runs, without
+    the two units in .063.)
 
     Args:
         scores: As for :func:`rank_models`, as are the other arguments and errors.
