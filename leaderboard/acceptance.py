@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..suite.errors import FinchmarkError, UsageError
 from ..suite.records import Manifest
 from ..suite.store import StoredRun, spec_difference
-from .badges import Accepted, Board, column_names, is_folder_beside, read_board, write_board
+from .badges import Accepted, Board, column_names, folder_name, read_board, write_board
 from .findings import Findings, Verification, verification_text
 from .submission import Submission
 from .text import visible
@@ -81,12 +81,14 @@ def accept(
         StoreError: The board cannot be read or written.
     """
     board = read_board(file)
-    folder = _folder(file, submission)
+    folder = folder_name(file, submission)
     checked, manifest, digest = _verified(submission, options)
     for entry in board.entries:
         if entry.export_hash == digest:
             state = "was withdrawn from" if entry.withdrawn else "is on"
-            raise Refused(f"{submission}: the same samples {state} the board as {entry.folder} ({entry.label}).")
+            raise Refused(
+                f"{submission}: the same samples {state} the board as {entry.folder} ({visible(entry.label)})."
+            )
         if entry.folder == folder:
             raise Refused(
                 f"{submission}: the board has another run of this folder. Put this one into a folder of its own."
@@ -158,6 +160,8 @@ def check_board(file: Path) -> list[str]:
         found = Findings()
         try:
             # Only what lies in the folder itself: no link, no log that a reader would fold in.
+            if folder_name(file, folder) != entry.folder:
+                raise UsageError("it is a link to somewhere else")
             manifest = Submission(folder, found).manifest()
             if found.kept or manifest is None:
                 wrong += [f"{entry.folder}: {finding.where}: {finding.text}" for finding in found.all()]
@@ -211,18 +215,6 @@ def _agreement(run: Path, digest: str, manifest: Manifest, rerun: Path, options:
     return (
         f"our run's primary means differ from it by at most {abs(apart[most]):.3g} ({task}, {arm}: {apart[most]:+.3g})"
     )
-
-
-def _folder(file: Path, run: Path) -> str:
-    try:
-        folder = run.resolve().relative_to(file.resolve().parent).as_posix()
-    except ValueError:
-        folder = "."
-    if not is_folder_beside(folder):
-        raise UsageError(
-            f"{run} is not in a folder beside or below {file}. Move it there: the board's repository holds it."
-        )
-    return folder
 
 
 def _day(today: datetime.date | None) -> str:

@@ -28,8 +28,9 @@ __all__ = [
     "BadgeKind",
     "Board",
     "board_text",
+    "column_name",
     "column_names",
-    "is_folder_beside",
+    "folder_name",
     "read_board",
     "write_board",
 ]
@@ -112,7 +113,7 @@ class Board(Record):
 
         Args:
             label: The model's name; case, width and white space do not tell names apart.
-            column: From :func:`column_names`.
+            column: From :func:`column_name`.
             model: Hash of the model's identity; entries of the same model count under any name.
         """
         return sum(column in e.attempts and _same_model(e, label, model) for e in self.entries)
@@ -124,14 +125,38 @@ class Board(Record):
         return Badge(kind, self.attempts(entry.label, column, model=entry.model), note)
 
 
+def column_name(task: str, version: int, tier: str, items_kind: str, items_hash: str, arm: str) -> str:
+    """Name a column as boards do: nothing that differs in any of these is ever put into one."""
+    return f"{task}@{version}/{tier}/{items_kind}/{items_hash}/{arm}"
+
+
 def column_names(manifest: Manifest) -> tuple[str, ...]:
-    """Name the columns that a run stands in: ``TASK@VERSION/TIER/ITEMS-KIND/ITEMS-HASH/ARM``."""
+    """Name the columns that a run stands in, task by task and arm by arm."""
     spec = manifest.spec
     return tuple(
-        f"{task.name}@{task.version}/{spec.tier}/{spec.items.kind}/{task.items_hash}/{arm}"
+        column_name(task.name, task.version, spec.tier, spec.items.kind, task.items_hash, arm)
         for task in spec.tasks
         for arm in task.arms
     )
+
+
+def folder_name(file: Path, run: Path) -> str:
+    """Name a run folder as a board does: its path from the board's folder down, links resolved.
+
+    Args:
+        file: The board's file.
+        run: The run folder.
+
+    Raises:
+        UsageError: It is not beside or below the file.
+    """
+    try:
+        folder = run.resolve().relative_to(file.resolve().parent).as_posix()
+    except ValueError:
+        folder = ""
+    if not _below(folder):
+        raise UsageError(f"{run} is not beside or below {file}. Move it there: the board's repository holds its runs.")
+    return folder
 
 
 def read_board(file: Path) -> Board:
@@ -172,7 +197,7 @@ def _check_entries(file: Path, board: Board) -> None:
                 )
         if entry.folder in {e.folder for e in before.entries}:
             raise StoreError(f"{file}: {entry.folder} is entered twice. Restore it from its history.")
-        if not is_folder_beside(entry.folder):
+        if not _below(entry.folder):
             raise StoreError(f"{file}: {entry.folder!r} is no folder beside the board. Restore it from its history.")
         if bool(entry.withdrawn) != bool(entry.reason):
             raise StoreError(f"{file}: {entry.folder} has a withdrawal without its day or its reason.")
@@ -222,7 +247,6 @@ def _folded(label: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
-def is_folder_beside(folder: str) -> bool:
-    """Whether a name is that of a folder below the board's own, as a board writes it."""
+def _below(folder: str) -> bool:
     path = PurePosixPath(folder)
-    return bool(folder) and not path.is_absolute() and ".." not in path.parts and str(path) == folder and folder != "."
+    return folder not in ("", ".") and not path.is_absolute() and ".." not in path.parts and str(path) == folder

@@ -171,6 +171,10 @@ def _compare_sheets(said: TaskSheet | None, true: TaskSheet, choice: TaskChoice,
             worded.append(path)
     if sorted(said.arms) != sorted(choice.arms):
         grave.append(f"it describes the arms {sorted(said.arms)}, the run plays {sorted(choice.arms)}")
+    for arm, levels in said.levels.items():
+        for column, level in levels.items():
+            if not all(value is None or math.isfinite(value) for value in (level.chance, level.ceiling)):
+                grave.append(f"levels.{arm}.{column} is {level!r}")
     for text in grave:
         found.add("sheet", choice.name, text)
     if worded:

@@ -89,7 +89,10 @@ class Submission:
         if not path.is_dir():
             raise UsageError(f"{path}: there is no folder here. A submission is a run folder of `finchmark run`.")
         self.path, self._found = path, found
-        self._whole = self._look(most_bytes)
+        try:
+            self._whole = self._look(most_bytes)
+        except OSError as error:
+            raise UsageError(f"{path}: the folder cannot be read ({error.strerror or error}).") from error
 
     def _look(self, most_bytes: int) -> bool:
         """Hold the folder against what a run folder has; whether manifest and store can be opened."""
@@ -118,16 +121,19 @@ class Submission:
         return whole
 
     def digest(self) -> str:
-        """SHA-256 over manifest and store, 64 hexadecimal digits; empty where they cannot be opened."""
+        """SHA-256 over manifest and store, 64 hexadecimal digits; empty where they cannot be read."""
         if not self._whole:
             return ""
         total = hashlib.sha256()
-        for name in (MANIFEST, STORE):
-            one = hashlib.sha256()
-            with self._open(name) as file:
-                while block := file.read(_BLOCK):
-                    one.update(block)
-            total.update(one.digest())
+        try:
+            for name in (MANIFEST, STORE):
+                one = hashlib.sha256()
+                with self._open(name) as file:
+                    while block := file.read(_BLOCK):
+                        one.update(block)
+                total.update(one.digest())
+        except OSError:
+            return ""
         return total.hexdigest()
 
     def _open(self, name: str) -> Any:
@@ -158,16 +164,15 @@ class Submission:
             yield None
             return
         place = f"{(self.path.resolve() / STORE).as_uri()}?mode=ro&immutable=1"
-        connection = sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
-        try:
+        with contextlib.ExitStack() as stack:
             opened: Store | None = None
             try:
+                connection = sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
+                stack.callback(connection.close)
                 opened = _opened(connection, self._found, (self.path / STORE).stat().st_size)
-            except (sqlite3.Error, OverflowError, UnicodeError) as error:
+            except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
                 self._found.add("damaged", STORE, str(error))
             yield opened
-        finally:
-            connection.close()
 
 
 def _opened(connection: sqlite3.Connection, found: Findings, size: int) -> Store | None:

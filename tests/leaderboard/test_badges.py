@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from finchmark.leaderboard.acceptance import Refused, accept, check_board, export_hash, withdraw
-from finchmark.leaderboard.badges import Badge, Board, board_text, column_names, read_board, write_board
+from finchmark.leaderboard.badges import Badge, Board, board_text, column_name, column_names, read_board, write_board
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.evaluation import evaluate
@@ -286,6 +286,19 @@ class TestCheck:
         (run / "samples.sqlite").rename(tmp_path / "elsewhere")
         (run / "samples.sqlite").symlink_to(tmp_path / "elsewhere")
         assert "a link" in check_board(board)[0]
+
+    def test_a_link_in_the_place_of_a_folder_is_not_followed(self, board, run, tmp_path):
+        accept(board, run)
+        run.rename(tmp_path / "elsewhere")
+        run.symlink_to(tmp_path / "elsewhere")
+        assert check_board(board) == ["runs/a: it is a link to somewhere else"]
+
+
+def test_a_column_is_named_by_all_that_sets_it_apart(run):
+    assert column_names(StoredRun(run).manifest) == (
+        column_name("odyssey/lights", 1, "smoke", "public", "%s", "inductive")
+        % StoredRun(run).manifest.spec.tasks[0].items_hash,
+    )
 
 
 def test_the_text_shows_badges_attempts_and_what_none_can_prove(board, run, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -168,6 +169,14 @@ class TestScores:
         sql(copy, f"""UPDATE samples SET metrics = replace(metrics, '"success": 0.0', '"success": {value}')""")
         assert kinds(copy).keys() & {"value", "row", "replay-metric"}
 
+    @pytest.mark.parametrize("value", ["1.5", "-1", "0.5"])
+    def test_a_value_out_of_range_is_named_as_such(self, copy, value):
+        sql(
+            copy,
+            f"""UPDATE samples SET metrics = replace(metrics, '"success": 0.0', '"success": {value}') WHERE id = 1""",
+        )
+        assert kinds(copy) == {"value": 1, "replay-metric": 1}
+
     def test_a_metric_too_many_or_too_few_is_found(self, copy):
         sql(copy, """UPDATE samples SET metrics = '{"success": 0.0, "charm": 1.0}' WHERE id = 1""")
         assert kinds(copy) == {"value": 1, "replay-metric": 1}
@@ -191,6 +200,15 @@ class TestScores:
 
     def test_usage_that_is_not_the_sum_of_the_calls_is_found(self, copy):
         sql(copy, """UPDATE samples SET usage = replace(usage, '"cost": 0', '"cost": 1') WHERE id = 1""")
+        assert kinds(copy) == {"usage": 1}
+
+    def test_a_call_that_counts_as_two_is_found(self, copy):
+        edit_turn(copy, lambda turn: turn["calls"][0]["usage"].update(calls=2))
+        db = sqlite3.connect(copy / "samples.sqlite")
+        usage = json.loads(db.execute("SELECT usage FROM samples WHERE id = 1").fetchone()[0])
+        db.close()
+        usage["calls"] += 1
+        sql(copy, f"UPDATE samples SET usage = '{json.dumps(usage)}' WHERE id = 1")
         assert kinds(copy) == {"usage": 1}
 
     def test_replies_over_the_cap_are_pointed_out(self, tmp_path):
@@ -249,6 +267,13 @@ class TestTranscripts:
     def test_every_field_of_a_call_is_checked(self, copy, field, value, kind):
         edit_turn(copy, lambda turn: turn["calls"][0].update({field: value}))
         assert kind in kinds(copy)
+
+    def test_instructions_of_the_other_arm_are_found(self, copy):
+        db = sqlite3.connect(copy / "samples.sqlite")
+        texts = [row[0] for row in db.execute("SELECT hash FROM texts")]
+        db.close()
+        edit_turn(copy, lambda turn: turn.update(instructions=next(t for t in texts if t != turn["instructions"])))
+        assert kinds(copy) == {"replay-turn": 1}
 
     def test_a_turn_cut_off_is_found(self, copy):
         sql(copy, "DELETE FROM turns WHERE sample_id = 1 AND turn = (SELECT MAX(turn) FROM turns WHERE sample_id = 1)")
@@ -469,6 +494,8 @@ class TestManifest:
             (lambda m: m["tasks"]["odyssey/lights"]["metrics"][0].update(high=2.0), "sheet"),
             (lambda m: m["tasks"]["odyssey/lights"]["metrics"].pop(), "sheet"),
             (lambda m: m["tasks"]["odyssey/lights"]["levels"]["inductive"]["success"].update(chance=0.0), "sheet"),
+            (lambda m: m["tasks"]["odyssey/lights"]["levels"]["inductive"]["success"].update(chance=10**400), "sheet"),
+            (lambda m: m["tasks"]["odyssey/lights"]["levels"]["inductive"]["success"].update(chance="x"), "manifest"),
             (lambda m: m["tasks"]["odyssey/lights"]["arms"].pop("inductive"), "sheet"),
             (lambda m: m["tasks"]["odyssey/lights"].update(summary="the best"), "wording"),
             (lambda m: m["spec"]["tasks"][0].update(version=2), "task-version"),
@@ -547,6 +574,11 @@ class TestItemsFromElsewhere:
     def test_what_needs_no_items_is_checked_all_the_same(self, private):
         sql(private, "UPDATE samples SET seed = 1, item_hash = 'x' WHERE id = 1")
         assert {"seed", "item-hash"} <= kinds(private).keys()
+
+    def test_levels_of_unknown_items_are_numbers_all_the_same(self, private):
+        file = private / "manifest.json"
+        file.write_text(re.sub(r'"chance": 0\.\d+', '"chance": 1e999', file.read_text()))
+        assert set(kinds(private)) == {"sheet"}
 
     def test_a_sample_missing_among_unknown_items_is_named(self, private):
         sql(private, "DELETE FROM turns WHERE sample_id = 2", "DELETE FROM samples WHERE id = 2")

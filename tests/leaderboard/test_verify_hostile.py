@@ -207,7 +207,15 @@ class TestStore:
 
     @pytest.mark.parametrize(
         "data",
-        ["''", "'null'", "'{}'", "x'00'", 'replace(data, \'"usable":\', \'"usable":true,"usable":\')', "data || ' x'"],
+        [
+            "''",
+            "'null'",
+            "'{}'",
+            "x'00'",
+            'replace(data, \'"seat":\', \'"seat":"s","seat":\')',
+            'replace(data, \'"index":0\', \'"index":"0"\')',
+            "data || ' x'",
+        ],
     )
     def test_a_turn_that_is_none_is_found(self, copy, data):
         sql(copy, f"UPDATE turns SET data = {data} WHERE sample_id = 1 AND turn = 0")
