@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from finchmark.suite.stats.ranks import rank_models
 from finchmark.suite.stats.tails import tail_mean
 
 Array = NDArray[np.float64]
-Rates = Callable[[np.random.Generator, int], Array]
+Rates = Callable[[np.random.Generator, int], NDArray[Any]]
 
 RATES: dict[str, Rates] = {
     "Beta(.3, 3)": lambda rng, n: rng.beta(0.3, 3, n),
