@@ -64,7 +64,10 @@ def overall_claim(total: Overall) -> str:
     text += f"difference {signed(total.estimate)}"
     if math.isfinite(total.low):
         text += f", {100 * total.confidence:g} % interval {interval(total.low, total.high)}, p {pvalue(total.pvalue)}"
-    return visible(f"{text} (positive: the candidate is better; describes, does not decide).", 600)
+    text += " (positive: the candidate is better; describes, does not decide)"
+    if total.left_out:
+        text += f"; left out: {'; '.join(total.left_out)}"
+    return visible(f"{text}.", 600)
 
 
 def row_notes(rows: Sequence[Row]) -> list[tuple[tuple[str, ...], str]]:

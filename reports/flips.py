@@ -70,7 +70,7 @@ def flip_plot(flips: Sequence[tuple[str, Flips]], *, name: str = "flips") -> Plo
     return Plot(
         name,
         "Flips",
-        "What only the second side solved is gained, what only the first solved is lost. The difference in score is "
+        "What only the candidate solved is gained, what only the baseline solved is lost. The difference in score is "
         "gained less lost; how much moved besides, it does not show.",
         svg,
         table("Flips", ("task and arm", "gained>", "lost>", "both>", "neither>"), rows),
@@ -127,5 +127,5 @@ def change_table(
     notes = ["Picked because they changed most, so part of each change is luck: played again, most would change less."]
     if left:
         notes.append(f"{left:,} more items changed.")
-    heads = ("task and arm", "item", "first>", "second>", "difference>", "transcripts of the first", "of the second")
+    heads = ("task and arm", "item", "baseline>", "candidate>", "difference>", "baseline’s transcripts", "candidate’s")
     return table("Items that changed most", heads, rows, notes)

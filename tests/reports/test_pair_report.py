@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from finchmark.reports.differences import overall_claim
 from finchmark.reports.markdown import comparison_markdown
 from finchmark.reports.pair_report import report_pair
-from finchmark.suite.comparison import compare
+from finchmark.suite.comparison import Overall, compare
 from finchmark.suite.errors import UsageError
 from finchmark.suite.records import Metric
 from finchmark.suite.results import from_run
@@ -130,3 +131,11 @@ def test_markdown_shows_every_candidate(pair, make_run):
     text = comparison_markdown(compare([from_run(run) for run in (*pair, third)]))
     assert "### `new` against `old`" in text
     assert "### `third` against `old`" in text
+
+
+def test_what_a_mean_over_tasks_leaves_out_is_named():
+    total = Overall(
+        "old", "new", "family", 1, 0.1, 0.0, 0.2, 0.95, 0.04, "stratified t", 40, ("family/open: no range",)
+    )
+    assert overall_claim(total).endswith("left out: family/open: no range.")
+    assert "Over 1 task of family" in overall_claim(total)

@@ -129,6 +129,13 @@ def test_a_phone_scrolls_no_page_sideways(view, two):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_no_table_leaves_the_paper(view, two):
+    page = view(*two, viewport={"width": 1032, "height": 700})  # A4 on its side, less the margins
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") == 1032
+    assert page.locator("summary").count() == 0 or not page.locator("summary").first.is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(view, two, scheme):
     page = view(*two, color_scheme=scheme)
