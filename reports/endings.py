@@ -53,9 +53,9 @@ class Endings:
 def endings(cell: Episodes) -> Endings:
     """Count how the episodes of a cell ended by turn.
 
-    Where no error cut an episode off, the cumulative incidence of Aalen and Johansen (1978) is the plain share that ended
-    so by then, and it has the interval that the score has. Where errors did, they censor: a fault of ours says nothing
-    of how the episode would have ended.
+    Where no error cut an episode off, the cumulative incidence of Aalen and Johansen (1978, Scand. J. Stat. 5,
+    141-150) is the plain share that had ended so by then, and it has the interval that the score has. Where errors did,
+    they censor: a fault of ours says nothing of how the episode would have ended.
     """
     return _censored(cell) if cell.lost else _complete(cell)
 
