@@ -22,10 +22,11 @@ from ..suite.store import StoredRun
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["dry_run_text", "entry_text", "results_text", "run_text", "transcript_text"]
+__all__ = ["draw", "dry_run_text", "entry_text", "results_text", "run_text", "text_table", "transcript_text"]
 
 
-def _draw(table: Table, width: int | None) -> str:
+def draw(table: Table, width: int | None) -> str:
+    """Write a table as text, folded to a width of at least 60; None: as wide as it needs."""
     from rich.console import Console
 
     # Never folded below what the columns need: a table in a log or a pipe is wide rather than broken.
@@ -42,7 +43,8 @@ def _draw(table: Table, width: int | None) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _table(*columns: str) -> Table:
+def text_table(*columns: str) -> Table:
+    """An empty table for the terminal; a column whose head ends with ``>`` is flush right."""
     from rich import box
     from rich.table import Table
 
@@ -76,7 +78,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     every = ordered(row for entry in entries(runs) for row in rows(entry))
     passes = _common_passes(every)
     shown = [row for row in every if all_metrics or row.primary or (*_column(row), row.metric) in passes]
-    table = _table(
+    table = text_table(
         "model",
         "task",
         "tier",
@@ -134,7 +136,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
                 f"{run.manifest.label}: {100 * twins:.0f} % of samples read the same as another of their item; "
                 "several samples of an item are then worth less than they seem."
             )
-    return "\n".join([_draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)])
+    return "\n".join([draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)])
 
 
 def _column(row: Standing) -> tuple[object, ...]:
@@ -266,7 +268,7 @@ def _block(head: str, text: str) -> str:
 
 def dry_run_text(prepared: Prepared, out: Path) -> str:
     """What a run would ask for, at most: samples, calls, tokens and cost by task."""
-    table = _table("task", "arms>", "items>", "samples>", "calls>", "prompt tokens>", "reply tokens>")
+    table = text_table("task", "arms>", "items>", "samples>", "calls>", "prompt tokens>", "reply tokens>")
     estimates = prepared.estimates()
     for plan in prepared.plans:
         e = estimates[plan.task.name]
@@ -283,7 +285,7 @@ def dry_run_text(prepared: Prepared, out: Path) -> str:
         cost = f"Cost: at most about {total:.2f} USD at {price[0]} and {price[1]} USD per million tokens."
     return "\n".join(
         [
-            _draw(table, None),
+            draw(table, None),
             "Upper bounds: every episode to its last turn, every reply to its cap, no prompt cached.",
             cost,
             f"Folder: {out}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
 import traceback
@@ -124,50 +123,38 @@ def run(
 ) -> None:
     """Evaluate a model on tasks. The same command again goes on where the last one stopped."""
     given: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("config", "dry_run") and v is not None}
-    if config is not None:
-        from .runfile import read_run_file
+    from .runfile import read_run_file, run_options
 
-        # A file may say `task` where it names one, and nothing about itself.
-        flags = {*inspect.signature(run).parameters, "task"} - {"config", "dry_run"}
-        given = {**read_run_file(config, flags), **given}
-    from .evaluation import parse_pairs, prepare, run_prepared
+    if config is not None:
+        given = {**read_run_file(config), **given}
+    from .evaluation import run_prepared
     from .progress import make_watcher
 
-    if not given.get("backend"):
-        raise UsageError(
-            "No backend was named. Give --backend, such as hf:smollm2; `finchmark list backends` shows them."
-        )
-    names = given.pop("tasks", None) or given.pop("task", None) or []
-    for key in ("model_args", "agent_args"):
-        value = given.get(key)
-        if value is not None and not isinstance(value, dict):
-            given[key] = parse_pairs([value] if isinstance(value, str) else value, f"--{key.replace('_', '-')}")
-    if "arm" in given:
-        arms = given.pop("arm")
-        given["arms"] = [arms] if isinstance(arms, str) else arms
-    out_given = given.pop("out", None)
-    quiet = bool(given.pop("quiet", False))
-    concurrency = given.pop("concurrency", None)
-    retries = given.pop("retry_errors", 0)
-    allowed = int(given.pop("max_errors", 0))
-    prepared = prepare([names] if isinstance(names, str) else names, given.pop("backend"), **given)
-    folder = Path(out_given) if out_given is not None else prepared.default_out()
+    options = run_options(given)
+    prepared = options.prepare()
+    folder = options.out if options.out is not None else prepared.default_out()
     if dry_run:
         from ..reports.terminal import dry_run_text
 
         _print(dry_run_text(prepared, folder))
         return
-    if not quiet:
+    if not options.quiet:
         _say(f"{prepared.expected} samples into {folder}; loading {prepared.manifest.label}")
     try:
-        done = run_prepared(prepared, folder, concurrency=concurrency, retries=retries, watcher=make_watcher(quiet))
+        done = run_prepared(
+            prepared,
+            folder,
+            concurrency=options.concurrency,
+            retries=options.retries,
+            watcher=make_watcher(options.quiet),
+        )
     except KeyboardInterrupt:
         _say(f"\nStopped. What was finished is stored in {folder}; the same command with --out {folder} goes on.")
         raise typer.Exit(INTERRUPTED) from None
     from ..reports.terminal import results_text
 
     _print(results_text([done], width=_width()))
-    _leave_on_errors(done, allowed)
+    _leave_on_errors(done, options.max_errors)
 
 
 def _leave_on_errors(done: Any, max_errors: int) -> None:
@@ -287,16 +274,49 @@ def leaderboard_build(
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    to: Annotated[str, typer.Option(help="csv, jsonl (with transcripts) or parquet.")] = "csv",
+    to: Annotated[
+        str,
+        typer.Option(help="csv, jsonl (with transcripts), parquet, inspect (an .eval log) or datasets (a folder)."),
+    ] = "csv",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file. [RUN.csv … in this folder]")] = None,
     table: Annotated[str, typer.Option(help="samples, or timing: with what differs between equal runs.")] = "samples",
+    licence: Annotated[str, typer.Option(help="With --to datasets: the licence that its card states.")] = "other",
 ) -> None:
     """Write a run's samples to a file; equal results give equal bytes."""
     from .store import StoredRun
 
+    if to == "inspect":
+        from .exports.inspect_log import to_inspect
+
+        _print(str(to_inspect(StoredRun(run), out or Path(f"{run.resolve().name}.eval"))))
+        return
+    if to == "datasets":
+        from .exports.datasets_folder import to_datasets
+
+        _print(str(to_datasets(StoredRun(run), out or Path(f"{run.resolve().name}.dataset"), licence=licence)))
+        return
     file = out or Path(f"{run.resolve().name}.{to}")
     StoredRun(run).export(file, to, table=table)
     _print(str(file))
+
+
+@app.command()
+def items(
+    task: Annotated[str, typer.Argument(help="A task.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder. [TASK-TIER.dataset]")] = None,
+    tier: Annotated[str, typer.Option(help="Its tier.")] = "smoke",
+    licence: Annotated[str, typer.Option(help="The licence that the card states.")] = "Apache-2.0",
+    url: Annotated[str, typer.Option(help="Where it will be published, for the metadata.")] = "",
+    include: Include = None,
+) -> None:
+    """Write a task's public items as a folder for `datasets`, with a card and Croissant metadata."""
+    from .exports.datasets_folder import items_to_datasets
+    from .registry import include_file
+
+    for file in include or ():
+        include_file(file)
+    folder = out or Path(f"{task.replace('/', '-')}-{tier}.dataset")
+    _print(str(items_to_datasets(task, tier, folder, licence=licence, url=url)))
 
 
 @app.command()
@@ -320,6 +340,184 @@ def rescore(
     if found.changed_prompts:
         _say(f"{found.changed_prompts} replies answered prompts that are others today; their scores mix two versions.")
     _leave_on_errors(found.run, 0)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="The baseline, then candidates: run folders, lm-eval's --log_samples, inspect-ai's .eval."),
+    ],
+    margin: Annotated[
+        float | None, typer.Option(help="Difference that does not matter, as a share of a metric's range. [0.05]")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    correction: Annotated[
+        str, typer.Option(help="Of deciding p-values: holm, or max-t (gains where candidates resemble each other).")
+    ] = "holm",
+    all_metrics: Annotated[bool, typer.Option("--all", help="All metrics, not only the deciding ones.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a report with figures to this file or folder.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all rows to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Of permutations and bootstraps.")] = 0,
+) -> None:
+    """Compare runs, paired by item: effect, interval, corrected p-value, verdict in words, flips."""
+    from ..reports.comparison import comparison_text
+    from .comparison import compare as do
+    from .results import read_results
+
+    if correction not in ("holm", "max-t"):
+        raise UsageError(f"--correction {correction}: there are 'holm' and 'max-t'.")
+    results = [read_results(path) for path in runs]
+    found = do(results, margin=margin, confidence=confidence, correction=correction, seed=seed)
+    _print(comparison_text(found, all_metrics=all_metrics, width=_width()))
+    if csv is not None:
+        _write(csv, found.frame().to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    if html is not None:
+        for page in _pair_reports(runs, results, found, html):
+            _print(str(page))
+
+
+def _pair_reports(paths: list[Path], results: list[Any], comparison: Any, out: Path) -> list[Path]:
+    """A report for every candidate; several go into a folder each."""
+    from ..reports.pair_report import report_pair
+    from .store import StoredRun
+
+    sides = [StoredRun(p) if r.origin == "finchmark" else r for p, r in zip(paths, results, strict=True)]
+    if len(sides) == 2:
+        return [report_pair(sides[0], sides[1], out, comparison)]
+    if out.suffix == ".html":
+        raise UsageError(f"--html {out}: several candidates take a folder, one report each.")
+    return [report_pair(sides[0], side, out / f"candidate-{i}", comparison) for i, side in enumerate(sides[1:], 1)]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from error
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="A run, or two to be compared.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="An .html file or a folder. [RUN.html in this folder]")
+    ] = None,
+    margin: Annotated[float | None, typer.Option(help="With two runs: as for compare.")] = None,
+) -> None:
+    """Write an HTML report with figures: of a run, or of two compared."""
+    from .results import read_results
+    from .store import StoredRun
+
+    if len(runs) > 2:
+        raise UsageError("A report is of one run or of two. For more: finchmark compare A B C --html FOLDER.")
+    if len(runs) == 1:
+        from ..reports.run_report import report_run
+
+        _print(str(report_run(StoredRun(runs[0]), out or Path(f"{runs[0].resolve().name}.html"))))
+        return
+    from .comparison import compare as do
+
+    results = [read_results(path) for path in runs]
+    target = out or Path(f"{runs[0].resolve().name}-{runs[1].resolve().name}.html")
+    for page in _pair_reports(runs, results, do(results, margin=margin), target):
+        _print(str(page))
+
+
+@app.command()
+def baseline(
+    what: Annotated[list[str], typer.Argument(metavar="RUN | accept RUN", help="A run; or `accept` and a run.")],
+    file: Annotated[Path, typer.Option("--file", "-f", help="With accept: the baseline file that is changed.")] = Path(
+        "base.json"
+    ),
+) -> None:
+    """Print a baseline made of a run (> base.json), or accept a run into one: the anchor stays."""
+    from .baseline import make_baseline, read_baseline
+    from .results import read_results
+
+    if what[0] == "accept":
+        if len(what) != 2:
+            raise UsageError("finchmark baseline accept RUN: name one run.")
+        changed = read_baseline(file).accept(read_results(what[1]))
+        changed.write(file)
+        _say(f"{file}: {changed.accepted.label if changed.accepted else ''} is the last accepted run now.")
+        return
+    if len(what) != 1:
+        raise UsageError(
+            "finchmark baseline RUN: name one run. A baseline is declared beforehand, not chosen of several."
+        )
+    _print(make_baseline(read_results(what[0]), metric or ()).text().rstrip("\n"))
+
+
+@app.command()
+def gate(
+    baseline: Annotated[Path, typer.Option(help="The file that `finchmark baseline` made.")],
+    candidate: Annotated[
+        Path | None, typer.Option(help="A run folder, lm-eval's --log_samples or inspect-ai's .eval.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A TOML file with margins and levels.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Instead of --candidate: a run file; the run is played until a sequential gate can tell."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="With --config: the run folder.")] = None,
+    lifetime_alpha: Annotated[
+        float | None, typer.Option(help="Level of all gates of this baseline together, instead of each for itself.")
+    ] = None,
+    record: Annotated[bool, typer.Option("--record", help="Write the attempt into the baseline file.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a summary in Markdown.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything as JSON.")] = None,
+    quiet: Quiet = None,
+) -> None:
+    """Decide whether a candidate may be merged. Exit 0 pass, 1 regression, 3 inconclusive, 4 could not run."""
+    from .gate_command import GateOutputs, decide
+
+    raise typer.Exit(
+        decide(
+            baseline,
+            candidate,
+            policy,
+            config=config,
+            out=out,
+            lifetime_alpha=lifetime_alpha,
+            record=record,
+            outputs=GateOutputs(junit=junit, markdown=markdown, json=json_file),
+            quiet=bool(quiet),
+            width=_width(),
+        )
+    )
+
+
+@app.command()
+def power(
+    run: Annotated[Path | None, typer.Argument(help="A finished run; none: plan from --rate.")] = None,
+    against: Annotated[Path | None, typer.Option(help="A second run, whose differences to the first are used.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Without a run: the expected success rate.")] = None,
+    spread: Annotated[
+        float | None, typer.Option(help="Without a run: standard deviation of items' rates. [uniform-like]")
+    ] = None,
+    effect: Annotated[float | None, typer.Option(help="Difference to be found (superiority).")] = None,
+    margin: Annotated[float | None, typer.Option(help="Loss to be ruled out (a gate).")] = None,
+    target: Annotated[float, typer.Option("--power", help="Chance to find it.")] = 0.8,
+    alpha: Annotated[float, typer.Option(help="Level of the test.")] = 0.05,
+) -> None:
+    """Say what a finished run can detect, or how many items and samples a planned one needs."""
+    from ..reports.power import power_text
+
+    _print(
+        power_text(
+            run,
+            against=against,
+            rate=rate,
+            spread=spread,
+            effect=effect,
+            margin=margin,
+            power=target,
+            alpha=alpha,
+            width=_width(),
+        )
+    )
 
 
 @app.command()

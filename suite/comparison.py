@@ -355,6 +355,8 @@ class _Match:
             notes.append(f"only the {found.items} common items count ({own[0]} and {own[1]} there)")
         if found.paired and found.samples_a != found.samples_b:
             notes.append(f"{found.samples_a} samples against {found.samples_b}")
+        if self.cell_a.prompts and self.cell_b.prompts and self.cell_a.prompts != self.cell_b.prompts:
+            notes.append("the items are the same, the prompts are not: the difference is of model and prompt together")
         if found.sparse:
             notes.append("sparse: the interval is rough")
         shares = [c.errors / c.expected if c.expected else 0.0 for c in (self.cell_a, self.cell_b)]

@@ -74,6 +74,7 @@ class Engine:
         retries: How often an errored sample is tried again within this run.
         watcher: Is told what happens.
         amend: May change a result before it is stored; gets the task, the sample's session and the result.
+        wanted: Whether a sample is (still) to be played; asked just before it would begin.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Engine:
         retries: int = 0,
         watcher: Watcher | None = None,
         amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None = None,
+        wanted: Callable[[Key, Item], bool] | None = None,
     ) -> None:
         self.spec, self.plans, self.backend, self.writer = spec, plans, backend, writer
         self._make_agent = make_agent
@@ -95,6 +97,7 @@ class Engine:
         self._retries = retries
         self._watcher = watcher
         self._amend = amend
+        self._wanted = wanted
 
     @property
     def expected(self) -> int:
@@ -108,7 +111,7 @@ class Engine:
                 for item in plan.items:
                     for sample in range(self.spec.samples):
                         key = Key(plan.task.name, arm.name, item.id, sample, agent=self.spec.agent.name)
-                        if key not in done:
+                        if key not in done and (self._wanted is None or self._wanted(key, item)):
                             yield _Unit(plan, arm, item, sample, key, failed.get(key, 0))
 
     async def run(self) -> None:

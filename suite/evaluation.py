@@ -23,9 +23,11 @@ from .environment import describe_environment, version
 from .errors import UsageError
 from .private_items import commitment, private_seed, read_secret
 from .records import (
+    STOPPED_EARLY,
     AgentChoice,
     BackendChoice,
     ItemsChoice,
+    Key,
     Level,
     Limits,
     Manifest,
@@ -302,6 +304,7 @@ async def _run(
     retries: int,
     watcher: Watcher | None,
     amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None,
+    wanted: Callable[[Key, Item], bool] | None,
 ) -> StoredRun:
     backend = prepared.backend
     # The weights are found before the folder is made: their hash is part of what the folder is a run of.
@@ -329,14 +332,20 @@ async def _run(
             retries=retries,
             watcher=watcher,
             amend=amend,
+            wanted=wanted,
         )
+        ended = False
         try:
             await engine.run()
+            ended = True
         finally:
             counts = writer.counts()
+            complete = sum(counts.values()) == engine.expected
+            notes = [note for note in writer.manifest.notes if note != STOPPED_EARLY]
             writer.update(
                 counts=counts,
-                complete=sum(counts.values()) == engine.expected,
+                complete=complete,
+                notes=(*notes, STOPPED_EARLY) if wanted is not None and ended and not complete else tuple(notes),
                 updated=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 environment={**manifest.environment, "backend": backend.describe()},
             )
@@ -351,6 +360,7 @@ def run_prepared(
     retries: int = 0,
     watcher: Watcher | None = None,
     amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None = None,
+    wanted: Callable[[Key, Item], bool] | None = None,
 ) -> StoredRun:
     """Play a prepared run, also where an event loop already runs (a notebook).
 
@@ -361,6 +371,7 @@ def run_prepared(
         retries: How often an errored sample is tried again within this run.
         watcher: Is told what happens.
         amend: May change a result before it is stored; see :class:`.Engine`.
+        wanted: Whether a sample is still to be played, likewise.
 
     Raises:
         UsageError: A number is out of range.
@@ -377,7 +388,7 @@ def run_prepared(
         task = asyncio.current_task()
         assert task is not None
         playing.append((asyncio.get_running_loop(), task))
-        return await _run(prepared, folder, concurrency, retries, watcher, amend)
+        return await _run(prepared, folder, concurrency, retries, watcher, amend, wanted)
 
     def go() -> StoredRun:
         return asyncio.run(main())

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from .canonical import content_hash
 
 __all__ = [
+    "STOPPED_EARLY",
     "AgentChoice",
     "BackendChoice",
     "Call",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 SPEC_FORMAT = "finchmark-run/1"
+
+STOPPED_EARLY = "stopped early by a sequential gate"
+"""The note of a run that a gate has driven: what is not there was not needed any more."""
 
 
 def storable(text: str) -> str:

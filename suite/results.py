@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import StoreError, UsageError
-from .records import Level, Metric, Outcome
+from .records import STOPPED_EARLY, Level, Metric, Outcome
 from .store import StoredRun
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Results:
         cells: Task by task, arm by arm.
         notes: What a reader must know of how it was read.
         seed: The run's seed, from which a sequential gate's order of looks follows; 0 where the harness has none.
+        stopped_early: Whether a sequential gate stopped the run when it could tell.
     """
 
     label: str
@@ -120,6 +121,7 @@ class Results:
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
     seed: int = 0
+    stopped_early: bool = False
 
     def cell(self, key: CellKey) -> Cell | None:
         """The cell of that task, version and arm, None if there is none."""
@@ -165,7 +167,15 @@ def from_run(run: StoredRun) -> Results:
     else:
         nucleus = "" if spec.sampling.top_p == 1 else f" top-p={spec.sampling.top_p:g}"
         decoding = f"sampled T={spec.sampling.temperature:g}{nucleus}"
-    return Results(manifest.label, "finchmark", run.path, decoding, tuple(cells), seed=spec.seed)
+    return Results(
+        manifest.label,
+        "finchmark",
+        run.path,
+        decoding,
+        tuple(cells),
+        seed=spec.seed,
+        stopped_early=STOPPED_EARLY in manifest.notes,
+    )
 
 
 def read_results(path: str | Path) -> Results:

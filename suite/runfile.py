@@ -2,16 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .evaluation import Prepared, parse_pairs, prepare
 
-__all__ = ["read_run_file"]
+__all__ = ["RUN_FLAGS", "RunOptions", "read_run_file", "run_options"]
+
+RUN_FLAGS = frozenset(
+    (
+        "tasks",
+        "task",
+        "backend",
+        "model_args",
+        "arm",
+        "tier",
+        "samples",
+        "limit",
+        "seed",
+        "items_seed",
+        "items_secret",
+        "data",
+        "out",
+        "agent",
+        "agent_args",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "think_budget",
+        "keep_thinking",
+        "system_prompt",
+        "time_limit",
+        "token_limit",
+        "include",
+        "label",
+        "concurrency",
+        "retry_errors",
+        "max_errors",
+        "quiet",
+    )
+)
+"""What ``finchmark run`` and a run file may say, with ``_`` for ``-``; ``task`` where there is one."""
 
 
-def read_run_file(path: Path, known: Collection[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What flags or a run file ask for.
+
+    Attributes:
+        tasks: Names and selectors.
+        backend: The backend.
+        options: The arguments of :func:`.evaluation.prepare`.
+        out: The run folder, None: that of the specification.
+        quiet: Whether to show no progress.
+        concurrency: Episodes open at once.
+        retries: How often an errored sample is tried again.
+        max_errors: How many errors are allowed.
+    """
+
+    tasks: tuple[str, ...]
+    backend: str
+    options: Mapping[str, Any]
+    out: Path | None = None
+    quiet: bool = False
+    concurrency: int | None = None
+    retries: int = 0
+    max_errors: int = 0
+
+    def prepare(self) -> Prepared:
+        """Prepare the run."""
+        return prepare(list(self.tasks), self.backend, **self.options)
+
+
+def run_options(given: Mapping[str, Any]) -> RunOptions:
+    """Sort what was given into what decides numbers and what does not.
+
+    Args:
+        given: Names of :data:`RUN_FLAGS` to values.
+
+    Raises:
+        UsageError: No backend is named, or arguments are no ``key=value`` pairs.
+    """
+    rest = {key: value for key, value in given.items() if value is not None}
+    backend = rest.pop("backend", None)
+    if not backend:
+        raise UsageError(
+            "No backend was named. Give --backend, such as hf:smollm2; `finchmark list backends` shows them."
+        )
+    named = rest.pop("task", None)
+    tasks = rest.pop("tasks", None) or named or ()
+    for key in ("model_args", "agent_args"):
+        value = rest.get(key)
+        if value is not None and not isinstance(value, dict):
+            rest[key] = parse_pairs([value] if isinstance(value, str) else value, f"--{key.replace('_', '-')}")
+    if "arm" in rest:
+        arms = rest.pop("arm")
+        rest["arms"] = [arms] if isinstance(arms, str) else arms
+    out = rest.pop("out", None)
+    return RunOptions(
+        tasks=(tasks,) if isinstance(tasks, str) else tuple(tasks),
+        backend=backend,
+        out=None if out is None else Path(out),
+        quiet=bool(rest.pop("quiet", False)),
+        concurrency=rest.pop("concurrency", None),
+        retries=int(rest.pop("retry_errors", 0)),
+        max_errors=int(rest.pop("max_errors", 0)),
+        options=rest,
+    )
+
+
+def read_run_file(path: Path, known: Collection[str] = RUN_FLAGS) -> dict[str, Any]:
     """Read a run file.
 
     Args:
