@@ -430,6 +430,9 @@ def baseline(
     file: Annotated[Path, typer.Option("--file", "-f", help="With accept: the baseline file that is changed.")] = Path(
         "base.json"
     ),
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric to keep besides the deciding one. May be repeated.")
+    ] = None,
 ) -> None:
     """Print a baseline made of a run (> base.json), or accept a run into one: the anchor stays."""
     from .baseline import make_baseline, read_baseline
