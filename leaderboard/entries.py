@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..suite.errors import UsageError
 from ..suite.records import Manifest
@@ -15,7 +15,9 @@ from ..suite.records import Manifest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Entry", "Run", "entries"]
+__all__ = ["Badge", "Badges", "Entry", "Run", "entries"]
+
+_KINDS = ("withdrawn", "self-reported", "replayed", "re-run by us")
 
 
 class Run(Protocol):
@@ -36,6 +38,29 @@ class Run(Protocol):
         ...
 
 
+class Badge(Protocol):
+    """What is known of how an entry came about; :class:`finchmark.leaderboard.badges.Badge` is one."""
+
+    @property
+    def kind(self) -> str:
+        """``self-reported``, ``replayed``, ``re-run by us`` or ``withdrawn``."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How often this model was submitted, this entry counted."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What is to be said besides; for a withdrawn entry why."""
+        ...
+
+
+Badges: TypeAlias = "Mapping[Path, Badge | Mapping[str, Badge]]"
+"""By run folder its badge, or its badges by column."""
+
+
 @dataclass(frozen=True, eq=False)
 class Entry:
     """A run under its name in the table.
@@ -44,16 +69,51 @@ class Entry:
         name: The run's label; where runs share one, with what tells them apart.
         run: The run.
         reference: Whether a scripted policy played (random, heuristic, oracle), not a model.
+        badges: How the entry came about, by column, and under an empty name for columns that are not named; without
+            any nobody looked.
     """
 
     name: str
     run: Run
     reference: bool
+    badges: Mapping[str, Badge] = field(default_factory=dict)
+
+    def badge(self, column: str = "") -> Badge | None:
+        """The badge in a column (:attr:`.columns.ColumnKey.name`); without a name the one with the most attempts."""
+        if column:
+            return self.badges.get(column, self.badges.get(""))
+        return max(self.badges.values(), key=lambda b: b.attempts, default=None)
+
+    @property
+    def standing(self) -> str:
+        """The badge's kind; an entry at which nobody looked is ``self-reported``."""
+        kinds = {b.kind for b in self.badges.values()}
+        # Badges of one entry differ by their attempts alone; if not, the least of them holds.
+        return next((kind for kind in _KINDS if kind in kinds), next(iter(sorted(kinds)), "self-reported"))
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the entry was taken back: it stays listed, and is not ranked."""
+        return self.standing == "withdrawn"
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it takes part in rankings: a model's entry that was not withdrawn."""
+        return not self.reference and not self.withdrawn
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """The run's samples, read once."""
         return self.run.frame()
+
+    def samples_of(self, task: str, arm: str) -> pd.DataFrame:
+        """The samples of one task in one arm; none where there are none."""
+        found = self._split.get((task, arm))
+        return self.samples.iloc[:0] if found is None else found
+
+    @cached_property
+    def _split(self) -> dict[tuple[str, str], pd.DataFrame]:
+        return {(str(task), str(arm)): rows for (task, arm), rows in self.samples.groupby(["task", "arm"], sort=False)}
 
     @property
     def decoding(self) -> str:
@@ -67,7 +127,7 @@ class Entry:
         return f"sampled T={sampling.temperature:g}{nucleus}"
 
 
-def entries(runs: Iterable[Run]) -> list[Entry]:
+def entries(runs: Iterable[Run], badges: Badges | None = None) -> list[Entry]:
     """Order runs and give each a name that no other has.
 
     A label that several runs share gets the start of the specification's hash appended; runs of one specification
@@ -75,6 +135,7 @@ def entries(runs: Iterable[Run]) -> list[Entry]:
 
     Args:
         runs: Stored runs, in any order.
+        badges: Badges by run folder; an entry without any is self-reported.
 
     Returns:
         One entry a run; the same runs give the same entries whatever their order.
@@ -82,6 +143,7 @@ def entries(runs: Iterable[Run]) -> list[Entry]:
     Raises:
         UsageError: There is no run.
     """
+    given = {path.resolve(): b if isinstance(b, Mapping) else {"": b} for path, b in (badges or {}).items()}
     unique = {run.path.resolve(): run for run in runs}
     if not unique:
         raise UsageError("A leaderboard needs at least one run. `finchmark run` makes one.")
@@ -103,5 +165,7 @@ def entries(runs: Iterable[Run]) -> list[Entry]:
         while distinct in taken or (distinct != name and distinct in names):
             distinct, number = f"{name} #{number}", number + 1
         taken.add(distinct)
-        result.append(Entry(distinct, run, run.manifest.spec.backend.name == "scripted"))
+        result.append(
+            Entry(distinct, run, run.manifest.spec.backend.name == "scripted", given.get(run.path.resolve(), {}))
+        )
     return result

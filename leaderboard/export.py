@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["to_csv", "write_csv"]
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""With these, full-width ones too, a spreadsheet begins a formula (OWASP, "CSV injection")."""
+
 
 def write_csv(table: pd.DataFrame, path: Path) -> Path:
     """Write standings to a file: UTF-8, line feeds, six decimals.
@@ -41,11 +44,11 @@ def to_csv(table: pd.DataFrame) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    if value is None or type(value).__name__ == "NAType":
         return ""
     if isinstance(value, str):
         # Spreadsheets run a text that begins like a formula; names come from strangers.
-        return "'" + value if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+        return "'" + value if value.startswith(_FORMULA) else value
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value + 0.0:.6f}".replace("-0.000000", "0.000000")
     if value is True or value is False or type(value).__name__ == "bool":

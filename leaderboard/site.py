@@ -1,22 +1,29 @@
-"""The page: one HTML file that opens from disk, asks nothing of any network, and reads without scripts."""
+"""The site: static pages that open from disk, ask nothing of any network, and read without scripts."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-from collections.abc import Iterable
-from importlib.resources import files
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..suite.errors import UsageError
-from .entries import Run, entries
+from .entries import Badges, Run
 from .export import write_csv
-from .standings import rows, tabulate
-from .text import encode, visible
-from .view import page
+from .lineup import Lineup, lineup
+from .model_page import model_page
+from .overview import overview
+from .pair_page import pair_page
+from .ranks_table import ranks_table
+from .render import Renderer
+from .standings import tabulate
+from .task_page import task_page
+from .text import encode
 
-__all__ = ["build"]
+__all__ = ["build", "pages"]
+
+_OURS = re.compile(r"(task|model|pair)-[a-z0-9-]*[0-9a-f]{16}\.html")
+_MARK = b'<meta name="generator" content="Finchmark">'
 
 
 def build(
@@ -25,14 +32,20 @@ def build(
     *,
     title: str = "Finchmark leaderboard",
     confidence: float = 0.95,
+    badges: Badges | None = None,
 ) -> Path:
-    """Write ``leaderboard.csv`` and ``index.html`` for some runs.
+    """Write the tables and the site of some runs.
+
+    ``leaderboard.csv`` has a row for every model, task, arm and metric, ``standings.csv`` one for every model and
+    column with its ranks; ``index.html`` is the overview, with a page for every task, model and pair beside it. Pages
+    of an earlier build that are no longer part of the site are removed; other files in the folder are left alone.
 
     Args:
         runs: Stored runs, in any order: the same runs give the same bytes.
-        out: The folder; it is made where there is none, and its other files are left alone.
-        title: The page's heading.
-        confidence: Coverage of the intervals, in (0, 1).
+        out: The folder; it is made where there is none.
+        title: The site's name.
+        confidence: Coverage of the intervals, and of the ranks of one column together, in (0, 1).
+        badges: By run folder, how each entry came about; an entry without one is shown as self-reported.
 
     Returns:
         The path of ``index.html``.
@@ -44,42 +57,47 @@ def build(
     if not 0 < confidence < 1:
         raise UsageError(f"confidence must lie between 0 and 1, not {confidence!r}.")
     folder = Path(out)
-    listed = entries(runs)
-    made = [row for entry in listed for row in rows(entry, confidence=confidence)]
-    html = _render(title=visible(title), page=page(listed, made, confidence))
+    made = lineup(runs, badges, confidence)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise UsageError(f"{folder}: a file is in the way; the leaderboard needs a folder.") from None
-    write_csv(tabulate(made), folder / "leaderboard.csv")
-    index = folder / "index.html"
-    index.write_bytes(encode(html))
-    return index
+    write_csv(tabulate(made.standings), folder / "leaderboard.csv")
+    write_csv(ranks_table(made), folder / "standings.csv")
+    written = set()
+    for name, html in pages(made, title):
+        (folder / name).write_bytes(encode(html))
+        written.add(name)
+    _remove_stale(folder, written)
+    return folder / "index.html"
 
 
-def _render(**values: object) -> str:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
+def pages(made: Lineup, title: str = "Finchmark leaderboard") -> Iterator[tuple[str, str]]:
+    """Render all pages of a board.
 
-    here = files(__package__ or "")
+    Args:
+        made: The board.
+        title: The site's name.
 
-    def source(name: str) -> str:
-        return here.joinpath(name).read_text(encoding="utf-8")
-
-    # Every value is escaped; only our own style sheet and script, which no run can reach, are put in as they are.
-    environment = Environment(
-        loader=FunctionLoader(source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style, script = source("page.css"), source("page.js")
-    return environment.get_template("page.html").render(
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
-        **values,
-    )
+    Yields:
+        File name and HTML; the overview comes last, when all that it links to is there.
+    """
+    renderer = Renderer(title, made.confidence)
+    for sheet in made.sheets:
+        yield made.file_of(sheet), renderer.page("task.html", task_page(made, sheet))
+    for entry in made.entries:
+        yield made.files["model", entry.name], renderer.page("model.html", model_page(made, entry))
+    for pair in made.pairs:
+        yield made.files["pair", *pair], renderer.page("pair.html", pair_page(made, *pair))
+    yield "index.html", renderer.page("overview.html", overview(made))
 
 
-def _csp_hash(text: str) -> str:
-    """The source expression by which a content security policy knows an inline element."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _remove_stale(folder: Path, written: set[str]) -> None:
+    """Remove pages of ours that nothing links to any more: they would show numbers that the board took back."""
+    for file in folder.iterdir():
+        if file.name in written or not _OURS.fullmatch(file.name) or file.is_symlink() or not file.is_file():
+            continue
+        with file.open("rb") as handle:
+            ours = _MARK in handle.read(2000)
+        if ours:
+            file.unlink()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.errors import StoreError
-from ..suite.records import Level, Metric, Outcome, TaskChoice, TaskSheet
+from ..suite.records import Level, Metric, Outcome, RunSpec, TaskChoice, TaskSheet
 from ..suite.stats.estimators import pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
@@ -71,8 +71,15 @@ class Standing:
         temperature: Sampling temperature.
         agent: Name of the agent.
         seed: The run's seed.
+        items_kind: ``public``, ``regenerated``, ``private`` or ``data``: kinds never share a column.
         items_hash: Names the set of items.
         spec_hash: Names the run's specification.
+        calls: Requests to the backend for all samples of the column, those lost to errors too.
+        prompt_tokens: Tokens of their prompts.
+        completion_tokens: Tokens of their replies.
+        cost: What they cost, in US dollars.
+        badge: ``self-reported``, ``replayed``, ``re-run by us`` or ``withdrawn``.
+        attempts: How often the model was submitted; None where nobody counted.
     """
 
     model: str
@@ -110,8 +117,15 @@ class Standing:
     temperature: float
     agent: str
     seed: int
+    items_kind: str
     items_hash: str
     spec_hash: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    badge: str
+    attempts: int | None
 
 
 def standings(runs: Iterable[Run], *, confidence: float = 0.95) -> pd.DataFrame:
@@ -133,7 +147,7 @@ def standings(runs: Iterable[Run], *, confidence: float = 0.95) -> pd.DataFrame:
 
 def ordered(made: Iterable[Standing]) -> list[Standing]:
     """Sort standings by column and model; metrics keep the order of their task."""
-    return sorted(made, key=lambda r: (r.task, r.version, r.tier, r.items_hash, r.arm, r.model))
+    return sorted(made, key=lambda r: (r.task, r.version, r.tier, r.items_kind, r.items_hash, r.arm, r.model))
 
 
 def tabulate(made: Iterable[Standing]) -> pd.DataFrame:
@@ -141,6 +155,7 @@ def tabulate(made: Iterable[Standing]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame([asdict(row) for row in ordered(made)], columns=[field.name for field in fields(Standing)])
+    frame["attempts"] = frame["attempts"].astype("Int64")
     return frame.astype(dict.fromkeys(("mean", "low", "high", "worst", "best", "chance", "ceiling"), float))
 
 
@@ -157,7 +172,7 @@ def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
     Raises:
         StoreError: The run holds values that its manifest rules out.
     """
-    manifest, frame = entry.run.manifest, entry.samples
+    manifest = entry.run.manifest
     for choice in manifest.spec.tasks:
         sheet = manifest.tasks.get(choice.name)
         if sheet is None or sheet.version != choice.version:
@@ -165,19 +180,24 @@ def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
                 f"{entry.run.path}: the manifest does not describe {choice.name}@{choice.version}, "
                 "which the run played."
             )
-        of_task = frame[frame["task"] == choice.name]
-        odd = of_task.loc[of_task["version"] != choice.version, "version"]
-        if len(odd):
-            raise StoreError(
-                f"{entry.run.path}: samples of {choice.name}@{odd.iloc[0]} stand among those of "
-                f"version {choice.version}."
-            )
         for arm in choice.arms:
-            cell = _Cell(entry, choice, sheet, arm, of_task[of_task["arm"] == arm], confidence)
+            samples = entry.samples_of(choice.name, arm)
+            versions = samples["version"].to_numpy()
+            if (versions != choice.version).any():
+                raise StoreError(
+                    f"{entry.run.path}: samples of {choice.name}@{versions[versions != choice.version][0]} stand among "
+                    f"those of version {choice.version}."
+                )
+            cell = _Cell(entry, choice, sheet, arm, samples, confidence)
             for metric in sheet.metrics:
                 yield cell.standing(metric)
                 if metric.primary:
                     yield from cell.passes(metric)
+
+
+def column_name(choice: TaskChoice, spec: RunSpec, arm: str) -> str:
+    """Name a column as a board's file does: ``TASK@VERSION/TIER/ITEMS-KIND/ITEMS-HASH/ARM``."""
+    return f"{choice.name}@{choice.version}/{spec.tier}/{spec.items.kind}/{choice.items_hash}/{arm}"
 
 
 class _Cell:
@@ -188,23 +208,30 @@ class _Cell:
     ) -> None:
         self.entry, self.choice, self.sheet, self.arm, self.confidence = entry, choice, sheet, arm, confidence
         self.spec = entry.run.manifest.spec
-        self.scored = samples[samples["outcome"] != Outcome.ERROR.value]
-        self.counts = {str(o): int((samples["outcome"] == o.value).sum()) for o in Outcome}
+        outcomes = samples["outcome"].to_numpy(dtype=object)
+        self.counts = {str(o): int((outcomes == o.value).sum()) for o in Outcome}
+        self.scored = samples[outcomes != Outcome.ERROR.value] if self.counts["error"] else samples
+        self.labels: dict[str, NDArray[np.int64]] = {}
+        self.column = column_name(choice, self.spec, arm)
+        self.used: dict[str, Any] = {
+            **{name: int(samples[name].sum()) for name in ("calls", "prompt_tokens", "completion_tokens")},
+            "cost": float(samples["cost"].sum()),
+        }
         # How long streams are is the task's affair: of them only the run's own count of samples is known.
-        self.streamed = bool((samples["stream"] != "").any())
+        self.streamed = bool((samples["stream"].to_numpy(dtype=object) != "").any())
         self.expected = len(samples) if self.streamed else choice.items * self.spec.samples
         self.missing = max(self.expected - len(samples), 0)
 
     def standing(self, metric: Metric) -> Standing:
         """The mean of one metric."""
-        values = self._values(metric)
-        rows = self.scored[~np.isnan(values)]
-        values = values[~np.isnan(values)]
-        unit = self._unit(metric, rows)
+        every = self._values(metric)
+        known = ~np.isnan(every)
+        values = every[known]
+        unit = self._unit(metric, known)
         try:
             interval = mean_interval(
                 values,
-                rows[unit].to_numpy(),
+                self._labels(unit)[known],
                 kind=metric.kind,
                 low=metric.low,
                 high=metric.high,
@@ -214,12 +241,12 @@ class _Cell:
             raise StoreError(f"{self.entry.run.path}: {self.choice.name}, metric {metric.name!r}: {error}.") from error
         worst = best = math.nan
         # A metric that does not apply to some scored samples may not apply to the lost ones either.
-        if unit == "item" and len(rows) == len(self.scored) and None not in (metric.low, metric.high):
+        if unit == "item" and known.all() and None not in (metric.low, metric.high):
             ends = (metric.low, metric.high)
-            worst, best = (self._if_all_were(end, rows["item"].to_numpy(), values) for end in ends if end is not None)
+            worst, best = (self._if_all_were(end, self._labels("item"), values) for end in ends if end is not None)
         notes = self._scope(metric, unit)
-        if len(rows) < len(self.scored):
-            notes.append(f"applies to {len(rows)} of {len(self.scored)} scored samples")
+        if not known.all():
+            notes.append(f"applies to {len(values)} of {len(self.scored)} scored samples")
         return self._make(metric.name, metric, metric.primary, interval, unit, (worst, best), notes)
 
     def passes(self, metric: Metric) -> Iterator[Standing]:
@@ -228,7 +255,7 @@ class _Cell:
             return
         values = self._values(metric)
         known = ~np.isnan(values)
-        items, index = np.unique(self.scored["item"].to_numpy()[known], return_inverse=True)
+        items, index = np.unique(self._labels("item")[known], return_inverse=True)
         n = np.bincount(index, minlength=len(items))
         c = np.bincount(index, weights=values[known], minlength=len(items))
         wanted = self.spec.samples
@@ -259,16 +286,27 @@ class _Cell:
             return np.full(len(self.scored), np.nan)
         return self.scored[metric.name].to_numpy(dtype=np.float64)
 
-    def _unit(self, metric: Metric, rows: pd.DataFrame) -> str:
+    def _labels(self, level: str) -> NDArray[np.int64]:
+        """Which unit of a level each scored sample belongs to, as numbers; -1 where the label is empty."""
+        if level not in self.labels:
+            import pandas as pd
+
+            codes, names = pd.factorize(self.scored[level].to_numpy(dtype=object))
+            self.labels[level] = (
+                np.where(np.asarray(names == "", dtype=bool)[codes], -1, codes) if len(codes) else codes
+            )
+        return self.labels[level]
+
+    def _unit(self, metric: Metric, known: NDArray[np.bool_]) -> str:
         """The unit of a claim: streams where episodes form them, else the highest level with enough units."""
         unit = "item"
         for level in metric.clusters[1:]:
-            if level not in rows.columns or not len(rows):
+            if level == "item" or level not in self.scored.columns or not known.any():
                 continue
-            labels = rows[level]
-            if bool((labels == "").any()):
+            labels = self._labels(level)[known]
+            if (labels < 0).any():
                 continue
-            if level == "stream" or labels.nunique() >= _ENOUGH_UNITS:
+            if level == "stream" or len(np.unique(labels)) >= _ENOUGH_UNITS:
                 unit = level
         return unit
 
@@ -278,12 +316,12 @@ class _Cell:
         higher = metric.clusters[metric.clusters.index(unit) + 1 :] if unit in metric.clusters else ()
         if higher:
             notes.append(f"a claim about these {unit}s only, not about any {higher[-1]}")
-        checkpoints = self.scored["checkpoint"].nunique()
+        checkpoints = len(np.unique(self.scored["checkpoint"].to_numpy()))
         if checkpoints > 1:
             notes.append(f"mean over {checkpoints} checkpoints")
         return notes
 
-    def _if_all_were(self, end: float, items: NDArray[np.object_], values: NDArray[np.float64]) -> float:
+    def _if_all_were(self, end: float, items: NDArray[np.int64], values: NDArray[np.float64]) -> float:
         """Mean over items with every unscored sample at one end of the range."""
         names, index = np.unique(items, return_inverse=True)
         n = np.bincount(index, minlength=len(names))
@@ -361,6 +399,10 @@ class _Cell:
             temperature=self.spec.sampling.temperature,
             agent=self.spec.agent.name,
             seed=self.spec.seed,
+            items_kind=self.spec.items.kind,
             items_hash=self.choice.items_hash,
             spec_hash=self.entry.run.manifest.spec_hash,
+            **self.used,
+            badge=self.entry.standing,
+            attempts=None if (badge := self.entry.badge(self.column)) is None else badge.attempts,
         )

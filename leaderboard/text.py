@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from hashlib import blake2b
 from typing import Any
 
-__all__ = ["encode", "visible"]
+__all__ = ["encode", "slug", "visible"]
 
 _LONGEST = 400
 
@@ -21,6 +23,8 @@ def visible(value: Any, longest: int = _LONGEST) -> str:
         longest: Characters that are kept.
     """
     text = str(value)
+    if len(text) <= longest and text.isprintable():
+        return text
     if len(text) > longest:
         text = text[:longest] + f"… ({len(text) - longest} more characters)"
     return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
@@ -29,3 +33,16 @@ def visible(value: Any, longest: int = _LONGEST) -> str:
 def encode(text: str) -> bytes:
     """Encode as UTF-8; lone surrogates, which no file can hold, become ``?``."""
     return text.encode("utf-8", "replace")
+
+
+def slug(kind: str, text: str) -> str:
+    """Make a file name without its ending from a stranger's text: it cannot leave the folder, nor be a device's name.
+
+    Args:
+        kind: Ours, in front: ``task``, ``model`` or ``pair``.
+        text: Anything. What the name keeps of it is for people; 16 hexadecimal digits of its hash tell texts apart, on
+            file systems that fold upper and lower case too.
+    """
+    readable = re.sub(r"[^a-z0-9]+", "-", text[:200].lower()).strip("-")[:40].strip("-")
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return "-".join(part for part in (kind, readable, digest) if part)

@@ -1,16 +1,20 @@
-"""A stored run, made by hand: what the leaderboard reads of one, and nothing else."""
+"""A stored run, made by hand: what the leaderboard reads of one, and nothing else; and pages taken apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from finchmark.leaderboard import build
 from finchmark.suite.records import (
+    AgentChoice,
     BackendChoice,
+    ItemsChoice,
     Level,
     Manifest,
     Metric,
@@ -61,6 +65,8 @@ def make_run(
     metrics: tuple[Metric, ...] = (SOLVED,),
     levels: dict[str, dict[str, Level]] | None = None,
     summary: str = "A task.",
+    item_source: ItemsChoice | None = None,
+    agent: str = "history",
     **manifest: Any,
 ) -> FakeRun:
     """Make a run from what its samples scored.
@@ -85,7 +91,8 @@ def make_run(
                     {"model": label, "backend": "b", "task": task, "version": version, "tier": tier, "arm": arm}
                     | {"item": item, "item_hash": f"h{item}", "sample": index, "stream": "", "position": 0}
                     | {"checkpoint": 0, "agent": "", "outcome": outcome, "reason": reason, "turns": 1, "calls": 1}
-                    | {"prompt_tokens": 1, "completion_tokens": 1, "reasoning_tokens": 0}
+                    | {"prompt_tokens": 1, "completion_tokens": 1, "reasoning_tokens": 0, "cost": 0.25}
+                    | {"transcript": f"{item}{index}{value}"}
                     | {m.name: scores.get(m.name) for m in metrics}
                 )
     table = pd.DataFrame(rows)
@@ -104,6 +111,8 @@ def make_run(
         seed=seed,
         backend=backend or BackendChoice(name="hf", model=label),
         sampling=Sampling(temperature=temperature),
+        items=item_source or ItemsChoice(),
+        agent=AgentChoice(name=agent),
         model_identity="1d3n71ty",
     )
     sheet = TaskSheet(
@@ -136,3 +145,87 @@ def make_run(
 @pytest.fixture(name="make_run")
 def _make_run():
     return make_run
+
+
+def join(*runs: FakeRun) -> FakeRun:
+    """One run of several tasks, from runs of one task each; the first gives all else."""
+    first = runs[0]
+    tasks = tuple(choice for run in runs for choice in run.manifest.spec.tasks)
+    spec = first.manifest.spec.model_copy(update={"tasks": tasks})
+    sheets = {name: sheet for run in runs for name, sheet in run.manifest.tasks.items()}
+    manifest = first.manifest.model_copy(update={"spec": spec, "spec_hash": spec.hash, "tasks": sheets})
+    return FakeRun(first.path, manifest, pd.concat([run.table for run in runs], ignore_index=True))
+
+
+@pytest.fixture(name="join")
+def _join():
+    return join
+
+
+class Elements(HTMLParser):
+    """Collects start tags with their attributes, and the text of a page."""
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=True)
+        self.html, self.tags, self.text, self._skip = html, [], "", 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.text += " "
+        self._skip += tag in ("style", "script")
+
+    def handle_endtag(self, tag):
+        self._skip -= tag in ("style", "script")
+
+    def handle_data(self, data):
+        if not self._skip:
+            self.text += data
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+    @property
+    def links(self) -> set[str]:
+        return {a["href"] for _, a in self.tags if "href" in a}
+
+
+class Site:
+    """The pages of a site, taken apart on demand."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.names = sorted(f.name for f in folder.iterdir() if f.suffix == ".html")
+
+    def read(self, name: str) -> Elements:
+        return Elements((self.folder / name).read_text(encoding="utf-8"))
+
+    def one(self, kind: str) -> Elements:
+        """The only page of its kind, or the overview."""
+        (name,) = [n for n in self.names if n.startswith(kind)]
+        return self.read(name)
+
+    def about(self, heading: str) -> Elements:
+        """The page with that heading."""
+        found = [
+            page
+            for n in self.names
+            if f"<h1>{heading}</h1>" in (page := self.read(n)).html.replace("<bdi>", "").replace("</bdi>", "")
+        ]
+        assert len(found) == 1, (heading, self.names)
+        return found[0]
+
+
+@pytest.fixture(name="site")
+def _site(tmp_path):
+    def site(*runs, **options) -> Site:
+        return Site(build(runs, tmp_path / "site", **options).parent)
+
+    return site
+
+
+@pytest.fixture(name="page")
+def _page(site):
+    """The overview of some runs."""
+    return lambda *runs, **options: site(*runs, **options).read("index.html")

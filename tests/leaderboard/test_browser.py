@@ -1,4 +1,4 @@
-"""The page in a real browser: sorting, and that hostile text does nothing."""
+"""The site in a real browser: sorting, finding, reading, and that hostile text does nothing."""
 
 from pathlib import Path
 
@@ -24,21 +24,26 @@ def _browser():
 
 @pytest.fixture(name="view")
 def _view(browser, tmp_path):
+    """Opens the overview of some runs, or the first page of another kind."""
     pages = []
 
-    def view(*runs, **options):
+    def view(*runs, kind="index", **options):
         page = browser.new_page(**options)
         pages.append(page)
         page.problems, page.requests = [], []
         page.on("console", lambda m: page.problems.append(m.text))
         page.on("pageerror", lambda e: page.problems.append(str(e)))
         page.on("request", lambda r: page.requests.append(r.url))
-        page.goto(build(runs, tmp_path / "site").as_uri())
+        folder = build(runs, tmp_path / "site").parent
+        page.goto(min(folder.glob(f"{kind}*.html")).as_uri())
         return page
 
     yield view
     for page in pages:
         page.close()
+
+
+KINDS = ("index", "task", "model", "pair")
 
 
 @pytest.fixture(name="three")
@@ -48,7 +53,7 @@ def _three(make_run):
 
 
 def order(page):
-    return page.locator("#main tbody.models th .name").all_inner_texts()
+    return page.locator("#main tbody.models tr:visible th .name").all_inner_texts()
 
 
 def test_the_first_order_is_best_first(view, three):
@@ -74,14 +79,14 @@ def test_the_sorted_column_is_told_to_a_screen_reader(view, three):
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_the_keyboard_sorts(view, three, key):
     page = view(*three)
-    page.get_by_role("button", name="solved").focus()
+    page.locator("#main").get_by_role("button", name="solved").focus()
     page.keyboard.press(key)
     assert order(page) == ["gamma", "alpha", "beta"]
 
 
 def test_a_model_without_a_number_stays_last_in_both_orders(view, three, make_run):
     page = view(*three, make_run({"0": ["error"], "1": ["error"]}, label="none", folder="none"))
-    button = page.get_by_role("button", name="solved")
+    button = page.locator("#main").get_by_role("button", name="solved")
     assert order(page)[-1] == "none"
     button.click()
     assert order(page) == ["gamma", "alpha", "beta", "none"]
@@ -94,13 +99,72 @@ def test_references_do_not_move(view, three, make_run):
     assert page.locator("#main tbody").nth(1).inner_text().startswith("REFERENCES")
 
 
-def test_the_page_reads_without_scripts(view, three):
-    page = view(*three, java_script_enabled=False)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_page_reads_without_scripts(view, three, kind):
+    page = view(*three, kind=kind, java_script_enabled=False)
+    assert page.locator("h1").is_visible()
+    assert page.locator("table").first.is_visible()
+    assert page.locator(".tools").count() == 0 or not page.locator(".tools").is_visible()
+    if kind == "index":
+        assert order(page) == ["beta", "alpha", "gamma"]
+
+
+def test_typing_a_part_of_a_name_finds_models_in_all_tables(view, three):
+    page = view(*three)
+    page.get_by_label("Find a model").fill("ALP")
+    assert order(page) == ["alpha"]
+    assert page.locator(".tools output").inner_text() == "1 of 3 models shown"
+    page.get_by_label("Find a model").press("Escape")
+    assert len(order(page)) == 3
+
+
+def test_models_are_chosen_by_their_decoding(view, three, make_run):
+    page = view(*three, make_run({"0": [1], "1": [1]}, label="delta", folder="delta", temperature=0))
+    page.get_by_label("Decoding").select_option("greedy")
+    assert order(page) == ["delta"]
+    page.get_by_label("Decoding").select_option("all")
+    assert len(order(page)) == 4
+
+
+def test_what_cannot_be_chosen_from_is_not_offered(view, three):
+    page = view(*three)
+    assert page.get_by_label("Find a model").is_visible()
+    assert page.locator(".tools select").count() == 0
+
+
+def test_a_task_page_sorts_and_finds_too(view, three):
+    page = view(*three, kind="task")
     assert order(page) == ["beta", "alpha", "gamma"]
-    assert page.get_by_text("How to read this page").is_visible()
+    page.locator("#main").get_by_role("button", name="Rank").click()
+    assert order(page) == ["gamma", "alpha", "beta"]
+    page.get_by_label("Find a model").fill("beta")
+    assert order(page) == ["beta"]
 
 
-def test_a_payload_is_inert_and_visible(view, make_run):
+def test_links_lead_from_page_to_page_and_back(view, three):
+    page = view(*three)
+    page.locator("#main").get_by_role("link", name="family/task@1").click()
+    assert page.locator("h1").inner_text() == "family/task@1"
+    page.locator("#main").get_by_role("link", name="beta").first.click()
+    assert page.locator("h1").inner_text() == "beta"
+    page.get_by_role("link", name="alpha").click()
+    assert page.locator("h1").inner_text() == "Two models on the same items"
+    page.locator(".crumbs a").click()
+    assert page.locator("h1").inner_text() == "Finchmark leaderboard"
+    assert page.problems == []
+
+
+def test_the_first_stop_of_the_keyboard_skips_to_the_content(view, three):
+    page = view(*three)
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to the content"
+    assert focused.bounding_box()["x"] >= 0
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_payload_is_inert_and_visible(view, make_run, kind):
     metric = Metric(name="solved", summary=PAYLOAD, kind="binary", failure=0.0, primary=True)
     run = make_run(
         {PAYLOAD: {PAYLOAD: [1, f"invalid:{PAYLOAD}"]}},
@@ -109,10 +173,11 @@ def test_a_payload_is_inert_and_visible(view, make_run):
         metrics=(metric,),
         notes=(PAYLOAD,),
     )
-    page = view(run)
+    other = make_run({PAYLOAD: {PAYLOAD: [0, 0]}}, label="x" + PAYLOAD, folder="x", task=PAYLOAD, metrics=(metric,))
+    page = view(run, other, kind=kind)
     assert page.evaluate("window.hit") is None
     assert page.locator("img").count() == 0
-    assert page.locator("#main tbody.models th .name").inner_text() == PAYLOAD
+    assert page.locator(f"text={PAYLOAD[:20]}").count() > 0
     assert page.problems == []
 
 
@@ -129,18 +194,31 @@ def test_the_policy_stops_a_script_that_got_in_all_the_same(view, three):
     assert any("Content Security Policy" in problem for problem in page.problems)
 
 
-def test_nothing_is_requested_and_nothing_goes_wrong(view, three):
-    page = view(*three)
-    page.get_by_role("button", name="Model").click()
-    assert [url.rsplit("/", 1)[-1] for url in page.requests] == ["index.html"]
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_requested_and_nothing_goes_wrong(view, three, kind):
+    page = view(*three, kind=kind)
+    page.locator("thead button").first.click()
+    assert len(page.requests) == 1
     assert page.problems == []
 
 
-def test_on_a_phone_only_the_tables_scroll_and_names_stay_in_sight(view, make_run):
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_phone_only_the_tables_scroll(view, make_run, kind):
+    label = "laboratory-with-a-very-long-name/and-a-model-with-a-longer-one-" + "x" * 40
+    runs = [
+        make_run(
+            {f"arm-{i}": {"an-item-with-a-long-name" * 3: [1, v]} for i in range(8)}, label=f"{v}{label}", folder=f"{v}"
+        )
+        for v in (0, 1)
+    ]
+    page = view(*runs, kind=kind, viewport={"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_names_stay_in_sight_while_a_table_scrolls(view, make_run):
     run = make_run({f"arm-{i}": {"a": [1, 0]} for i in range(8)})
-    page = view(run, viewport={"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
-    box = page.locator(".scroll").first
+    page = view(run, viewport={"width": 360, "height": 800})
+    box = page.locator(".scroll", has=page.locator("#main"))
     assert box.evaluate("e => e.scrollWidth > e.clientWidth")
     box.evaluate("e => { e.scrollLeft = 400 }")
     assert 0 <= page.locator("#main tbody.models th").bounding_box()["x"] < 40
@@ -152,9 +230,11 @@ def test_a_dark_scheme_is_followed(view, three):
     assert max(channels) < 60
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(view, make_run, scheme):
-    page = view(make_run({"a": [1, "invalid", "error"], "b": [0, 0, 1]}), color_scheme=scheme)
+def test_text_stands_out_from_its_ground(view, make_run, scheme, kind):
+    other = make_run({"a": [0, 0, 0], "b": [0, 0, 1]}, label="other", folder="other")
+    page = view(make_run({"a": [1, "invalid", "error"], "b": [0, 0, 1]}), other, kind=kind, color_scheme=scheme)
     worst = page.evaluate(
         """() => {
           const luminance = (rgb) => rgb.map((v) => v / 255)

@@ -1,83 +1,81 @@
 import base64
+import csv
 import hashlib
 import re
-from html.parser import HTMLParser
+from dataclasses import dataclass
 
 import pytest
 
 from finchmark.leaderboard import build
 from finchmark.suite.errors import UsageError
-from finchmark.suite.records import BackendChoice, Level, Metric
-from finchmark.suite.stats import korn_graubard
+from finchmark.suite.records import ItemsChoice, Metric
 
 PAYLOAD = "\"><script>window.hit=1</script><img src=x onerror='window.hit=1'>{{7*7}}"
 
 
-class Elements(HTMLParser):
-    """Collects start tags with their attributes, and the text of the whole page."""
-
-    def __init__(self, html):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.text, self._skip = [], "", 0
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        self.text += " "
-        self._skip += tag in ("style", "script")
-
-    def handle_endtag(self, tag):
-        self._skip -= tag in ("style", "script")
-
-    def handle_data(self, data):
-        if not self._skip:
-            self.text += data
-
-    @property
-    def words(self):
-        return " ".join(self.text.split())
+@dataclass(frozen=True)
+class Badge:
+    kind: str
+    attempts: int = 1
+    note: str = ""
 
 
-@pytest.fixture(name="page")
-def _page(tmp_path):
-    def page(*runs, **options):
-        return Elements(build(runs, tmp_path / "site", **options).read_text(encoding="utf-8"))
-
-    return page
+@pytest.fixture(name="two")
+def _two(make_run):
+    return [
+        make_run({str(i): [int(i < n)] for i in range(40)}, label=label, folder=label)
+        for label, n in (("beta", 30), ("alpha", 10))
+    ]
 
 
 @pytest.fixture(name="hostile")
 def _hostile(make_run):
     metric = Metric(name="solved", summary=PAYLOAD, kind="binary", failure=0.0, primary=True, unit=PAYLOAD)
-    return make_run(
-        {PAYLOAD: {PAYLOAD: [1, f"invalid:{PAYLOAD}", f"error:{PAYLOAD}"]}},
-        label=PAYLOAD,
-        task=PAYLOAD,
-        tier=PAYLOAD,
-        items_hash=PAYLOAD,
-        summary=PAYLOAD,
-        metrics=(metric,),
-        notes=(PAYLOAD,),
-        model={PAYLOAD: [PAYLOAD]},
-        environment={"cpu": {PAYLOAD: PAYLOAD}},
-        finchmark=PAYLOAD,
-    )
+
+    def hostile(label, value):
+        return make_run(
+            {PAYLOAD: {PAYLOAD: [value, f"invalid:{PAYLOAD}", f"error:{PAYLOAD}"], "../../x": [value] * 3}},
+            label=label,
+            folder=label[:5],
+            task=PAYLOAD,
+            tier=PAYLOAD,
+            items_hash=PAYLOAD,
+            summary=PAYLOAD,
+            metrics=(metric,),
+            notes=(PAYLOAD,),
+            model={PAYLOAD: [PAYLOAD]},
+            environment={"cpu": {PAYLOAD: PAYLOAD}},
+            sessions=({PAYLOAD: PAYLOAD},),
+            agent=PAYLOAD,
+            finchmark=PAYLOAD,
+        )
+
+    return [hostile(PAYLOAD, 1), hostile("../" + PAYLOAD, 0)]
 
 
-def test_a_page_and_a_table_are_written(make_run, tmp_path):
-    index = build([make_run({"a": [1]})], tmp_path / "deep" / "site")
-    assert index == tmp_path / "deep" / "site" / "index.html"
-    assert sorted(f.name for f in index.parent.iterdir()) == ["index.html", "leaderboard.csv"]
+def test_the_site_has_two_tables_an_overview_and_a_page_for_each_task_model_and_pair(two, site):
+    found = site(*two)
+    kinds = [name.partition("-")[0] for name in found.names]
+    assert kinds == ["index.html", "model", "model", "pair", "task"]
+    assert {f.name for f in found.folder.iterdir()} - set(found.names) == {"leaderboard.csv", "standings.csv"}
 
 
-def test_the_same_runs_give_the_same_bytes(make_run, tmp_path):
-    runs = [make_run({"a": [1, 0]}, label=f"m{i}", folder=str(i)) for i in range(3)]
-    one, two = build(runs, tmp_path / "1"), build(runs[::-1], tmp_path / "2")
-    assert one.read_bytes() == two.read_bytes()
+def test_the_folder_is_made(make_run, tmp_path):
+    assert build([make_run({"a": [1]})], tmp_path / "deep" / "site") == tmp_path / "deep" / "site" / "index.html"
 
 
-def test_the_path_of_a_run_does_not_show(make_run, page):
-    assert "/runs" not in page(make_run({"a": [1]})).text
+def test_the_same_runs_give_the_same_bytes(two, make_run, tmp_path):
+    runs = [*two, make_run({"1": [1, 0]}, label="third", folder="third")]
+    build(runs, tmp_path / "1")
+    build(runs[::-1], tmp_path / "2")
+    files = sorted(f.name for f in (tmp_path / "1").iterdir())
+    assert files == sorted(f.name for f in (tmp_path / "2").iterdir())
+    assert all((tmp_path / "1" / f).read_bytes() == (tmp_path / "2" / f).read_bytes() for f in files)
+
+
+def test_the_path_of_a_run_does_not_show(two, site):
+    found = site(*two)
+    assert not any("/runs" in found.read(name).html for name in found.names)
 
 
 def test_no_run_writes_nothing(tmp_path):
@@ -98,211 +96,199 @@ def test_a_bad_confidence_is_an_error(make_run, tmp_path, confidence):
         build([make_run({"a": [1]})], tmp_path, confidence=confidence)
 
 
-def test_nothing_is_fetched_from_anywhere(make_run, tmp_path):
-    html = build([make_run({"a": [1, 0]})], tmp_path).read_text(encoding="utf-8")
-    assert not re.search(r"(?i)https?:|//[a-z]|@import|url\(", html)
-    links = {a["href"] for tag, a in Elements(html).tags if "href" in a}
-    assert all(link.startswith("#") or link == "leaderboard.csv" for link in links)
-    assert not any("src" in a for _, a in Elements(html).tags)
+def test_every_link_has_a_target(two, make_run, site):
+    found = site(*two, make_run({"1": [1]}, label="third", folder="third", version=2))
+    pages = {name: found.read(name) for name in found.names}
+    for page in pages.values():
+        ids = [a["id"] for _, a in page.tags if "id" in a]
+        assert len(ids) == len(set(ids))
+        here = {link[1:] for link in page.links if link.startswith("#")}
+        assert here <= set(ids)
+        there = {link for link in page.links if not link.startswith("#")}
+        assert there <= {*found.names, "leaderboard.csv", "standings.csv"}
 
 
-def test_every_link_within_the_page_has_a_target(make_run, page):
-    tags = page(make_run({"a": [1]}, folder="1"), make_run({"a": [1]}, folder="2", version=2)).tags
-    ids = [a["id"] for _, a in tags if "id" in a]
-    assert len(ids) == len(set(ids))
-    assert {a["href"][1:] for _, a in tags if a.get("href", "").startswith("#")} <= set(ids)
+def test_every_page_can_be_reached_from_the_overview(two, site):
+    found = site(*two)
+    seen, todo = set(), {"index.html"}
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        todo |= {link for link in found.read(name).links if link in found.names} - seen
+    assert seen == set(found.names)
 
 
-def test_the_policy_names_the_inline_style_and_script_by_their_hashes(make_run, tmp_path):
-    html = build([make_run({"a": [1]})], tmp_path).read_text(encoding="utf-8")
-    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
-    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    assert rules["default-src"] == "'none'"
-    for tag in ("style", "script"):
-        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+def test_nothing_is_fetched_from_anywhere(two, site):
+    found = site(*two)
+    for name in found.names:
+        page = found.read(name)
+        assert not re.search(r"(?i)https?:|//[a-z]|@import|url\(", page.html)
+        assert not any("src" in a for _, a in page.tags)
 
 
-def test_the_policy_comes_before_what_it_governs(make_run, tmp_path):
-    html = build([make_run({"a": [1]})], tmp_path).read_text(encoding="utf-8")
-    assert html.index("Content-Security-Policy") < html.index("<style>")
+def test_the_policy_names_the_inline_style_and_script_by_their_hashes_and_allows_nothing_else(two, site):
+    found = site(*two)
+    for name in found.names:
+        html = found.read(name).html
+        (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+        assert html.index("Content-Security-Policy") < html.index("<style>")
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules.pop("default-src") == rules.pop("base-uri") == rules.pop("form-action") == "'none'"
+        for tag in ("style", "script"):
+            (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            assert rules.pop(f"{tag}-src") == f"'sha256-{digest}'"
+        assert rules == {}
 
 
-def test_no_attribute_needs_inline_rights(make_run, page):
-    for _, attributes in page(make_run({"a": [1, 0]})).tags:
-        assert not [name for name in attributes if name == "style" or name.startswith("on")]
+def test_no_attribute_needs_inline_rights(two, site):
+    found = site(*two)
+    for name in found.names:
+        for _, attributes in found.read(name).tags:
+            assert not [a for a in attributes if a == "style" or a.startswith("on")]
 
 
-def test_hostile_text_stays_text(hostile, page):
-    found = page(hostile)
-    assert [tag for tag, _ in found.tags if tag in ("script", "img")] == ["script"]
-    assert not [a for _, a in found.tags if any(name.startswith("on") for name in a)]
-    assert found.text.count("{{7*7}}") >= 12  # shown as it is, and not run by the template either
+def test_hostile_text_stays_text_on_every_page(hostile, site):
+    found = site(*hostile, title=PAYLOAD, badges={run.path: Badge("withdrawn", 2, PAYLOAD) for run in hostile[1:]})
+    assert len(found.names) == 4
+    for name in found.names:
+        page = found.read(name)
+        assert [tag for tag, _ in page.tags if tag in ("script", "img")] == ["script"]
+        assert not [a for _, a in page.tags if any(key.startswith("on") for key in a)]
+        assert "{{7*7}}" in page.text  # shown as it is, and not run by the template either
+        assert "49" not in page.text.replace("7*7", "")
 
 
-def test_a_hostile_title_stays_text(make_run, page):
-    assert [t for t, _ in page(make_run({"a": [1]}), title=PAYLOAD).tags if t == "img"] == []
+def test_hostile_text_stays_text_on_a_pair_page(hostile, site):
+    page = site(*hostile).one("pair")
+    assert [tag for tag, _ in page.tags if tag in ("script", "img")] == ["script"]
 
 
-def test_a_name_that_turns_the_direction_of_writing_is_unmasked(make_run, page):
-    assert "evil\\u202e" in page(make_run({"a": [1]}, label="evil\u202e")).text
+def test_no_name_leaves_the_folder(hostile, make_run, tmp_path):
+    runs = [make_run({"a": [1]}, label=f"{'../' * 3}evil{i}", folder=f"e{i}") for i in range(2)]
+    folder = build([*hostile, *runs], tmp_path / "in" / "site").parent
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+    assert [p.name for p in (tmp_path / "in").iterdir()] == ["site"]
+    assert all(re.fullmatch(r"[a-z0-9.-]+", p.name) for p in folder.iterdir())
 
 
-def test_a_cell_shows_mean_interval_items_and_samples(make_run, page):
-    expected = korn_graubard([2, 1, 0], 2)
-    words = page(make_run({"a": [1, 1], "b": [0, 1], "c": [0, 0]})).words
-    assert f"0.500 {expected.low:.3f} to {expected.high:.3f} 3 items × 2" in words
+def test_names_that_differ_by_case_or_signs_have_pages_of_their_own(make_run, site):
+    labels = ["Model", "model", "MODEL", "mo/del", "mo-del", "模型", "模 型"]
+    found = site(*(make_run({"a": [1]}, label=label, folder=str(i)) for i, label in enumerate(labels)))
+    models = [n for n in found.names if n.startswith("model-")]
+    assert len({n.lower() for n in models}) == len(labels)
 
 
-def test_a_cell_draws_its_interval_with_chance_and_ceiling(make_run, page):
-    levels = {"default": {"solved": Level(chance=0.0, ceiling=1.0)}}
-    tags = page(make_run({"a": [1], "b": [0]}, levels=levels)).tags
-    (bar,) = [a for t, a in tags if t == "svg" and a.get("aria-label", "").startswith("mean")][:1]
-    assert bar["aria-label"] == "mean 0.500, interval 0.095 to 0.905, chance 0.000, ceiling 1.000"
-    at = next(i for i, (t, a) in enumerate(tags) if a is bar)
-    drawn = {a["class"]: a for t, a in tags[at + 1 : at + 6] if "class" in a}
-    assert float(drawn["dot"]["cx"]) == 60
-    assert float(drawn["chance"]["x"]) == 4 - 0.75
-    assert float(drawn["ceiling"]["x"]) == 116 - 0.75
-    assert float(drawn["span"]["x"]) == pytest.approx(4 + 112 * 0.0945, abs=0.02)
+def test_two_names_with_one_hash_have_pages_of_their_own(make_run, site, monkeypatch):
+    monkeypatch.setattr(
+        "finchmark.leaderboard.lineup.slug", lambda kind, text: f"{kind}-{'2' if text.endswith(' 2') else '1'}"
+    )
+    found = site(*(make_run({"a": [1]}, label=label, folder=label) for label in "ab"))
+    assert [n for n in found.names if n.startswith("model")] == ["model-1.html", "model-2.html"]
 
 
-def test_invalid_refused_error_and_missing_are_shown(make_run, page):
-    words = page(make_run({"a": [1, "invalid", "refused", "error"]}, items=2)).words
-    assert "1 invalid 1 refused 1 error 4 missing" in words
+def test_pages_of_entries_that_are_gone_are_removed_and_other_files_left_alone(two, tmp_path):
+    folder = build(two, tmp_path).parent
+    before = {f.name for f in folder.iterdir()}
+    mine = ["notes.html", "model-mine-0123456789abcdef.html"]
+    for name in mine:
+        (folder / name).write_text("<p>mine</p>")
+    build(two[:1], tmp_path)
+    after = {f.name for f in folder.iterdir()}
+    assert set(mine) <= after
+    assert {name.partition("-")[0] for name in before - after} == {"model", "pair"}
 
 
-def test_flags_say_how_far_the_mean_could_move(make_run, page):
-    words = page(make_run({"a": [1, "error"], "b": [0, 0]})).words
-    assert "25.0 % of samples lost to errors" in words
-    assert "the mean would lie between 0.250 and 0.500" in words
+def test_a_name_that_turns_the_direction_of_writing_is_unmasked(make_run, site):
+    found = site(make_run({"a": [1]}, label="evil\u202e"))
+    for name in found.names:
+        assert "\u202e" not in found.read(name).html
+    assert "evil\\u202e" in found.one("model").text
 
 
-def test_how_missing_samples_were_treated_is_said(make_run, page):
-    assert "1 sample on this page was lost" in page(make_run({"a": [1, "error"]})).words
-    assert "None: every sample that was planned is here" in page(make_run({"a": [1, 0]})).words
-
-
-def test_reasons_are_counted(make_run, page):
-    words = page(make_run({"a": [1, "invalid:cut off", "invalid:cut off", "error"]})).words
-    assert "2 × invalid: cut off; 1 × error: no reason given." in words
-
-
-def test_one_item_is_no_ground_for_claims(make_run, page):
-    assert "Nothing can be claimed beyond this item" in page(make_run({"a": [1, 0, 1, 0]})).words
-
-
-def test_few_items_are_warned_of_and_many_are_not(make_run, page):
-    assert "29 items. Differences that look large" in page(make_run({str(i): [i % 2] for i in range(29)})).words
-    assert "Before you use" not in page(make_run({str(i): [i % 2] for i in range(30)})).words
-
-
-def test_few_streams_describe_agent_states_only(make_run, page):
-    metric = Metric(name="solved", summary="", kind="binary", primary=True, clusters=("sample", "item", "stream"))
-    run = make_run({f"i{j}": [1, 0] for j in range(40)}, metrics=(metric,))
-    run.table["stream"] = [f"s{i}" for i in run.table["sample"]]
-    assert "These numbers describe" not in page(run).words
-    assert "under 6 streams. The numbers describe these agent states only." in page(run).words
-
-
-def test_references_stand_apart_at_the_foot(make_run, page):
-    scripted = [
-        make_run({"a": [1]}, label=f"scripted:{p}", folder=p, backend=BackendChoice(name="scripted", model=p))
-        for p in ("oracle", "heuristic", "random")
+def test_standings_has_a_row_a_model_and_column_with_ranks_and_letters(two, make_run, site):
+    rows = list(csv.DictReader((site(*two).folder / "standings.csv").open(encoding="utf-8")))
+    assert [(r["model"], r["rank_low"], r["rank_high"], r["ranked"], r["letters"]) for r in rows] == [
+        ("alpha", "2", "2", "2", "b"),
+        ("beta", "1", "1", "2", "a"),
     ]
-    words = page(*scripted, make_run({"a": [1]}, label="zebra")).words
-    order = [words.index(name) for name in ("zebra", "References", "scripted:random", "heuristic", "scripted:oracle")]
-    assert order == sorted(order)
+    assert {r["badge"] for r in rows} == {"self-reported"}
 
 
-def test_levels_are_stated_where_no_reference_was_run(make_run, page):
-    levels = {"default": {"solved": Level(chance=0.05, ceiling=1.0, exact=True)}}
-    words = page(make_run({"a": [1]}, levels=levels)).words
-    assert "Chance (random policy) stated by the task, not run here 0.050 stated, exact" in words
-    assert "Ceiling (oracle) stated by the task, not run here 1.000 stated, exact" in words
+def test_the_tidy_table_has_intervals_counts_cost_tokens_and_hashes(make_run, site):
+    run = make_run({"a": [1, "error"], "b": [0, 1]})
+    rows = list(csv.DictReader((site(run).folder / "leaderboard.csv").open(encoding="utf-8")))
+    assert [r["metric"] for r in rows] == ["solved", "pass@1", "pass@2"]
+    row = rows[0]
+    assert (row["error"], row["cost"], row["prompt_tokens"], row["items_hash"]) == ("1", "1.000000", "4", "items0")
+    assert (row["spec_hash"], row["items_kind"], row["attempts"]) == (run.manifest.spec_hash, "public", "")
+    assert float(row["low"]) < float(row["mean"]) < float(row["high"])
 
 
-def test_a_level_that_was_run_is_not_stated_as_well(make_run, page):
-    levels = {"default": {"solved": Level(chance=0.05, ceiling=1.0)}}
-    random = make_run(
-        {"a": [0]}, label="my random", folder="r", levels=levels, backend=BackendChoice(name="scripted", model="random")
-    )
-    words = page(random, make_run({"a": [1]}, levels=levels)).words
-    assert "Chance (random policy)" not in words
-    assert "Ceiling (oracle) stated by the task, not run here 1.000 stated, declared" in words
+def test_a_badge_is_shown_with_its_attempts_and_stands_in_both_tables(two, site):
+    found = site(*two, badges={two[0].path: Badge("replayed", 3)})
+    assert "3 attempts" in found.read("index.html").words
+    assert [a["data-kind"] for _, a in found.read("index.html").tags if "data-kind" in a] == ["replayed"]
+    for table in ("standings.csv", "leaderboard.csv"):
+        rows = list(csv.DictReader((found.folder / table).open(encoding="utf-8")))
+        assert {(r["model"], r["badge"], r["attempts"]) for r in rows} == {
+            ("alpha", "self-reported", ""),
+            ("beta", "replayed", "3"),
+        }
 
 
-def test_references_alone_make_a_page(make_run, page):
-    words = page(make_run({"a": [1]}, backend=BackendChoice(name="scripted", model="random"))).words
-    assert "No model was run; only references are shown." in words
+def test_badges_may_be_given_by_column_as_a_board_counts_attempts(two, site):
+    column = "family/task@1/lite/public/items0/default"
+    badges = {two[0].path: {column: Badge("replayed", 4), "other@1/lite/public/x/default": Badge("replayed", 9)}}
+    found = site(*two, badges=badges)
+    assert "4 attempts" in found.one("task").words
+    rows = csv.DictReader((found.folder / "standings.csv").open(encoding="utf-8"))
+    assert {r["model"]: r["attempts"] for r in rows}["beta"] == "4"
 
 
-def test_greedy_and_sampled_runs_have_rows_of_their_own(make_run, page):
-    words = page(make_run({"a": [1]}, folder="1", temperature=0), make_run({"a": [1]}, folder="2")).words
-    assert "greedy · history agent" in words
-    assert "sampled T=0.7 · history agent" in words
+def test_a_withdrawn_entry_stays_listed_and_is_not_ranked(two, make_run, site):
+    third = make_run({str(i): [1] for i in range(40)}, label="gamma", folder="gamma")
+    found = site(*two, third, badges={third.path: Badge("withdrawn", 1, "a leak was found")})
+    words = found.read("index.html").words
+    assert "2 entries on 1 task; 1 withdrawn" in words
+    assert words.index("Withdrawn") < words.index("gamma")
+    assert "Withdrawn: a leak was found" in found.about("gamma").words
+    rows = {r["model"]: r for r in csv.DictReader((found.folder / "standings.csv").open(encoding="utf-8"))}
+    assert (rows["gamma"]["badge"], rows["gamma"]["rank_low"], rows["beta"]["ranked"]) == ("withdrawn", "", "2")
+    assert not [n for n in found.names if n.startswith("pair") and "gamma" in n]
 
 
-def test_sets_of_items_are_told_apart_by_their_hash(make_run, page):
-    words = page(make_run({"a": [1]}, folder="1"), make_run({"a": [1]}, folder="2", items_hash="items1")).words
-    assert "lite · 1 item · items0" in words
-    assert "lite · 1 item · items1" in words
+def test_public_regenerated_and_private_items_never_share_a_column(make_run, site):
+    sources = [ItemsChoice(), ItemsChoice(kind="regenerated", seed=7), ItemsChoice(kind="private", commitment="c0ffee")]
+    runs = [make_run({"a": [1]}, label=s.kind, folder=s.kind, item_source=s) for s in sources]
+    found = site(*runs)
+    assert len([n for n in found.names if n.startswith("task")]) == 3
+    for kind in ("public", "regenerated", "private"):
+        assert f"1 {kind} item" in found.read("index.html").words
+    rows = list(csv.DictReader((found.folder / "standings.csv").open(encoding="utf-8")))
+    assert {r["ranked"] for r in rows} == {"1"}
 
 
-def test_models_are_ordered_by_the_marked_column_best_first(make_run, page):
-    runs = [make_run({"a": [v]}, label=f"model-{v}", folder=str(v)) for v in (0, 1)]
-    found = page(*runs)
-    assert found.words.index("model-1") < found.words.index("model-0")
-    assert [a["aria-sort"] for t, a in found.tags if "aria-sort" in a] == ["descending"]
+def test_no_page_of_twenty_models_on_twenty_tasks_is_above_300_kB(make_run, join, tmp_path):
+    def run(number):
+        tasks = [
+            make_run(
+                {f"task-{t}-item-{i:03d}": [int((i * 7 + number + t) % 20 < number), 1] for i in range(12)},
+                label=f"laboratory/model-{number:02d}-instruct",
+                folder=f"{number}",
+                task=f"family-{t % 4}/a-world-with-a-name-{t:02d}",
+                metrics=(
+                    Metric(name="solved", summary="", kind="binary", failure=0, chance=0.1, ceiling=1.0, primary=True),
+                    Metric(name="reward", summary="mean reward", failure=0.0),
+                ),
+            )
+            for t in range(20)
+        ]  # fmt: skip
+        for task in tasks:
+            task.table["reward"] = 0.5
+        return join(*tasks)
 
-
-def test_where_less_is_better_the_least_comes_first(make_run, page):
-    bad = Metric(name="broke", summary="", kind="binary", direction="lower", failure=1.0, primary=True)
-    runs = [make_run({"a": [v]}, label=f"model-{v}", folder=str(v), metrics=(bad,)) for v in (0, 1)]
-    found = page(*runs)
-    assert found.words.index("model-0") < found.words.index("model-1")
-    assert [a["aria-sort"] for t, a in found.tags if "aria-sort" in a] == ["ascending"]
-
-
-def test_provenance_names_identity_seed_dates_versions_and_specification(make_run, page):
-    run = make_run({"a": [1]}, seed=17, environment={"python": "3.11.9", "packages": {"numpy": "2.4"}})
-    words = page(run).words
-    for text in ("1d3n71ty", "seed 17", "2026-01-02T03:04:05+00:00", "Finchmark 0.1.0", run.manifest.spec_hash):
-        assert text in words
-    assert "environment.packages.numpy 2.4" in words
-
-
-def test_all_metrics_and_pass_at_k_stand_below(make_run, page):
-    metrics = (
-        Metric(name="solved", summary="share solved", kind="binary", failure=0.0, primary=True),
-        Metric(name="steps", summary="steps to success", high=None, direction="lower", unit="turns"),
-    )
-    words = page(make_run({"a": [{"solved": 1, "steps": 12.0}, {"solved": 0}]}, metrics=metrics)).words
-    assert "steps steps to success graded; lower is better from 0 turns" in words
-    assert "Model solved steps pass@2" in words
-
-
-def test_a_run_without_any_number_makes_a_page(make_run, page):
-    assert "nothing scored" in page(make_run({"a": ["error"]})).words
-
-
-def test_the_table_reads_as_a_table(make_run, page):
-    tags = page(make_run({"one": {"a": [1]}, "two": {"a": [0]}})).tags
-    assert {a["scope"] for t, a in tags if t == "th"} == {"col", "colgroup", "row", "rowgroup"}
-    assert [a["lang"] for t, a in tags if t == "html"] == ["en"]
-    regions = [a for t, a in tags if a.get("class") == "scroll"]
-    assert all(a["tabindex"] == "0" and ("aria-label" in a or "aria-labelledby" in a) for a in regions)
-
-
-def test_a_cell_without_any_number_has_no_interval_and_is_not_called_sparse(make_run, page):
-    words = page(make_run({"a": ["error"], "b": ["error"]})).words
-    assert "– nothing scored 2 errors flagged" in words
-
-
-def test_levels_that_are_alike_in_all_arms_are_said_once(make_run, page):
-    alike, apart = {"solved": Level(chance=0.25)}, {"solved": Level(chance=0.5)}
-    scores = {"one": {"a": [1]}, "two": {"a": [1]}}
-    assert "0.250 (declared) not known counts as 0" in page(make_run(scores, levels={"one": alike, "two": alike})).words
-    words = page(make_run(scores, levels={"one": alike, "two": apart})).words
-    assert "one: 0.250 (declared); two: 0.500 (declared)" in words
+    folder = build([run(n) for n in range(20)], tmp_path / "site").parent
+    sizes = {f.name: f.stat().st_size for f in folder.glob("*.html")}
+    assert len(sizes) > 60
+    assert max(sizes.values()) <= 300_000, max(sizes, key=lambda name: sizes[name])
