@@ -160,10 +160,10 @@ def cautious_pvalue(x: ArrayLike, mean: ArrayLike, low: float) -> Array:
     30 items at a baseline of 1.0 and a margin of .05; the score test is up to .09 wrong towards the longer tail;
     both miss the exact level where fewer than ten units differ. Dirichlet alone keeps every level and has a power of
     .06 where t has .20 (30 units of 4 samples, rates of one half). Together they are wrong in at most .06 of runs over
-    the grid of ``tests/benchmarks/bench_gate.py``, and in at most .063 for any two-valued unit that was tried there, with
-    gains on most units and large losses on few. The price in power: from 120 units on nothing that shows, except
-    near an end with one sample a unit (.66 for t's .85 at a rate of .98 and 120 units); under 59 units most of it
-    where samples are many, since what t then trusts in cannot be known from so few.
+    the grid of ``tests/benchmarks/bench_gate.py``, and in at most .063 of those cases of two-valued units there in
+    which most units gain and few lose much. The price in power: from 120 units on nothing that shows, except near an
+    end with one sample a unit (.66 for t's .85 at a rate of .98 and 120 units); under 59 units most of it where
+    samples are many, since what t then trusts in cannot be known from so few.
 
     Args, returns and errors as for :func:`score_pvalue`.
     """

@@ -67,7 +67,7 @@ def t_power(
     power = 1 - np.nan_to_num(nctdtr(n - 1, shift, critical), nan=0.0)
     power = np.where(shift < -7, 0.0, power)
     if sides == 2:
-        power = power + np.where(shift < 8, nctdtr(n - 1, shift, -critical), 0.0)
+        power = power + np.nan_to_num(nctdtr(n - 1, shift, -critical), nan=0.0)
     certain = np.where(d > 0, 1.0, 0.0) if sides == 1 else np.where(d != 0, 1.0, 0.0)
     return np.clip(np.where(s == 0, certain, power), 0.0, 1.0)
 

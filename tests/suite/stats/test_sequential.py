@@ -51,6 +51,15 @@ def test_planned_bets_bring_the_whole_stake_near_a_ceiling():
     assert Bets.planned(0.3, 0.05, 0.95).fractions[0] == pytest.approx(0.05 * 0.95 / (0.09 + 0.0025))
 
 
+def test_each_gambler_plans_for_the_room_on_its_side():
+    x = generator("planned sides").normal(-0.1, 0.3, 50).clip(-1, 1)
+    gate = SequentialGate(0.05, sd=0.3)
+    gate.extend(x)
+    up = log_wealth(x, -0.05, -1.0, Bets.planned(0.3, 0.05, 0.95)).max()
+    down = log_wealth(-x, 0.05, -1.0, Bets.planned(0.3, 0.05, 1.05)).max()
+    assert np.log(gate.evidence) == pytest.approx([max(up, 0.0), max(down, 0.0)])
+
+
 def test_planned_bets_pass_more_often():
     rng = generator("planned")
     rates = rng.random((1000, 300))
