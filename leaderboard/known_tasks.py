@@ -75,8 +75,7 @@ def known_task(manifest: Manifest, choice: TaskChoice, means: Means, found: Find
     sheet = manifest.tasks.get(name)
     told = KnownTask(choice, {} if sheet is None else {metric.name: metric for metric in sheet.metrics})
     try:
-        TASKS.entry(name)  # by its exact name: a stranger's selector must not choose tasks
-        task: Task = TASKS.load(name)()
+        task: Task = TASKS.load(name)()  # by its exact name: a stranger's selector must not choose tasks
     except FinchmarkError as error:
         found.add("unknown-task", name, str(error))
         return replace(told, why=f"{name} is not known here")

@@ -132,13 +132,32 @@ class TestGenuine:
     def test_a_stop_by_the_clock_is_replayed_though_no_clock_runs(self, tmp_path):
         class Slow(Talker):
             async def generate(self, request):
-                await asyncio.sleep(5 if len(request.messages) > 3 else 0)
+                await asyncio.sleep(30 if len(request.messages) > 9 else 0)
                 return await super().generate(request)
 
-        evaluate("odyssey/lights", Slow(), samples=1, time_limit=0.1, out=tmp_path / "run")
+        run = evaluate("odyssey/lights", Slow(), samples=1, time_limit=0.5, out=tmp_path / "run")
+        assert set(run.frame()["reason"]) == {"time_limit"}
+        assert min(len(sample.turns) for sample in run.samples()) > 1
         found = verify(tmp_path / "run")
         assert found.fully_replayed
         assert found.counts["stopped"] == 2
+
+    def test_a_replay_may_take_longer_than_the_runs_time_limit(self, tmp_path):
+        class Waiting(Task):
+            name = "own/waiting-verified"
+            pause = 0.0
+
+            def items(self, tier, seed):
+                return [Item("a", {})]
+
+            async def episode(self, ctx):
+                await asyncio.sleep(self.pause)
+                return EpisodeResult({"success": float(await ctx.ask("?") == "!")})
+
+        TASKS.add(Entry(Waiting.name, "tests:Waiting", ""), Waiting)
+        evaluate(Waiting.name, Talker(), samples=1, time_limit=0.5, out=tmp_path / "run")
+        Waiting.pause = 0.6
+        assert verify(tmp_path / "run").fully_replayed
 
     def test_a_token_limit_is_replayed(self, tmp_path):
         evaluate("odyssey/lights", Talker(), samples=1, token_limit=7, out=tmp_path / "run")
@@ -176,6 +195,11 @@ class TestScores:
             f"""UPDATE samples SET metrics = replace(metrics, '"success": 0.0', '"success": {value}') WHERE id = 1""",
         )
         assert kinds(copy) == {"value": 1, "replay-metric": 1}
+
+    def test_a_share_above_one_is_named_as_such(self, copy):
+        sql(copy, """UPDATE samples SET metrics = json_set(metrics, '$.unusable_rate', 1.5) WHERE id = 1""")
+        (finding,) = [f for f in verify(copy).findings if f.kind == "value"]
+        assert finding.text == "unusable_rate = 1.5 is outside [0, 1]"
 
     def test_a_metric_too_many_or_too_few_is_found(self, copy):
         sql(copy, """UPDATE samples SET metrics = '{"success": 0.0, "charm": 1.0}' WHERE id = 1""")
@@ -307,6 +331,16 @@ class TestTranscripts:
             f"UPDATE samples SET outcome = 'invalid', reason = 'context_overflow', metrics = '{failed}' WHERE id = 1",
         )
         assert {"replay-outcome", "replay-metric"} <= kinds(copy).keys()
+
+    def test_a_stopped_episode_that_is_called_ok_is_found(self, tmp_path):
+        def full(request):
+            if len(request.messages) > 9:
+                raise ContextOverflow(99, 10)
+            return "<action>0</action>"
+
+        evaluate("odyssey/lights", Talker(full), samples=1, out=tmp_path / "run")
+        sql(tmp_path / "run", "UPDATE samples SET outcome = 'ok'")
+        assert kinds(tmp_path / "run") == {"replay-outcome": 2, "manifest": 1}
 
     @pytest.mark.parametrize("reason", ["time_limit", "token_limit"])
     def test_a_limit_that_the_run_does_not_have_is_found(self, copy, reason):
