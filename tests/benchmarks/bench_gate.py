@@ -1,6 +1,6 @@
 """How often a gate errs, and how often it passes what has not changed: the figures that the choice of tests rests on.
 
-Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_gate.py`` (about 15 minutes on one core;
+Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_gate.py`` (about 25 minutes on one core;
 ``--cases 1000`` for a quick look; ``--part fixed``, ``exact``, ``power``, ``sequential`` or ``order`` for one of them).
 
 A candidate exactly at the margin (m = .05, alpha = .05) may pass, or be called a regression, in .05 of runs; the
