@@ -15,7 +15,7 @@ from ..suite.records import Manifest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Badge", "Badges", "Entry", "Run", "entries"]
+__all__ = ["Badge", "Badges", "Entry", "Run", "board_badges", "entries"]
 
 _KINDS = ("withdrawn", "self-reported", "replayed", "re-run by us")
 
@@ -125,6 +125,24 @@ class Entry:
             return "greedy"
         nucleus = "" if sampling.top_p == 1 else f" top-p={sampling.top_p:g}"
         return f"sampled T={sampling.temperature:g}{nucleus}"
+
+
+def board_badges(file: Path) -> dict[Path, dict[str, Badge]]:
+    """Read the badges of a board's file, for :func:`.site.build`.
+
+    Args:
+        file: Written by ``finchmark leaderboard accept``; its folders lie beside it.
+
+    Returns:
+        Badges by run folder and column.
+
+    Raises:
+        StoreError: It is no board.
+    """
+    from .badges import read_board
+
+    board = read_board(file)
+    return {file.parent / e.folder: {column: board.badge(e, column) for column in e.attempts} for e in board.entries}
 
 
 def entries(runs: Iterable[Run], badges: Badges | None = None) -> list[Entry]:

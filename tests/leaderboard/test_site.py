@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from finchmark.leaderboard import build
+from finchmark.leaderboard import board_badges, build
+from finchmark.leaderboard.badges import Accepted, Board, column_names, write_board
 from finchmark.suite.errors import UsageError
 from finchmark.suite.records import ItemsChoice, Metric
 
@@ -244,6 +245,24 @@ def test_badges_may_be_given_by_column_as_a_board_counts_attempts(two, site):
     assert "4 attempts" in found.one("task").words
     rows = csv.DictReader((found.folder / "standings.csv").open(encoding="utf-8"))
     assert {r["model"]: r["attempts"] for r in rows}["beta"] == "4"
+
+
+def test_a_boards_file_gives_the_badges(two, site, tmp_path):
+    (run, _) = two
+    columns = column_names(run.manifest)
+    accepted = Accepted(
+        folder="beta",
+        label="beta",
+        spec_hash=run.manifest.spec_hash,
+        export_hash="0" * 64,
+        badge="replayed",
+        attempts=dict.fromkeys(columns, 1),
+        accepted="2026-01-02",
+    )
+    run.path = tmp_path / "beta"
+    write_board(Board(entries=(accepted,)), tmp_path / "board.json")
+    words = site(*two, badges=board_badges(tmp_path / "board.json")).about("beta").words
+    assert "1 attempt replayed" in words
 
 
 def test_a_withdrawn_entry_stays_listed_and_is_not_ranked(two, make_run, site):

@@ -1,6 +1,10 @@
-import pytest
+import re
 
-from finchmark.leaderboard.text import encode, visible
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finchmark.leaderboard.text import encode, slug, visible
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,13 @@ def test_long_text_is_cut_and_the_cut_is_shown():
 
 def test_lone_surrogates_do_not_stop_a_file():
     assert encode("a\ud800") == b"a?"
+
+
+@given(st.text())
+def test_a_slug_is_a_plain_file_name(text):
+    assert re.fullmatch(r"model-([a-z0-9-]+-)?[0-9a-f]{16}", slug("model", text))
+    assert len(slug("model", text)) <= 64
+
+
+def test_slugs_of_texts_that_look_alike_differ():
+    assert len({slug("model", text).casefold() for text in ("A", "a", "a ", "../a", "a\0", "\ud800")}) == 6
