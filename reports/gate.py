@@ -25,7 +25,7 @@ def forecast_text(forecasts: Sequence[Forecast], width: int | None = None) -> st
     """What the gate could find, to be printed before anything is spent."""
     if not forecasts:
         return ""
-    out = text_table("check", "units>", "samples>", "P(pass | no change)>", "loss found with 80 %>")
+    out = text_table("check", "units>", "samples>", "P(pass | no change)>", "loss caught in 80 %>")
     for f in forecasts:
         out.add_row(visible(f.check, 100), f"{f.units}", f"{f.samples:.3g}", number(f.passes, 2), number(f.detectable))
     notes = [

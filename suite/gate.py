@@ -7,7 +7,7 @@ one regression that survives Holm's correction is enough for the whole (``suite/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -19,7 +19,7 @@ from .policy import Policy
 from .records import Metric
 from .results import Cell, CellKey, Results
 from .stats.decision import Decision, Gate, combine, decide, units_for_a_pass
-from .stats.power import detectable_effect, gate_chance
+from .stats.power import GateChance, detectable_effect, gate_chance
 from .stats.prefix import FinishedPrefix, random_order
 from .stats.sequential import SequentialGate
 
@@ -42,6 +42,7 @@ __all__ = [
 
 Verdict = Literal["pass", "regression", "inconclusive", "could not run"]
 
+_POWER = 0.8
 _UNEQUAL = 0.05
 """Level at which the sides' shares of lost samples are called unequal (Fisher's exact test)."""
 
@@ -100,7 +101,8 @@ class Forecast:
         units: Common items.
         samples: Samples an item of the candidate.
         passes: P(pass | no change); NaN where the baseline does not tell (graded with one sample an item).
-        detectable: The loss that it finds with a power of 80 %, in the metric's unit; NaN likewise.
+        detectable: The loss that is called a regression in 80 % of gates, in the metric's unit; NaN likewise, and where
+            no loss is.
         least: Units under which no pass is possible where all agree.
     """
 
@@ -251,26 +253,47 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
     sd = math.sqrt(within * (1 / own + 1 / max(samples, 1))) if math.isfinite(within) else math.nan
     if units < 2 or not math.isfinite(sd):
         return Forecast(check.name, units, samples, 0.0 if units < max(least, 1) else math.nan, math.nan, least)
-    detectable = float(detectable_effect(sd, units, alpha=alpha, sides=1))
+    detectable = check.margin + float(detectable_effect(sd, units, alpha=alpha, sides=1))
     if check.metric.kind == "binary":
         rate = float(means.mean()) if check.direction == "higher" else 1 - float(means.mean())
         spread = float(means.var(ddof=1)) if len(means) > 1 else 0.0
         between = min(max(spread - within / own, 0.0), rate * (1 - rate))
-        passes = gate_chance(
-            rate,
-            check.margin,
-            units,
-            max(1, round(samples)),
-            between=between,
-            alpha=alpha,
-            sequential=policy.mode == "sequential",
-            sd=sd if policy.mode == "sequential" else None,
-        ).passed
+        sequential = policy.mode == "sequential"
+
+        def chance(loss: float, simulations: int) -> GateChance:
+            return gate_chance(
+                rate,
+                check.margin,
+                units,
+                max(1, round(samples)),
+                between=between,
+                change=-loss,
+                alpha=alpha,
+                sequential=sequential,
+                sd=(sd or None) if sequential else None,
+                simulations=simulations,
+            )
+
+        passes = chance(0.0, 2000).passed
+        if sequential:
+            detectable = _smallest_loss(lambda loss: chance(loss, 400).regressed, check.margin, rate)
+        elif detectable > rate:
+            detectable = math.nan
     else:
         from .stats.power import t_power
 
         passes = float(t_power(sd, units, check.margin, alpha=alpha, sides=1)) if sd else float(units >= least)
     return Forecast(check.name, units, samples, passes, detectable, least)
+
+
+def _smallest_loss(found: Callable[[float], float], low: float, high: float) -> float:
+    """The smallest loss that is found in 80 % of gates, by halving; NaN where not even the largest is."""
+    if high <= low or found(high) < _POWER:
+        return math.nan
+    for _ in range(6):
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) >= _POWER else (middle, high)
+    return high
 
 
 def decide_gate(baseline: Baseline, candidate: Results, policy: Policy) -> GateReport:
