@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .cells import plural
 from .columns import Column
 from .places import Place, places
 
-__all__ = ["HEADROOM", "Average", "Overall", "normalised", "overalls", "stratified_mean"]
+__all__ = ["FEWEST", "HEADROOM", "Average", "Overall", "normalised", "overalls", "stratified_mean"]
+
+FEWEST = {"item": 10, "stream": 6}
+"""A task with fewer units is not averaged: the spread within it is hardly known."""
 
 HEADROOM = 0.25
 """Share of its range that must lie between a task's chance and ceiling, or it is not averaged (validity, section 5)."""
@@ -128,6 +132,8 @@ def _overall(key: tuple[str, str, str, str], columns: Sequence[Column], confiden
         return None
     have = Counter(name for c in common for name in c.ranked)
     full = [name for name in models if have[name] == len(common)]
+    if not full:
+        return None
     strata = [normalised(c, c.scores.of(full)) for c in common]
     sparse = {name: any(s is None or s.sparse for s in (c.primary_of(name) for c in common)) for name in full}
     averages = {
@@ -148,6 +154,10 @@ def _overall(key: tuple[str, str, str, str], columns: Sequence[Column], confiden
 def _unfit(column: Column) -> str:
     """Why a column cannot be averaged, empty if it can."""
     metric = column.primary
+    units, needed = len(column.scores.units), FEWEST[column.unit]
+    if units < needed:
+        # With one item a task nothing tells how far items differ within it, and with few hardly anything.
+        return f"only {plural(units, column.unit)} (at least {needed} are needed)"
     if not column.sign:
         return "neither end of its metric is better"
     (chance, source), (ceiling, other) = column.level("chance"), column.level("ceiling")

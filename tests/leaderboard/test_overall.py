@@ -5,7 +5,7 @@ import pytest
 
 from finchmark.leaderboard.lineup import lineup
 from finchmark.leaderboard.overall import stratified_mean
-from finchmark.suite.records import ItemsChoice, Level, Metric
+from finchmark.suite.records import BackendChoice, ItemsChoice, Level, Metric
 from finchmark.suite.seeds import generator
 from finchmark.suite.stats import t_interval
 
@@ -68,6 +68,27 @@ def test_tasks_without_room_between_chance_and_ceiling_are_left_out(play, make_r
     ((column, reason),) = overall.left_out
     assert column.key.sheet.task == "f/odd"
     assert why in reason
+
+
+@pytest.mark.parametrize(("unit", "n"), [("item", 9), ("stream", 5)])
+def test_tasks_of_few_units_are_left_out(make_run, join, unit, n):
+    """With one item a task, equal models would be told apart: nothing shows how items differ within a task."""
+
+    def task(name, units):
+        metric = Metric(name="solved", summary="", kind="binary", primary=True, clusters=("sample", "item", unit))
+        run = make_run(half(0.5, units), task=name, metrics=(metric,), levels=LEVELS)
+        if unit == "stream":
+            run.table["stream"] = run.table["item"]
+        return run
+
+    (overall,) = lineup([join(task("f/a", n + 1), task("f/b", n + 1), task("f/few", n))]).overalls
+    assert [why for _, why in overall.left_out] == [f"only {n} {unit}s (at least {n + 1} are needed)"]
+
+
+def test_references_alone_are_not_ranked(make_run, join):
+    backend = BackendChoice(name="scripted", model="random")
+    runs = [make_run(half(0.5), task=t, levels=LEVELS, backend=backend) for t in ("f/a", "f/b")]
+    assert lineup([join(*runs)]).overalls == ()
 
 
 def test_of_several_versions_the_newest_counts(play):
