@@ -296,13 +296,14 @@ def _smallest_loss(found: Callable[[float], float], low: float, high: float) -> 
     return high
 
 
-def decide_gate(baseline: Baseline, candidate: Results, policy: Policy) -> GateReport:
+def decide_gate(baseline: Baseline, candidate: Results, policy: Policy, *, foresee: bool = True) -> GateReport:
     """Decide whether a candidate may take the baseline's place.
 
     Args:
         baseline: The anchor and the run accepted last.
         candidate: What is to be judged.
         policy: What is demanded. What a run lacks that a sequential gate stopped early is not lost.
+        foresee: Whether to simulate what could have been found; without, there are no forecasts.
 
     Returns:
         The decision. Where the candidate lacks a task or items of the baseline, or where more than ``max_errors`` of a
@@ -328,7 +329,9 @@ def decide_gate(baseline: Baseline, candidate: Results, policy: Policy) -> GateR
         sides[check.name] = side
     notes = _notes(baseline, candidate, policy, alpha)
     forecasts = tuple(
-        forecast(s.check, len(s.check.means), s.cell.repeats or s.per_item, policy, alpha) for s in sides.values()
+        forecast(s.check, len(s.check.means), s.cell.repeats or s.per_item, policy, alpha)
+        for s in sides.values()
+        if foresee
     )
     if faults:
         return GateReport(
