@@ -101,7 +101,7 @@ class Column:
     by_item: Scores
     samples: Mapping[str, pd.DataFrame]
 
-    @property
+    @cached_property
     def primary(self) -> Metric:
         """The metric that decides."""
         return self.sheet.primary
@@ -111,7 +111,7 @@ class Column:
         """1 where higher is better, -1 where lower is, 0 where neither is."""
         return {"higher": 1, "lower": -1, "none": 0}[self.primary.direction]
 
-    @property
+    @cached_property
     def ranked(self) -> tuple[str, ...]:
         """Names of the models with a score that were not withdrawn, best first."""
         found = [
@@ -153,6 +153,15 @@ class Column:
         Args:
             what: ``chance`` or ``ceiling``.
         """
+        if what not in self._levels:
+            self._levels[what] = self._find_level(what)
+        return self._levels[what]
+
+    @cached_property
+    def _levels(self) -> dict[str, tuple[float | None, str]]:
+        return {}
+
+    def _find_level(self, what: str) -> tuple[float | None, str]:
         stated = {(getattr(s, what), s.levels) for n in self.entries if (s := self.primary_of(n)) is not None}
         for source in ("exact", "declared"):
             values = {v for v, levels in stated if levels == source and v is not None}

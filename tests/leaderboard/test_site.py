@@ -311,3 +311,13 @@ def test_no_page_of_twenty_models_on_twenty_tasks_is_above_300_kB(make_run, join
     sizes = {f.name: f.stat().st_size for f in folder.glob("*.html")}
     assert len(sizes) > 60
     assert max(sizes.values()) <= 300_000, max(sizes, key=lambda name: sizes[name])
+
+
+def test_where_less_is_better_the_one_with_least_has_rank_one(make_run, site):
+    bad = Metric(name="broke", summary="", kind="binary", direction="lower", failure=1.0, primary=True)
+    runs = [
+        make_run({str(i): [int(i < n)] for i in range(40)}, label=label, folder=label, metrics=(bad,))
+        for label, n in (("much", 30), ("little", 5))
+    ]
+    rows = csv.DictReader((site(*runs).folder / "standings.csv").open(encoding="utf-8"))
+    assert {r["model"]: (r["rank_low"], r["letters"]) for r in rows} == {"little": ("1", "a"), "much": ("2", "b")}
