@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.errors import StoreError
-from ..suite.records import Level, Metric, Outcome, RunSpec, TaskChoice, TaskSheet
+from ..suite.records import Level, Metric, Outcome, TaskChoice, TaskSheet
 from ..suite.stats.estimators import pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
@@ -182,22 +182,15 @@ def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
             )
         for arm in choice.arms:
             samples = entry.samples_of(choice.name, arm)
-            versions = samples["version"].to_numpy()
-            if (versions != choice.version).any():
-                raise StoreError(
-                    f"{entry.run.path}: samples of {choice.name}@{versions[versions != choice.version][0]} stand among "
-                    f"those of version {choice.version}."
-                )
+            odd = set(samples["version"].tolist()) - {choice.version}
+            if odd:
+                where = f"{entry.run.path}: samples of {choice.name}@{min(odd)}"
+                raise StoreError(f"{where} stand among those of version {choice.version}.")
             cell = _Cell(entry, choice, sheet, arm, samples, confidence)
             for metric in sheet.metrics:
                 yield cell.standing(metric)
                 if metric.primary:
                     yield from cell.passes(metric)
-
-
-def column_name(choice: TaskChoice, spec: RunSpec, arm: str) -> str:
-    """Name a column as a board's file does: ``TASK@VERSION/TIER/ITEMS-KIND/ITEMS-HASH/ARM``."""
-    return f"{choice.name}@{choice.version}/{spec.tier}/{spec.items.kind}/{choice.items_hash}/{arm}"
 
 
 class _Cell:
@@ -212,11 +205,10 @@ class _Cell:
         self.counts = {str(o): int((outcomes == o.value).sum()) for o in Outcome}
         self.scored = samples[outcomes != Outcome.ERROR.value] if self.counts["error"] else samples
         self.labels: dict[str, NDArray[np.int64]] = {}
-        self.column = column_name(choice, self.spec, arm)
-        self.used: dict[str, Any] = {
-            **{name: int(samples[name].sum()) for name in ("calls", "prompt_tokens", "completion_tokens")},
-            "cost": float(samples["cost"].sum()),
-        }
+        tier, kind = self.spec.tier, self.spec.items.kind
+        self.column = f"{choice.name}@{choice.version}/{tier}/{kind}/{choice.items_hash}/{arm}"
+        self.used: dict[str, Any] = {n: int(samples[n].sum()) for n in ("calls", "prompt_tokens", "completion_tokens")}
+        self.used["cost"] = float(samples["cost"].sum())
         # How long streams are is the task's affair: of them only the run's own count of samples is known.
         self.streamed = bool((samples["stream"].to_numpy(dtype=object) != "").any())
         self.expected = len(samples) if self.streamed else choice.items * self.spec.samples
