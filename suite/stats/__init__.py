@@ -1,7 +1,7 @@
 """Statistics on arrays: pure functions that know no run.
 
-Everything here is imported on first use. What a module and its function share a name of (``bootstrap``) is reached through
-the module: ``from finchmark.suite.stats.bootstrap import bootstrap``.
+Everything here is imported on first use. Where a module and its function share a name (``bootstrap``), take it from the
+module: ``from finchmark.suite.stats.bootstrap import bootstrap``.
 """
 
 from __future__ import annotations
