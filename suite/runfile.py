@@ -10,7 +10,7 @@ from typing import Any
 from .errors import UsageError
 from .evaluation import Prepared, parse_pairs, prepare
 
-__all__ = ["RUN_FLAGS", "RunOptions", "read_run_file", "run_options"]
+__all__ = ["RUN_FLAGS", "RunOptions", "checked_value", "read_run_file", "run_options"]
 
 RUN_FLAGS = frozenset(
     (
@@ -157,7 +157,7 @@ def read_run_file(path: Path, known: Collection[str] = RUN_FLAGS) -> dict[str, A
             near = get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0].replace('_', '-')!r}?" if near else ""
             raise UsageError(f"--config {path}: there is no flag {key!r}.{hint}")
-        found[name] = _checked(path, str(key), name, value)
+        found[name] = checked_value(f"--config {path}", str(key), name, value)
     return found
 
 
@@ -179,12 +179,22 @@ _LISTS = ("tasks", "task", "arm", "include")
 _PAIRS = ("model_args", "agent_args")
 
 
-def _checked(path: Path, key: str, name: str, value: Any) -> Any:
-    """Hold a value against what its flag takes. A list of one may be written without brackets."""
+def checked_value(source: str, key: str, name: str, value: Any) -> Any:
+    """Hold a value against what its flag takes. A list of one may be written without brackets.
+
+    Args:
+        source: Where it stands, for messages.
+        key: The key as it was written.
+        name: The flag's name, with ``_``.
+        value: The value.
+
+    Raises:
+        UsageError: The flag takes something else.
+    """
 
     def need(holds: bool, what: str) -> None:
         if not holds:
-            raise UsageError(f"--config {path}: {key} = {value!r} must be {what}.")
+            raise UsageError(f"{source}: {key} = {value!r} must be {what}.")
 
     if name in _WHOLE:
         need(isinstance(value, int) and not isinstance(value, bool), "a whole number")

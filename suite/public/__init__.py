@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from finchmark.leaderboard import standings
     from finchmark.suite.agents.base import Action, Agent, Observation
     from finchmark.suite.backends.base import Backend, Completion, GenerateRequest, Message
+    from finchmark.suite.checked_run import CheckedRun, CouldNotRun, run
+    from finchmark.suite.comparison import compare
     from finchmark.suite.errors import FinchmarkError, UsageError
     from finchmark.suite.evaluation import evaluate
     from finchmark.suite.records import Level, Metric, Outcome
+    from finchmark.suite.results import read_results as load_results
     from finchmark.suite.store import StoredRun
     from finchmark.suite.task import Arm, Episode, EpisodeResult, Item, Task, Tier
 
@@ -30,7 +33,9 @@ __all__ = [
     "Agent",
     "Arm",
     "Backend",
+    "CheckedRun",
     "Completion",
+    "CouldNotRun",
     "Episode",
     "EpisodeResult",
     "FinchmarkError",
@@ -46,8 +51,11 @@ __all__ = [
     "Tier",
     "UsageError",
     "build_leaderboard",
+    "compare",
     "evaluate",
+    "load_results",
     "load_run",
+    "run",
     "standings",
 ]
 
@@ -56,7 +64,9 @@ _HOMES = {
     "Agent": "suite.agents.base",
     "Arm": "suite.task",
     "Backend": "suite.backends.base",
+    "CheckedRun": "suite.checked_run",
     "Completion": "suite.backends.base",
+    "CouldNotRun": "suite.checked_run",
     "Episode": "suite.task",
     "EpisodeResult": "suite.task",
     "FinchmarkError": "suite.errors",
@@ -72,7 +82,10 @@ _HOMES = {
     "Tier": "suite.task",
     "UsageError": "suite.errors",
     "build_leaderboard": "leaderboard:build",
+    "compare": "suite.comparison",
     "evaluate": "suite.evaluation",
+    "load_results": "suite.results:read_results",
+    "run": "suite.checked_run",
     "standings": "leaderboard",
 }
 
