@@ -79,7 +79,10 @@ class EvalItem(pytest.Item):
             self._forecast(task.baseline, policy, chosen.options.get("samples", 4))
         prepared = chosen.prepare()
         sides: tuple[tuple[Side, Mapping[str, float]], ...] = (("at least", task.at_least), ("at most", task.at_most))
-        demands = [(side, metric, level) for side, levels in sides for metric, level in levels.items()]
+        demands: list[tuple[Side, str, float]] = []
+        for side, levels in sides:
+            for metric, level in levels.items():
+                demands.append((side, metric, level))
         for plan in prepared.plans:
             for side, metric, level in demands:
                 check_claim(plan.task.name, plan.task.metrics, metric, side, level, task.confidence)
