@@ -617,7 +617,9 @@ def commitment(secret: Annotated[Path, typer.Argument(help="A file with a secret
 @app.command()
 def quickstart(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for runs and site.")] = Path("finchmark-quickstart"),
-    task: Annotated[str, typer.Option(help="A task or selector; odyssey plays all four worlds.")] = "odyssey/lights",
+    task: Annotated[
+        str, typer.Option(help="A task or selector; odyssey/lights plays one of the four worlds.")
+    ] = "odyssey",
     backend: Annotated[str, typer.Option("--backend", "-b", help="The model.")] = "hf:smollm2",
     samples: Annotated[int, typer.Option("--samples", "-n", help="Samples an item and arm.")] = 4,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
