@@ -50,9 +50,7 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=20_000)
     runs = parser.parse_args().simulations
     say(f"{runs:,} simulations a case; standard error at .95: {np.sqrt(0.95 * 0.05 / runs):.4f}")
-    say(
-        f"{'items':>5} {'samples':>7} {'rate':>5} {'item rates':<18} {'events':>6}  {'default':>7} {'t':>6} {'pooled':>6}"
-    )
+    say(f"{'items':>5} {'samples':>7} {'rate':>5} {'item rates':<18} {'events':>6}  default      t pooled")
     worst = {"goal": (1.0, ""), "sparse": (1.0, "")}
     for items, samples, shape, rate in binary_cases():
         found = np.zeros(3)
