@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .agents.base import Agent
 from .backends.base import Backend
 from .broker import Broker
-from .errors import StoreError
+from .errors import BackendError, BackendUnavailable, RunStopped, StoreError
 from .model import Model, ModelStopped, TokenMeter
 from .records import Key, Outcome, RunSpec, Sample, Turn, Usage, storable
 from .seeds import derive
@@ -117,11 +117,13 @@ class Engine:
     async def run(self) -> None:
         """Play everything that is missing.
 
-        Errors of single samples are stored and do not stop the run; an error of the store does.
+        Errors of single samples are stored and do not stop the run; an error of the store does, and so does a backend
+        that cannot answer any request. What was not finished then is not stored, and is played by the next call.
 
         Raises:
             StoreError: A sample cannot be stored.
-            BackendUnavailable: The backend cannot start.
+            BackendUnavailable: The backend cannot start, or has found that it cannot answer at all (a key, a name).
+            RunStopped: A limit of the whole run was reached.
         """
         done, failed = self.writer.finished()
         units = self._units(done, failed)
@@ -138,7 +140,7 @@ class Engine:
                         group.create_task(self._work(units, broker))
             finally:
                 self._watch("stopped")
-        except* StoreError as errors:
+        except* (StoreError, RunStopped, BackendUnavailable) as errors:
             raise errors.exceptions[0] from None
         finally:
             await self.backend.aclose()
@@ -216,10 +218,12 @@ class Engine:
             ctx = Episode(
                 item=unit.item, arm=unit.arm, tier=unit.plan.tier, agents=agents, models=models, seed_path=path
             )
-            result = await self._episode(task, ctx)
+            result = await self._episode(task, ctx, tuple(sessions.values()))
             if self._amend is not None:
                 result = self._amend(task, session, result)
             result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
+        except (RunStopped, BackendUnavailable):
+            raise  # no other sample would fare better
         except (Exception, SystemExit, asyncio.CancelledError) as failure:
             # Any failure of a task, a world or a backend is that sample's error. A cancellation too, unless it is us
             # who are being cancelled: a task may await something that was cancelled elsewhere.
@@ -259,8 +263,12 @@ class Engine:
             error=error,
         )
 
-    async def _episode(self, task: Task, ctx: Episode) -> EpisodeResult:
-        """Play within the time limit; what the model brings upon itself is a result, not an error."""
+    async def _episode(self, task: Task, ctx: Episode, sessions: Sequence[str]) -> EpisodeResult:
+        """Play within the time limit; what the model brings upon itself is a result, not an error.
+
+        Raises:
+            BackendError: Time was up, but faults of the backend had used some of it.
+        """
         timer = asyncio.timeout(self.spec.limits.seconds)
         try:
             async with timer:
@@ -270,6 +278,12 @@ class Engine:
         except TimeoutError:
             if not timer.expired():
                 raise
+            lost = sum(self.backend.delayed(name) for name in sessions)
+            if lost > 0:
+                raise BackendError(
+                    f"the sample's {self.spec.limits.seconds:g} s were up, but faults of the backend took {lost:.1f} s "
+                    "of them"
+                ) from None
             return _stopped(task, ctx, Outcome.INVALID, "time_limit")
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "BackendUnavailable",
     "FinchmarkError",
     "RunLocked",
+    "RunStopped",
     "SpecMismatch",
     "StoreError",
     "UnknownName",
@@ -71,5 +72,11 @@ class BackendUnavailable(UsageError):
 
 class BackendError(FinchmarkError):
     """A backend failed at a request. The sample becomes an ``error``: it is never scored."""
+
+    exit_code = 4
+
+
+class RunStopped(FinchmarkError):
+    """The run ends before its end, on purpose, and keeps what is stored: a limit on what it may cost was reached."""
 
     exit_code = 4

@@ -15,6 +15,7 @@ __all__ = [
     "GenerateRequest",
     "Message",
     "ScoreRequest",
+    "TokenLogprob",
     "TokenScores",
 ]
 
@@ -64,6 +65,21 @@ class GenerateRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A generated token with its log-probability.
+
+    Args:
+        token: Its text.
+        logprob: Natural logarithm of its probability.
+        top: The most likely tokens at its place and their log-probabilities, the likeliest first; may be empty.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a backend answered.
 
@@ -78,6 +94,7 @@ class Completion:
         cached_tokens: Prompt tokens that a cache spared.
         token_ids: The reply's tokens for the next prompt, or None where the backend has none.
         cost: US dollars, 0 where nothing is paid by the token.
+        logprobs: One a generated token, where the backend was asked for them.
     """
 
     text: str
@@ -89,6 +106,7 @@ class Completion:
     cached_tokens: int = 0
     token_ids: tuple[int, ...] | None = None
     cost: float = 0.0
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +172,13 @@ class ContextOverflow(Exception):
     Args:
         needed: Tokens of the prompt plus the cap on the reply.
         available: The model's context in tokens.
+        detail: What to say instead, where the figures are only bounds: a server that does not name them.
     """
 
-    def __init__(self, needed: int, available: int) -> None:
-        super().__init__(f"the prompt and the reply need {needed} tokens, the model's context holds {available}")
+    def __init__(self, needed: int, available: int, detail: str = "") -> None:
+        super().__init__(
+            detail or f"the prompt and the reply need {needed} tokens, the model's context holds {available}"
+        )
         self.needed, self.available = needed, available
 
 
@@ -172,6 +193,9 @@ class Backend(abc.ABC):
     capabilities: Capabilities
     price: tuple[float, float] | None = None
     """US dollars per million prompt and completion tokens; None where nothing is paid by the token."""
+    placement: frozenset[str] = frozenset()
+    """Names of the arguments that only say where, how fast and for how much the model runs. They decide no number, so
+    a run may go on with others."""
 
     @property
     def reference(self) -> str | None:
@@ -229,6 +253,17 @@ class Backend(abc.ABC):
 
     async def aclose(self) -> None:  # noqa: B027 - an optional hook
         """Free everything. Called once, also after a failure."""
+
+    def delayed(self, session: str) -> float:
+        """Seconds that the backend's own faults (failed tries, pauses) have cost a session so far.
+
+        An episode that runs out of time is the model's failure only where this is 0.
+        """
+        return 0.0
+
+    def notice(self) -> str:
+        """What people who watch should know, such as why the run is paused; empty where there is nothing."""
+        return ""
 
     def stats(self) -> dict[str, float]:
         """Counters for the progress display, such as ``batch_fill`` in [0, 1] and ``queue``."""
