@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -100,6 +101,17 @@ def _hf() -> list[Finding]:
     return found
 
 
+def _openai() -> list[Finding]:
+    # Whether they are set, never what they hold.
+    held = " and ".join(
+        f"{n} {'set' if os.environ.get(n) else 'not set'}" for n in ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    )
+    if _installed("aiohttp") is None:
+        return [Finding("backend openai", "broken", "aiohttp missing; `pip install finchmark` brings it")]
+    text = f"aiohttp {_installed('aiohttp')}; {held}; `finchmark serve-check URL` says what a server can do"
+    return [Finding("backend openai", "ok", text)]
+
+
 def _tools() -> list[Finding]:
     found = []
     if _has("pip"):
@@ -125,4 +137,12 @@ def examine() -> list[Finding]:
         Finding("finchmark", "ok", version()),
         Finding("python", "ok" if fits else "broken", f"{python} on {platform.system()} {platform.machine()}"),
     ]
-    return [*head, *_base(), Finding("backend scripted", "ok", "always works"), *_hf(), *_tools(), *_extras()]
+    return [
+        *head,
+        *_base(),
+        Finding("backend scripted", "ok", "always works"),
+        *_openai(),
+        *_hf(),
+        *_tools(),
+        *_extras(),
+    ]

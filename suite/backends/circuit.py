@@ -104,7 +104,7 @@ class Circuit:
         self._paused += seconds
         self._since, self._given_up, self._probing, self._pause = None, False, False, self.probe_every
         self._stop_timers()
-        _log.warning("the server answers again; the run goes on after a pause of %.0f s", seconds)
+        _log.warning("the server answers again; the run goes on after a pause of %.1f s", seconds)
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
