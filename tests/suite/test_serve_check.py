@@ -1,0 +1,139 @@
+"""serve-check against servers that can more and less."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from finchmark.suite.errors import BackendUnavailable, UsageError
+from finchmark.suite.serve_check import serve_check
+
+_spec = importlib.util.spec_from_file_location(
+    "finchmark_faulty_server", Path(__file__).parent / "backends" / "faulty_server.py"
+)
+assert _spec is not None
+assert _spec.loader is not None
+faulty = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(faulty)
+FaultyServer = faulty.FaultyServer
+
+ALL = {
+    "seeds": "yes",
+    "n": "yes",
+    "logprobs": "yes",
+    "top_logprobs": "yes",
+    "prompt_logprobs": "yes",
+    "echo": "yes",
+    "tools": "yes",
+    "usage": "yes",
+    "stop": "yes",
+    "chat": "yes",
+    "completions": "yes",
+    "models": "yes",
+    "greedy": "yes",
+    "streaming": "yes",
+}
+
+
+def states(server, **arguments):
+    return {f.name: f.state for f in serve_check(server.url, **arguments).findings}
+
+
+def test_a_server_that_can_everything_is_said_to():
+    with FaultyServer() as server:
+        report = serve_check(server.url)
+    assert {f.name: f.state for f in report.findings} == ALL
+    assert (report.model, report.models, report.usable) == ("toy", ("toy",), True)
+
+
+@pytest.mark.parametrize("missing", ["seeds", "usage", "logprobs", "prompt_logprobs", "echo", "n"])
+def test_what_a_server_lacks_is_found_and_nothing_else(missing):
+    rest = ["seeds", "usage", "logprobs", "prompt_logprobs", "echo", "n", "tools", "models", "tokenize"]
+    rest.remove(missing)
+    with FaultyServer(features=rest) as server:
+        found = states(server)
+    also = {"top_logprobs", "echo"} if missing == "logprobs" else set()
+    assert {name for name, state in found.items() if state != "yes"} == {missing} | also
+
+
+def test_a_server_without_a_list_of_models_needs_a_name():
+    rest = ("seeds", "usage")
+    with FaultyServer(features=rest) as server:
+        with pytest.raises(UsageError, match="--model"):
+            serve_check(server.url)
+        assert states(server, model="toy")["models"] == "no"
+
+
+def test_tools_are_unknown_where_the_model_calls_none():
+    with FaultyServer(features=("models",)) as server:
+        assert serve_check(server.url)["tools"].state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("stops", "state", "words"),
+    [
+        ("tell", "yes", "says so"),
+        ("drop", "yes", "does not say so"),
+        ("keep", "yes", "kept it"),
+        ("ignore", "no", "went on"),
+    ],
+)
+def test_what_becomes_of_stop_strings_is_found(stops, state, words):
+    with FaultyServer(stops=stops) as server:
+        finding = serve_check(server.url)["stop"]
+    assert finding.state == state
+    assert words in finding.evidence
+
+
+def test_one_reply_for_all_seeds_decides_nothing():
+    with FaultyServer(policy=lambda b: "always the same words") as server:
+        finding = serve_check(server.url)["seeds"]
+    assert finding.state == "unknown"
+    assert "may all be the same" in finding.means
+
+
+def test_a_server_that_only_fails_is_not_usable():
+    with FaultyServer(faults=lambda n: "500") as server:
+        report = serve_check(server.url)
+    assert not report.usable
+    assert "HTTP 500" in report["chat"].evidence
+    assert report["seeds"].state == "unknown"
+
+
+@pytest.mark.parametrize("fault", ["half-json", "html", "empty", "reset", "reset-in-body"])
+def test_no_fault_breaks_the_check(fault):
+    with FaultyServer(faults=lambda n: fault if n % 2 else "") as server:
+        assert serve_check(server.url).findings
+
+
+def test_a_server_that_wants_the_other_name_of_the_cap_is_understood():
+    with FaultyServer(faults=lambda n: "cap-name") as server:
+        assert serve_check(server.url)["chat"].state == "yes"
+
+
+def test_nobody_listening_is_said():
+    with FaultyServer() as server:
+        pass
+    with pytest.raises(BackendUnavailable, match="Is the server running"):
+        serve_check(server.url)
+
+
+def test_the_key_is_used_and_never_shown(monkeypatch):
+    key = "sk-finch-secret"
+    monkeypatch.setenv("MY_KEY", key)
+    with FaultyServer(
+        key=key, policy=lambda b: f"the key {key} is here", faults=lambda n: "echo-key" if n > 3 else ""
+    ) as server:
+        report = serve_check(server.url, api_key_env="MY_KEY")
+        with pytest.raises(BackendUnavailable, match="refuses the key"):
+            serve_check(server.url)
+    assert report["chat"].state == "yes"
+    assert key not in report.text() + repr(report)
+
+
+def test_the_report_has_a_line_for_each_question():
+    with FaultyServer() as server:
+        text = serve_check(server.url).text()
+    assert all(f"  {name}" in text for name in ALL)
