@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from .errors import UnknownName, UsageError
 
-__all__ = ["AGENTS", "BACKENDS", "ENVIRONMENTS", "REGISTRIES", "TASKS", "Entry", "Registry", "include_file"]
+__all__ = ["AGENTS", "BACKENDS", "ENVIRONMENTS", "REGISTRIES", "TASKS", "Entry", "Family", "Registry", "include_file"]
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -43,6 +43,28 @@ class Entry:
     target: str
     summary: str
     tiers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    source: str = "finchmark"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A line of a catalogue for more names than can be listed: ``lm_eval/NAME`` is whatever lm-eval knows by NAME.
+
+    Args:
+        name: What stands before the slash.
+        target: ``package.module:function``: gets a whole name and returns the class.
+        expand: ``package.module:function``: gets a selector (a name, a pattern, the name of a group of names) and
+            returns the names it stands for, at least one, or raises :class:`UnknownName`.
+        summary: One line for lists.
+        groups: As for :class:`Entry`.
+        source: The package that ships it; filled in when the catalogue is read.
+    """
+
+    name: str
+    target: str
+    expand: str
+    summary: str
     groups: tuple[str, ...] = ()
     source: str = "finchmark"
 
@@ -74,20 +96,24 @@ class Registry(Generic[T]):
         self.kind, self.group = kind, group
         self._base, self._builtin = base, builtin
         self._entries: dict[str, Entry] = {}
+        self._families: dict[str, Family] = {}
         self._loaded: dict[str, type[T]] = {}
         self._read_builtin = self._read_plugins = False
 
-    def add(self, entry: Entry, loaded: type[T] | None = None) -> None:
-        """Register an entry; the same entry twice is fine, another under a taken name is not.
+    def add(self, entry: Entry | Family, loaded: type[T] | None = None) -> None:
+        """Register an entry or a family; the same twice is fine, another under a taken name is not.
 
         Raises:
             UsageError: The name stands for something else already.
         """
-        old = self._entries.get(entry.name)
+        old = (self._families if isinstance(entry, Family) else self._entries).get(entry.name)
         if old is not None and old.target != entry.target:
             raise UsageError(
                 f"The {self.kind} {entry.name!r} is defined twice: by {old.target} and by {entry.target}. Rename one."
             )
+        if isinstance(entry, Family):
+            self._families[entry.name] = entry
+            return
         self._entries[entry.name] = entry
         if loaded is not None:
             self._loaded[entry.name] = loaded
@@ -113,12 +139,24 @@ class Registry(Generic[T]):
                     _log.warning("the %ss of %s cannot be read: %s: %s", self.kind, source, type(error).__name__, error)
 
     def entries(self) -> list[Entry]:
-        """All entries, plug-ins included, sorted by name."""
+        """All entries, plug-ins included, sorted by name. Names of families are not among them."""
         self._read(plugins=True)
         return sorted(self._entries.values(), key=lambda e: e.name)
 
+    def families(self) -> list[Family]:
+        """All families, plug-ins included, sorted by name."""
+        self._read(plugins=True)
+        return sorted(self._families.values(), key=lambda f: f.name)
+
+    def _family(self, name: str) -> Family | None:
+        """The family that a name or selector belongs to."""
+        family, slash, _ = name.partition("/")
+        if slash and family not in self._families:
+            self._read(plugins=True)
+        return self._families.get(family)
+
     def entry(self, name: str) -> Entry:
-        """The entry of one name.
+        """The entry of one name; for a name of a family one made of the family's.
 
         Raises:
             UnknownName: No catalogue has it; near names are offered.
@@ -126,6 +164,8 @@ class Registry(Generic[T]):
         self._read(plugins=False)
         if name not in self._entries:
             self._read(plugins=True)
+        if name not in self._entries and "/" in name and (family := self._family(name)) is not None:
+            return Entry(name, family.target, family.summary, groups=family.groups, source=family.source)
         if name not in self._entries:
             raise UnknownName(self.kind, name, self._entries)
         return self._entries[name]
@@ -140,6 +180,8 @@ class Registry(Generic[T]):
         entry = self.entry(name)
         if name not in self._loaded:
             target, base = load_target(entry.target), load_target(self._base)
+            if name not in self._entries:
+                target = target(name)
             if not (isinstance(target, type) and issubclass(target, base)):
                 raise UsageError(f"The {self.kind} {name!r} ({entry.target}) is not a subclass of {self._base}.")
             self._loaded[name] = target
@@ -164,6 +206,8 @@ class Registry(Generic[T]):
                 for e in self.entries()
                 if fnmatchcase(e.name, selector) or e.name.startswith(selector + "/") or selector in e.groups
             ]
+            if not matches and (family := self._family(selector)) is not None:
+                matches = load_target(family.expand)(selector)
             if not matches:
                 raise UnknownName(self.kind, selector, self._entries)
             found.update(dict.fromkeys(matches))

@@ -1,6 +1,6 @@
 """The tasks that ship with Finchmark. A test holds every line against the class that it names."""
 
-from ..suite.registry import Entry
+from ..suite.registry import Entry, Family
 
 CATALOGUE = (
     Entry(
@@ -30,5 +30,12 @@ CATALOGUE = (
         summary="Install packages until a project runs; which versions go together is to be found out.",
         tiers=("smoke", "gate", "lite", "challenge"),
         groups=("capability", "inductive"),
+    ),
+    Family(
+        name="lm_eval",
+        target="finchmark.tasks.lm_eval.task:make_task",
+        expand="finchmark.tasks.lm_eval.lookup:expand",
+        summary="lm-eval's own tasks, asked and scored by lm-eval's functions: lm_eval/arc_easy, lm_eval/gsm8k.",
+        groups=("capability", "static"),
     ),
 )

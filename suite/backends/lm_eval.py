@@ -49,6 +49,8 @@ class LMEvalBackend(Backend):
     then missing from the text.
 
     Log-probabilities come as one sum for a continuation: :meth:`score` gives one entry for the whole, its token -1.
+    lm-eval counts white space at the end of a prompt to the continuation: with most chat templates the sum holds the
+    last line feed too, the same for all continuations of a prompt.
 
     Args:
         model: ``NAME,argument=value,…`` as for lm-eval's ``--model`` and ``--model_args``. ``pretrained=smollm2`` is

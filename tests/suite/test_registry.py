@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from finchmark.suite.errors import UnknownName, UsageError
-from finchmark.suite.registry import REGISTRIES, TASKS, Entry, Registry, include_file
+from finchmark.suite.registry import REGISTRIES, TASKS, Entry, Family, Registry, include_file
 
 
 @pytest.mark.parametrize("kind", REGISTRIES)
@@ -68,6 +68,51 @@ def test_two_things_of_one_name_are_refused():
     things.add(Entry("x", "builtins:dict", ""))
     with pytest.raises(UsageError, match="defined twice"):
         things.add(Entry("x", "builtins:list", ""))
+
+
+def made(name: str) -> type:
+    return type("Made", (dict,), {"made_for": name})
+
+
+def shades(selector: str) -> list[str]:
+    return ["shades/red", "shades/blue"] if "*" in selector else [selector]
+
+
+def family(things: Registry) -> Registry:
+    here = sys.modules[__name__] = sys.modules.get(__name__) or type(sys)(__name__)
+    here.made, here.shades = made, shades
+    things.add(Family("shades", f"{__name__}:made", f"{__name__}:shades", "any shade"))
+    return things
+
+
+def test_a_name_of_a_family_is_made_on_demand_and_once():
+    things = family(registry())
+    assert things.load("shades/red").made_for == "shades/red"
+    assert things.load("shades/red") is things.load("shades/red")
+    assert things.entry("shades/red").summary == "any shade"
+
+
+def test_a_family_says_itself_what_a_selector_stands_for():
+    things = family(registry())
+    assert things.select(["shades/*", "shades/grey"]) == ["shades/red", "shades/blue", "shades/grey"]
+
+
+def test_a_family_is_no_entry():
+    things = family(registry())
+    assert "shades" not in {e.name for e in things.entries()}
+    assert [f.name for f in things.families()] == ["shades"]
+
+
+def test_two_families_of_one_name_are_refused():
+    with pytest.raises(UsageError, match="defined twice"):
+        family(registry()).add(Family("shades", "builtins:dict", "builtins:dict", ""))
+
+
+def test_a_family_that_makes_something_else_is_refused():
+    things = registry()
+    things.add(Family("shades", "builtins:str", "builtins:str", ""))
+    with pytest.raises(UsageError, match="not a subclass"):
+        things.load("shades/red")
 
 
 def test_listing_loads_no_target():
