@@ -55,14 +55,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> EvalFile |
     return EvalFile.from_parent(parent, path=file_path)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+# The older kind of wrapper: this is loaded in projects whose pytest we do not choose.
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None]:
     """Give the runs of a test a home for as long as it lasts."""
     from .pytest_home import ItemHome
 
     token = HOME.set(ItemHome(item))
     try:
-        return (yield)
+        yield
     finally:
         HOME.reset(token)
 

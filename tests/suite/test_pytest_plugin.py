@@ -318,6 +318,23 @@ def test_two_workers_play_an_equal_run_once_and_one_table_is_printed(session):
 
 
 @pytest.mark.slow
+def test_a_fresh_run_is_played_by_one_worker_only(session):
+    noted = PLUGINS.read_text().replace(
+        "self.requests.append(request)", "open('calls.txt', 'a').write('call\\n'); self.requests.append(request)"
+    )
+    session.write("plugins.py", noted)
+    session.write(
+        "test_parity.py",
+        "import finchmark, pytest\n"
+        "@pytest.mark.parametrize('n', range(4))\n"
+        "def test_it(n):\n"
+        "    finchmark.run('harness/parity', 'moody', include=['plugins.py'], samples=1)\n",
+    )
+    session("-n", "2", "--finchmark-fresh").assert_outcomes(passed=4)
+    assert len((session.path / "calls.txt").read_text().splitlines()) == 6 * 3
+
+
+@pytest.mark.slow
 def test_two_workers_wait_for_one_another_at_a_folder_that_tests_name(session):
     session.write("test_lights.py", TWO_TESTS.replace("samples=1", "samples=1, out='same-folder'"))
     session("-n", "2").assert_outcomes(passed=2)
