@@ -109,7 +109,8 @@ def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: floa
     (:func:`.stats.bounds.korn_graubard_bounds`); graded with a range: :func:`.stats.bounded_mean.cautious_bound`;
     graded and open: t, with a verdict from 30 units on of which ten differ, as a gate has it. The intervals of
     tables, Wilson and t, are right on two sides together and wrong on one: near the end of the range Wilson's bound
-    grants a false claim in up to .11 of runs, t's in up to .55 (``tests/benchmarks/bench_claims.py``).
+    grants a false claim in up to .13 of runs, t's in up to .54, these in at most .06
+    (``tests/benchmarks/bench_claims.py``).
 
     Args:
         cell: The samples of a task in an arm.

@@ -1,6 +1,6 @@
 """How often a false claim "at least" or "at most" is granted: the figures that the choice of bounds rests on.
 
-Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_claims.py`` (about 3 minutes on one core; ``--cases 500`` for a
+Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_claims.py`` (about 6 minutes on one core; ``--cases 500`` for a
 quick look).
 
 The true mean is the claimed level itself, so that a claim at confidence .95 may be granted in .05 of runs. The column
