@@ -93,11 +93,15 @@ class _Prober:
         Raises:
             _Refused: There is none.
         """
-        try:
-            answer = await self.http.post(url, json.dumps(body).encode())
-            return self._read(answer, stream=stream)
-        except Transient as fault:
-            raise _Refused(self.http.clean(fault)) from None
+        encoded = json.dumps(body).encode()
+        for last in (False, True):
+            try:
+                return self._read(await self.http.post(url, encoded), stream=stream)
+            except Transient as fault:
+                # A connection that was kept open may have been closed over there; that says nothing of the server.
+                if last or fault.kind not in ("connection", "cut_off"):
+                    raise _Refused(self.http.clean(fault)) from None
+        raise AssertionError("unreachable")
 
     def _read(self, answer: Answer, *, stream: bool) -> dict[str, Any]:
         if answer.status != 200:

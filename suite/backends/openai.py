@@ -322,6 +322,10 @@ class OpenAIBackend(Backend):
                     raise wrong
                 return {} if wrong is not None else self._entry(json.loads(answer.body), http)
             except (Transient, ValueError) as fault:
+                answered = not isinstance(fault, Transient) or fault.kind not in ("connection", "cut_off", "timeout")
+                if attempt == 3 and answered:  # somebody is there; some servers fail at their own list
+                    _log.warning("%s has no list of models: %s", self.url, http.clean(fault))
+                    return {}
                 if attempt == 3:
                     raise BackendUnavailable(
                         f"There is no answer from {self.url}: {http.clean(fault)}. Is the server running, and is "

@@ -165,7 +165,9 @@ def _texts(message: Mapping[str, Any], name: str) -> tuple[str, str]:
         reasoning = reasoning or "".join(thoughts)
     if not isinstance(reasoning, str):
         reasoning = json.dumps(reasoning, ensure_ascii=False)
-    return ("" if content is None else str(content)), reasoning.strip()
+    if content is not None and not isinstance(content, str):
+        raise Transient("bad_body", f"the reply's text is of the type {type(content).__name__}", billed=True)
+    return content or "", reasoning.strip()
 
 
 def _cut(text: str, stops: Sequence[str]) -> int | None:

@@ -72,7 +72,7 @@ class FaultyServer:
         owner: What the list of models says.
         reasoning: A thinking part: text, and whether it stands in a field of its own.
         features: Of ``seeds``, ``usage``, ``logprobs``, ``prompt_logprobs``, ``echo``, ``n``, ``tools``, ``models``,
-            ``tokenize``.
+            ``broken-models`` (the list fails), ``tokenize``.
         max_parallel: Above so many requests at once it says 429.
         keep: How many bodies are kept for tests to look at.
     """
@@ -244,6 +244,8 @@ class FaultyServer:
     async def _models(self, request: web.Request) -> web.Response:
         if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
             return self._refuse("wrong key", 401)
+        if "broken-models" in self.features:
+            return self._refuse("the cache is not there", 500)
         if "models" not in self.features:
             return self._refuse("no list", 404)
         entry = {"id": self.model, "object": "model", "owned_by": self.owner, "max_model_len": self.context}

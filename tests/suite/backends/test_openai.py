@@ -283,6 +283,14 @@ def test_nobody_listening_is_said_before_anything_is_written():
         make(server).locate()
 
 
+@pytest.mark.parametrize("features", [(), ("broken-models",)])
+def test_a_server_whose_list_of_models_is_not_there_or_broken_can_be_used(features):
+    with FaultyServer(features=features) as server:
+        backend = make(server)
+        assert one(backend, request()).text
+    assert backend.capabilities.logprobs == "none"
+
+
 def test_a_wrong_key_and_an_unset_one_are_said_at_once(monkeypatch):
     with FaultyServer(key="right-key") as server:
         monkeypatch.setenv("OPENAI_API_KEY", "wrong-key")
