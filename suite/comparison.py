@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .errors import UsageError
@@ -16,13 +17,28 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["MAX_LOST", "Comparison", "Correction", "Overall", "Row", "Verdict", "compare", "default_margin"]
+    from .stats.pairs import Pairs
+
+__all__ = [
+    "MAX_LOST",
+    "MIN_STREAMS",
+    "Comparison",
+    "Correction",
+    "Overall",
+    "Row",
+    "Verdict",
+    "compare",
+    "default_margin",
+]
 
 Verdict = Literal["better", "worse", "differs", "equivalent", "cannot tell"]
 Correction = Literal["holm", "max-t"]
 
 MAX_LOST = 0.02
 """Share of lost samples beyond which complete cases no longer stand alone (validity: missing is not random)."""
+
+MIN_STREAMS = 6
+"""Streams under which nothing is claimed (validity, section 1)."""
 
 _POWER = 0.8
 _MARGIN = 0.05
@@ -42,6 +58,7 @@ class Row:
         direction: Which way is better.
         difference: Candidate less baseline, with interval, test and flips.
         adjusted: The p-value corrected for all rows of its kind; NaN where there is none.
+        equivalence: The p-value of "they differ by the margin or more", corrected likewise; NaN without a margin.
         correction: How: ``holm`` or ``max-t`` among the deciding rows, ``benjamini-hochberg`` among exploratory ones.
         alpha: Level of the verdict.
         margin: Difference that does not matter, in the metric's unit; None where none can be named.
@@ -65,6 +82,7 @@ class Row:
     direction: str
     difference: Difference
     adjusted: float
+    equivalence: float
     correction: str
     alpha: float
     margin: float | None
@@ -86,10 +104,16 @@ class Row:
                 return "cannot tell"
             plural = "" if self.more_units == 1 else "s"
             return f"cannot tell: needs about {self.more_units:,} more {self.unit}{plural}"
-        within = self.margin is not None and bool(
-            (claim := self.difference.claims.get("equivalent")) and claim.holds and self.verdict != "differs"
-        )
+        if self.unsure:
+            return f"{self.verdict} (but not if what was lost had gone the other way)"
+        within = self.margin is not None and self.equivalence <= self.alpha / 2 and self.verdict != "differs"
         return f"{self.verdict} (by less than {self.margin:.3g})" if within else self.verdict
+
+    @property
+    def unsure(self) -> bool:
+        """Whether lost samples, had they all gone one way, would turn the difference around."""
+        found = self.verdict in ("better", "worse") and math.isfinite(self.worst)
+        return found and min(self.worst, self.best) <= 0 <= max(self.worst, self.best)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +245,10 @@ def compare(
         total for other in others for total in _overalls(first, other, [m for m in matched if m.b is other], confidence)
     )
     deciding = sum(row.primary for row in corrected)
-    judged = tuple(_judged(row, deciding if row.primary else len(corrected) - deciding) for row in corrected)
+    judged = tuple(
+        _judged(row, match, deciding if row.primary else len(corrected) - deciding)
+        for row, match in zip(corrected, matched, strict=True)
+    )
     return Comparison(first, tuple(others), judged, overall, confidence, _unique(notes))
 
 
@@ -284,6 +311,7 @@ class _Match:
             seed=seed,
         )
         worst, best = self._bounds(found)
+        found, pvalue = self._cautious(found)
         return Row(
             baseline=self.a.label,
             candidate=self.b.label,
@@ -293,7 +321,8 @@ class _Match:
             primary=self.metric.primary,
             direction=self.metric.direction,
             difference=found,
-            adjusted=found.pvalue,
+            adjusted=pvalue,
+            equivalence=found.claims["equivalent"].pvalue if "equivalent" in found.claims else math.nan,
             correction="",
             alpha=alpha,
             margin=margin,
@@ -321,28 +350,71 @@ class _Match:
         place = rows["stream"] + "\x1f" + rows["position"].astype(str) + "\x1f" + rows["checkpoint"].astype(str)
         return values, place + "\x1f" + rows["item_hash"], rows["stream"], "stream"
 
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The sides on their common units."""
+        from .stats.pairs import pair_units, samples_of
+
+        values_a, items_a, clusters_a, unit = self._side(self.cell_a)
+        values_b, items_b, clusters_b, _ = self._side(self.cell_b)
+        codes_a, codes_b, clusters, _ = _encoded(items_a, items_b, clusters_a, clusters_b)
+        m = self.metric
+        sides = [
+            samples_of(v, c, kind=m.kind, low=m.low, high=m.high) for v, c in ((values_a, codes_a), (values_b, codes_b))
+        ]
+        return pair_units(*sides, clusters=clusters if unit == "stream" else None)
+
+    def _cautious(self, found: Difference) -> tuple[Difference, float]:
+        """Hold a small p-value of sign flips against a test that knows the range.
+
+        Flips are valid where a difference is as likely as its opposite. Many small gains against a few large losses are
+        not: of 30 items with 64 samples, of which .05 break and the others rise so that nothing changes on average,
+        flips call .21 better.
+        """
+        from .stats.bounded_mean import cautious_pvalue
+
+        p = found.pvalue
+        flipped = found.paired and found.test.startswith("sign-flip")
+        if not (flipped and p <= 0.2 and math.isfinite(self.pairs.width)):
+            return found, p
+        d, width = self.pairs.differences, self.pairs.width
+        side = d if found.estimate > 0 else -d
+        p = max(p, min(1.0, 2 * float(cautious_pvalue(side, 0.0, -width))))
+        return replace(found, pvalue=p, test=f"{found.test} and score"), p
+
     def _bounds(self, found: Difference) -> tuple[float, float]:
         """The difference if what was lost had gone all against the candidate, and all for it."""
         low, high = self.metric.low, self.metric.high
         if low is None or high is None or not (self.cell_a.errors or self.cell_b.errors) or not found.paired:
             return math.nan, math.nan
         good, bad = (low, high) if self.metric.direction == "lower" else (high, low)
+        played = [set(c.frame["item_hash"]) for c in (self.cell_a, self.cell_b)]
+        # A side that lacks samples may lack whole items; which, only the other side tells.
+        planned = [
+            own | (other if c.expected > len(c.frame) else set())
+            for own, other, c in zip(played, played[::-1], (self.cell_a, self.cell_b), strict=True)
+        ]
+        items = planned[0] & planned[1]
         ends = []
         for end_a, end_b in ((good, bad), (bad, good)):
-            sides = [self._filled(c, end) for c, end in ((self.cell_a, end_a), (self.cell_b, end_b))]
+            sides = [self._filled(c, end, items) for c, end in ((self.cell_a, end_a), (self.cell_b, end_b))]
             ends.append(sides[1] - sides[0])
         return ends[0], ends[1]
 
-    def _filled(self, cell: Cell, end: float) -> float:
+    def _filled(self, cell: Cell, end: float, items: set[str]) -> float:
         """Mean over items with every lost sample at one end of the range."""
-        rows = cell.frame
-        error = rows["outcome"] == "error"
-        values = rows[self.metric.name].where(~error, end)
-        means = values.groupby(rows["item_hash"]).mean()
-        mean = float(means.mean()) if len(means) else end
-        absent = max(cell.expected - len(rows), 0)
-        share = absent / cell.expected if cell.expected else 0.0
-        return (1 - share) * mean + share * end
+        rows = cell.frame[cell.frame["item_hash"].isin(items)]
+        values = rows[self.metric.name].where(rows["outcome"] != "error", end)
+        known = values.groupby(rows["item_hash"]).agg(["sum", "count", "size"])
+        # Without a plan an item's own rows are all that there is to fill.
+        wanted = known["size"].clip(lower=cell.repeats)
+        total = float(((known["sum"] + (wanted - known["count"]) * end) / wanted).sum())
+        return (total + (len(items) - len(known)) * end) / len(items) if items else math.nan
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the metric has no value on some scored samples."""
+        return any(bool(c.scored[self.metric.name].isna().any()) for c in (self.cell_a, self.cell_b))
 
     def _notes(self, found: Difference, own: tuple[int, int]) -> tuple[str, ...]:
         notes = []
@@ -353,6 +425,10 @@ class _Match:
             notes.append("unpaired: the runs have no item in common")
         elif found.only_a or found.only_b:
             notes.append(f"only the {found.items} common items count ({own[0]} and {own[1]} there)")
+        if self.conditional:
+            notes.append("only where both sides have a value: that depends on how they did, so it is no fair sample")
+        if found.paired and self._streamed(self.cell_a) and found.units < MIN_STREAMS:
+            notes.append(f"under {MIN_STREAMS} streams: describes these agent states only")
         if found.paired and found.samples_a != found.samples_b:
             notes.append(f"{found.samples_a} samples against {found.samples_b}")
         if self.cell_a.prompts and self.cell_b.prompts and self.cell_a.prompts != self.cell_b.prompts:
@@ -360,10 +436,11 @@ class _Match:
         if found.sparse:
             notes.append("sparse: the interval is rough")
         shares = [c.errors / c.expected if c.expected else 0.0 for c in (self.cell_a, self.cell_b)]
+        bounded = found.paired and self.metric.low is not None and self.metric.high is not None
         if max(shares) > MAX_LOST or shares[0] != shares[1]:
             notes.append(
-                f"{100 * shares[0]:.1f} % and {100 * shares[1]:.1f} % of samples lost: "
-                "read the bounds, not the estimate"
+                f"{100 * shares[0]:.1f} % and {100 * shares[1]:.1f} % of samples lost"
+                + (": read the bounds, not the estimate" if bounded else ", and no bounds can be given")
             )
         return tuple(notes)
 
@@ -442,11 +519,13 @@ def _corrected(rows: Sequence[Row], matched: Sequence[_Match], correction: Corre
     if primary and correction == "max-t" and paired:
         pvalues, how = _max_t([matched[i] for i in primary], seed), "max-t"
     else:
-        pvalues, how = holm([rows[i].difference.pvalue for i in primary]).tolist() if primary else [], "holm"
-    exploratory = benjamini_hochberg([rows[i].difference.pvalue for i in others]).tolist() if others else []
-    for indices, found, name in ((primary, pvalues, how), (others, exploratory, "benjamini-hochberg")):
-        for i, p in zip(indices, found, strict=True):
-            out[i] = replace(rows[i], adjusted=float(p), correction=name)
+        pvalues, how = holm([rows[i].adjusted for i in primary]).tolist() if primary else [], "holm"
+    exploratory = benjamini_hochberg([rows[i].adjusted for i in others]).tolist() if others else []
+    families = ((primary, pvalues, how, holm), (others, exploratory, "benjamini-hochberg", benjamini_hochberg))
+    for indices, found, name, correct in families:
+        equal = correct([rows[i].equivalence for i in indices]).tolist() if indices else []
+        for i, p, q in zip(indices, found, equal, strict=True):
+            out[i] = replace(rows[i], adjusted=float(p), equivalence=float(q), correction=name)
     return out
 
 
@@ -473,51 +552,80 @@ def _unit_differences(match: _Match) -> pd.Series:
     return found
 
 
-def _judged(row: Row, hypotheses: int) -> Row:
+def _judged(row: Row, match: _Match, hypotheses: int) -> Row:
     """Add the verdict, given how many hypotheses share the level."""
     d = row.difference
+    if row.unit == "stream" and d.units < MIN_STREAMS:
+        return row
     if row.adjusted <= row.alpha and d.estimate:
         if row.direction == "none":
             return replace(row, verdict="differs")
         good = (d.estimate > 0) == (row.direction == "higher")
         return replace(row, verdict="better" if good else "worse")
-    equivalent = d.claims.get("equivalent")
-    if equivalent is not None and equivalent.holds:
+    # Half the level, so that the interval that is shown lies within the margin.
+    if row.equivalence <= row.alpha / 2:
         return replace(row, verdict="equivalent")
-    return replace(row, more_units=_more_units(row, row.alpha / max(hypotheses, 1)))
+    if match.conditional or not d.paired or d.units < 2:
+        return row
+    return replace(row, more_units=_more_units(row, match, row.alpha / max(hypotheses, 1)))
 
 
-def _more_units(row: Row, alpha: float) -> int | None:
-    """About how many more units would settle it with a power of 80 %: the margin, or what was seen if that is larger.
+def _more_units(row: Row, match: _Match, alpha: float) -> int | None:
+    """About how many more units would settle it: the difference of the margin, or the one seen if that is larger.
 
     The usual sample size of a paired mean, ``((z_{1-alpha/2} + z_{power}) s / delta)^2``, with the spread ``s`` of the
-    unit differences that were seen. Source: Miller (2024), "Adding error bars to evals", arXiv:2411.00640, section 5.
-    Where units agree, there is no spread to reckon with: then it takes so many that a sign test of as many, or the
-    exact test of no loss, reaches the level.
+    unit differences that were seen and a power of 80 %. Source: Miller (2024), "Adding error bars to evals",
+    arXiv:2411.00640, section 5. A difference within the margin also needs so many that, if further units were like
+    these, the claim of equivalence would hold; one beyond it so many that flips can reach the level at all.
     """
     from scipy.special import ndtri
 
-    from .stats.decision import units_for_a_pass
-
     d = row.difference
-    if not d.paired or d.units < 1 or not math.isfinite(d.estimate):
-        return None
     margin = row.margin or 0.0
     delta = max(margin, abs(d.estimate))
-    if not delta:
+    spread = d.standard_error * math.sqrt(d.units)
+    if not delta or not math.isfinite(spread):
         return None
-    spread = d.standard_error * math.sqrt(d.units) if d.units > 1 else math.nan
-    if spread > 1e-9 * delta:
-        needed = math.ceil(((ndtri(1 - alpha / 2) + ndtri(_POWER)) * spread / delta) ** 2)
-    elif d.units > 1 and abs(d.estimate) > margin:
-        needed = 0
-    elif d.units > 1 and margin < 1:
-        needed = units_for_a_pass(margin, row.alpha / 2)
-    else:
-        return None
+    needed = math.ceil(((ndtri(1 - alpha / 2) + ndtri(_POWER)) * spread / delta) ** 2)
     if abs(d.estimate) > margin:
         needed = max(needed, math.ceil(1 + math.log2(1 / alpha)))  # the smallest p-value of n flips is 2^(1-n)
+    else:
+        enough = _equivalent_from(match, margin, alpha)
+        if enough is None and not spread:
+            return None
+        needed = max(needed, enough or 0)
     return needed - d.units if needed > d.units else None
+
+
+def _equivalent_from(match: _Match, margin: float, alpha: float) -> int | None:
+    """From how many units on like those seen the sides would be called equivalent; None: from none up to 100,000."""
+    import numpy as np
+
+    from .stats.inference import paired_inference
+    from .stats.margins import equivalence
+
+    pairs = match.pairs
+
+    def holds(n: int) -> bool:
+        if n < 2:
+            return False
+        more = replace(
+            pairs,
+            units=tuple(range(n)),
+            **{name: np.resize(getattr(pairs, name), n) for name in ("a", "b", "gained", "lost")},
+        )
+        claim = equivalence(paired_inference(more), margin, alpha=alpha / 2, pairs=more)
+        return claim.pvalue <= alpha / 2
+
+    few, many = 1, max(len(pairs.units), 2)
+    while not holds(many):
+        few, many = many, 2 * many
+        if many > 100_000:
+            return None
+    while many - few > 1:
+        middle = (few + many) // 2
+        few, many = (few, middle) if holds(middle) else (middle, many)
+    return many
 
 
 def _overalls(first: Results, other: Results, matched: Sequence[_Match], confidence: float) -> Iterator[Overall]:
@@ -602,6 +710,7 @@ def _flat(row: Row) -> dict[str, object]:
         "p": d.pvalue,
         "test": d.test,
         "adjusted_p": row.adjusted,
+        "equivalence_p": row.equivalence,
         "correction": row.correction,
         "verdict": row.verdict,
         "words": row.words,

@@ -71,8 +71,23 @@ def test_many_equal_items_are_equivalent_and_few_cannot_tell(make_cell, make_res
         items = coins(0.5, n, "a")
         row = only(compare([make_results(x, make_cell(items)) for x in ("a", "b")]))
         assert row.verdict == verdict
-    assert row.more_units == 72 - 20  # ln(.025) / ln(.95), rounded up
-    assert row.words == "cannot tell: needs about 52 more items"
+    assert row.words == f"cannot tell: needs about {row.more_units} more items"
+    enough = 20 + (row.more_units or 0)
+    for n, verdict in ((enough - 1, "cannot tell"), (enough, "equivalent")):
+        items = coins(0.5, n, "a")
+        assert only(compare([make_results(x, make_cell(items)) for x in ("a", "b")])).verdict == verdict
+
+
+def test_a_wide_range_is_reckoned_with_in_what_is_needed(make_cell, make_results):
+    wide = Metric(name="skill", summary="from -100 to 100", low=-100.0, high=100.0, primary=True)
+
+    def sides(n):
+        return [make_results(x, make_cell({f"i{i}": [3.0] for i in range(n)}, metrics=(wide,))) for x in "ab"]
+
+    row = only(compare(sides(30)))
+    assert row.verdict == "cannot tell"
+    assert row.more_units is not None
+    assert only(compare(sides(30 + row.more_units))).verdict == "equivalent"
 
 
 def test_what_is_needed_is_about_enough(make_cell, make_results):
@@ -159,6 +174,74 @@ def test_samples_that_are_not_there_are_lost_too(make_cell, make_results):
     row = only(compare([make_results("a", make_cell(a)), make_results("b", make_cell(b, expected=40))]))
     mean_a, mean_b = (np.mean([v for x in side.values() for v in x]) for side in (a, b))
     assert (row.worst, row.best) == pytest.approx((0.75 * mean_b - mean_a, 0.75 * mean_b + 0.25 - mean_a))
+
+
+def test_bounds_are_of_the_items_that_both_planned(make_cell, make_results):
+    whole = {f"i{i:03d}": [float(i % 2)] for i in range(100)}
+    part = {k: [None] if i < 2 else v for i, (k, v) in enumerate(list(whole.items())[:20])}
+    row = only(compare([make_results("a", make_cell(part)), make_results("b", make_cell(whole))]))
+    # Of the 20 common items i000 and i001 were lost by the baseline; the candidate scored 0 and 1 on them.
+    assert row.worst == pytest.approx(-1 / 20)
+    assert row.best == pytest.approx(1 / 20)
+
+
+def test_a_verdict_that_the_lost_samples_could_turn_says_so(make_cell, make_results):
+    a = {f"i{i:03d}": [0.0] for i in range(100)}
+    b = {k: [None] if i < 20 else [float(i < 35)] for i, (k, v) in enumerate(a.items())}
+    row = only(compare([make_results("a", make_cell({**a, "i099": [1.0]})), make_results("b", make_cell(b))]))
+    assert row.verdict == "better"
+    assert not row.unsure
+    lossy = {k: [None] if i < 40 else v for i, (k, v) in enumerate(a.items())}
+    row = only(
+        compare(
+            [
+                make_results("a", make_cell(lossy)),
+                make_results("b", make_cell({**a, **{f"i{i:03d}": [1.0] for i in range(50, 65)}})),
+            ]
+        )
+    )
+    assert row.verdict == "better"
+    assert row.unsure
+    assert "not if what was lost" in row.words
+
+
+def test_equivalence_is_corrected_too(make_cell, make_results):
+    def sides(tasks):
+        return [
+            make_results(x, *(make_cell(coins(0.5, 78, "a"), task=f"demo/t{i}") for i in range(tasks))) for x in "ab"
+        ]
+
+    assert only(compare(sides(1))).verdict == "equivalent"
+    assert {row.verdict for row in compare(sides(10)).deciding} == {"cannot tell"}
+
+
+def test_a_metric_that_does_not_always_apply_is_no_fair_sample(make_cell, make_results):
+    steps = Metric(name="steps", summary="steps to success", direction="lower", low=0.0, high=10.0)
+    sides = [
+        make_results(
+            x,
+            make_cell(
+                coins(0.5, 60, x),
+                metrics=(SUCCESS, steps),
+                extra={"steps": lambda v: 5.0 if v else float("nan")},
+            ),
+        )
+        for x in "ab"
+    ]
+    row = next(r for r in compare(sides).rows if r.metric == "steps")
+    assert any("no fair sample" in note for note in row.notes)
+    assert row.more_units is None
+
+
+def test_few_streams_are_no_claim(make_cell, make_results):
+    sides = []
+    for name, rate in (("a", 0.0), ("b", 1.0)):
+        cell = make_cell(coins(rate, 40, name))
+        frame = cell.frame.assign(stream=[f"s{i // 8}" for i in range(40)], position=[i % 8 for i in range(40)])
+        sides.append(make_results(name, type(cell)(**{**vars(cell), "frame": frame})))
+    row = only(compare(sides, confidence=0.8))
+    assert row.verdict == "cannot tell"
+    assert any("under 6 streams" in note for note in row.notes)
 
 
 def test_a_stream_is_one_unit(make_cell, make_results):
@@ -255,3 +338,19 @@ def test_equal_models_are_told_apart_in_at_most_one_of_twenty(make_cell, make_re
             sides.append(make_results(name, make_cell({f"i{k}": list(map(float, r)) for k, r in enumerate(draws)})))
         wrong += only(compare(sides)).verdict in ("better", "worse")
     assert wrong <= 300 * 0.05 + 3 * math.sqrt(300 * 0.05 * 0.95)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("items", "samples"), [(30, 16), (30, 64), (60, 64)])
+def test_few_broken_items_among_many_small_gains_are_not_called_better(make_cell, make_results, items, samples):
+    wrong, runs = 0, 100
+    for i in range(runs):
+        rng = generator("few broken", i, items, samples)
+        broken = rng.random(items) < 0.05
+        rates = np.where(broken, 0.0, 0.9 / 0.95)  # on average nothing changes
+        sides = []
+        for name, p in (("a", np.full(items, 0.9)), ("b", rates)):
+            draws = rng.random((items, samples)) < p[:, None]
+            sides.append(make_results(name, make_cell({f"i{k}": list(map(float, r)) for k, r in enumerate(draws)})))
+        wrong += only(compare(sides)).verdict == "better"
+    assert wrong <= runs * 0.05 + 3 * math.sqrt(runs * 0.05 * 0.95)
