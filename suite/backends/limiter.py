@@ -36,10 +36,16 @@ class Limiter:
         """Whether the bound is below the most at present."""
         return self.limit < self.most
 
+    def take(self) -> bool:
+        """Take a place if one is free and nobody waits for it; otherwise say no."""
+        if self.in_flight + 1 > self.limit or self._waiting:
+            return False
+        self.in_flight += 1
+        return True
+
     async def acquire(self) -> None:
         """Wait for a place."""
-        if self.in_flight < int(self.limit) and not self._waiting:
-            self.in_flight += 1
+        if self.take():
             return
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -53,7 +59,8 @@ class Limiter:
     def release(self) -> None:
         """Give a place back."""
         self.in_flight -= 1
-        self._wake()
+        if self._waiting:
+            self._wake()
 
     def _wake(self) -> None:
         while self._waiting and self.in_flight < int(self.limit):

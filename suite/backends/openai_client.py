@@ -106,26 +106,39 @@ class Client:
             bound: The most that a body of so many bytes can cost.
             cost: What a reading did cost.
             declined: Makes a reading of what the provider declined; None: that is an error here.
+
+        Raises:
+            BackendError: It failed for good, or nobody has answered for too long.
+            BackendUnavailable: No request can be answered.
+            ContextOverflow: The server says that it does not fit.
+            RunStopped: It could cost more than is left.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
         tries = failures = 0
         while True:
             http = self.http()
-            probe = await self._place(session)
+            probe = False
+            if self.circuit.is_open or not self.limiter.take():
+                try:
+                    probe = await self._place(session)
+                except BackendError:
+                    self.counts["failures"] += 1
+                    raise
             sent = loop.time()
             held = most = 0.0
             booked = True
             try:
                 url, body = make()
                 most = bound(len(body))
-                await self.purse.reserve(most)
+                if self.purse.most is not None:
+                    await self.purse.reserve(most)
                 held = most
                 booked = False
                 self.counts["requests"] += 1
                 sent = loop.time()
                 answer = await http.post(url, body)
-                wrong = self.refuse(answer)
+                wrong = None if answer.whole else self.refuse(answer)
                 if wrong is None:
                     found = _read(read, answer)
                 elif isinstance(wrong, Completion) and declined is not None:

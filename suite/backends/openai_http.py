@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from dataclasses import dataclass
@@ -122,6 +121,11 @@ class Answer:
     body: bytes
     retry_after: str | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether it can be a reply: an error would stand near its beginning."""
+        return self.status == 200 and self.body.find(b'"error"', 0, 4096) < 0
+
 
 class Http:
     """Keeps connections to one server open and sends requests over them.
@@ -190,9 +194,19 @@ class Http:
         try:
             # A redirect would turn a POST into a GET, and could carry the key elsewhere.
             async with self._session.request(method, url, data=body, allow_redirects=False) as response:
-                headed = response.status < 400
-                content = await self._read(response)
-                return Answer(response.status, self.key.hide_bytes(content), response.headers.get("Retry-After"))
+                status = response.status
+                headed = status < 400
+                length = response.content_length
+                # The short way is for a body whose length is known; a packed one could be of any length.
+                if length is not None and length <= self.max_bytes and "Content-Encoding" not in response.headers:
+                    content = await response.read()
+                else:
+                    content = await self._read(response)
+                return Answer(
+                    status,
+                    self.key.hide_bytes(content) if self.key else content,
+                    None if status == 200 else response.headers.get("Retry-After"),
+                )
         except Transient:
             raise
         except TimeoutError as error:
@@ -216,10 +230,6 @@ class Http:
             raise Transient(kind, detail, billed=not away, away=away) from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        length = response.content_length
-        # The short way is for a body whose length is known; a packed one could be of any length.
-        if length is not None and length <= self.max_bytes and "Content-Encoding" not in response.headers:
-            return await response.read()
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_any():
@@ -228,5 +238,4 @@ class Http:
                 response.close()
                 raise Transient("too_long", f"the reply is longer than {self.max_bytes} bytes", billed=True)
             parts.append(part)
-        await asyncio.sleep(0)
         return b"".join(parts)

@@ -69,7 +69,7 @@ def refusal(
     status = answer.status
     error: Any = None
     if status == 200:
-        if b'"error"' not in answer.body[:4096]:
+        if answer.whole:
             return None
         error = _error(answer.body)
         if not error:

@@ -78,7 +78,7 @@ def parse(payload: Any, request: GenerateRequest, shape: Shape) -> Reply:
     if not isinstance(choice, dict):
         raise Transient("bad_body", "the reply's choice is not an object")
     given = choice.get("finish_reason")
-    finish = _FINISH.get(str(given).lower()) if given is not None else None
+    finish = (_FINISH.get(given) or _FINISH.get(given.lower())) if isinstance(given, str) else None
     if finish is None:
         raise Transient("bad_body", f"the reply ended for the reason {given!r}, which says nothing", billed=True)
 
@@ -96,7 +96,7 @@ def parse(payload: Any, request: GenerateRequest, shape: Shape) -> Reply:
         parted = part(text, opened=not text.lstrip().startswith(OPEN))
         reasoning, text, whole = parted.reasoning, parted.reply, parted.closed
     stop: Stop = "none"
-    cut = _cut(text, request.stop)
+    cut = _cut(text, request.stop) if request.stop else None
     if cut is not None:
         stop = "kept" if cut == len(text) else "cut"
         text, finish = text[:cut], "stop" if finish == "length" else finish
@@ -109,14 +109,15 @@ def parse(payload: Any, request: GenerateRequest, shape: Shape) -> Reply:
             restored = _restore(text, request.stop)
             stop = "none" if restored == text else "rule"
             text = restored
-    for end in PLAIN_ENDS if shape.api == "completions" and shape.template == PLAIN else ():
-        text = text.split(end, 1)[0]
+    if shape.api == "completions" and shape.template == PLAIN:
+        for end in PLAIN_ENDS:
+            text = text.split(end, 1)[0]
 
     usage = payload.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    counted = _count(usage.get("completion_tokens")) is not None
     prompt = _count(usage.get("prompt_tokens")) or 0
     completion = _count(usage.get("completion_tokens"))
+    counted = completion is not None
     if completion is None:  # four bytes a token, the usual guess for English
         completion = min(-(-len((reasoning + text).encode("utf-8", "replace")) // 4), _cap(request))
     cached = _count(_within(usage, "prompt_tokens_details").get("cached_tokens"))

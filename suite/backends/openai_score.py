@@ -36,6 +36,7 @@ async def by_prompt_logprobs(request: ScoreRequest, shape: Shape, ask: Ask) -> T
     if shape.api == "chat":
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         prompt: dict[str, Any] = {"messages": messages, "add_generation_prompt": True}
+        prompt |= {k: v for k, v in shape.extra.items() if k == "chat_template_kwargs"}
     else:
         prompt = {"prompt": shape.render(request.messages), "add_special_tokens": True}
     before = _tokens(await ask("//tokenize", {"model": shape.model, **prompt}))
@@ -52,7 +53,6 @@ async def by_prompt_logprobs(request: ScoreRequest, shape: Shape, ask: Ask) -> T
             "max_tokens": 1,
             "temperature": 0,
             "prompt_logprobs": 1,
-            **{k: v for k, v in shape.extra.items() if k != "max_tokens"},
         },
     )
     found = _first(payload).get("prompt_logprobs", payload.get("prompt_logprobs"))
@@ -101,7 +101,6 @@ async def by_echo(request: ScoreRequest, shape: Shape, ask: Ask) -> TokenScores:
             "temperature": 0,
             "echo": True,
             "logprobs": 1,
-            **{k: v for k, v in shape.extra.items() if k != "max_tokens"},
         },
     )
     choice = _first(payload)
