@@ -37,7 +37,7 @@ def quickstart(
 
     Args:
         out: Folder for the runs and the site. What is there already is not played again.
-        task: A task or selector; ``odyssey`` is all four worlds, ``odyssey/lights`` one of them, in a tenth of the time.
+        task: A task or selector; ``odyssey`` is all four worlds, ``odyssey/lights`` one, in a tenth of the time.
         backend: The model.
         samples: Samples an item and arm.
         say: Gets a line of text at each step.

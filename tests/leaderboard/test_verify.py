@@ -646,7 +646,7 @@ class TestItemsFromElsewhere:
                 await ctx.ask(f"Number {next(count)}")
                 return EpisodeResult({"success": 1.0})
 
-        TASKS.add(Entry(Moody.name, "tests:Moody", ""), Moody)
+        TASKS.add(Entry(Moody.name, "tests:Moody", "", source="tests"), Moody)
         evaluate(Moody.name, Talker(), samples=1, out=tmp_path / "run")
         assert {"prompt", "replay-turn"} <= kinds(tmp_path / "run").keys()
 

@@ -137,7 +137,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
                 break
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "goes on" in err
     assert "Traceback" not in err
