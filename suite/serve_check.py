@@ -18,6 +18,7 @@ __all__ = ["ServeFinding", "ServeReport", "serve_check"]
 State = Literal["yes", "no", "unknown"]
 _PROMPT = "Tell a short story about a finch and a lamp. Begin with an unusual word."
 _TOKENS = 24
+_WORDS = ("lamp", "finch", "stone", "rain", "seven", "under", "yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +310,27 @@ async def _usage(p: _Prober) -> ServeFinding:
     )
 
 
+async def _long_prompt(p: _Prober) -> ServeFinding:
+    words = 6000
+    prompt = "Here are words. " + " ".join(_WORDS[i % len(_WORDS)] for i in range(words)) + " Say yes."
+    try:
+        payload = await p.ask(prompt, tokens=4)
+    except _Refused as refused:
+        return ServeFinding("long prompt", "yes", f"{words} words were refused: {refused}"[:200])
+    usage = payload.get("usage")
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    if not isinstance(read, int) or isinstance(read, bool):
+        return ServeFinding("long prompt", "unknown", f"{words} words were answered, tokens are not counted")
+    if 2 * read < words:
+        return ServeFinding(
+            "long prompt",
+            "no",
+            f"of {words} words only {read} tokens were read, and nothing was said",
+            "long episodes lose their beginning: raise the server's context",
+        )
+    return ServeFinding("long prompt", "yes", f"{words} words were read as {read} tokens")
+
+
 async def _streaming(p: _Prober) -> ServeFinding:
     payload = await p.ask(stream=True, temperature=0, seed=1)
     return ServeFinding("streaming", "yes", f"a stream gave {_show(_text(payload))}")
@@ -375,6 +397,7 @@ async def _check(http: Http, model: str | None) -> ServeReport:
         "stop": _stop,
         "tools": _tools,
         "usage": _usage,
+        "long prompt": _long_prompt,
         "streaming": _streaming,
     }
     for name, question in questions.items():
@@ -400,7 +423,8 @@ def serve_check(
 
     Returns:
         A finding for each of ``models``, ``chat``, ``completions``, ``seeds``, ``greedy``, ``n``, ``logprobs``,
-        ``top_logprobs``, ``prompt_logprobs``, ``echo``, ``stop``, ``tools``, ``usage`` and ``streaming``.
+        ``top_logprobs``, ``prompt_logprobs``, ``echo``, ``stop``, ``tools``, ``usage``, ``long prompt`` (read whole or
+        refused, not cut in silence) and ``streaming``.
 
     Raises:
         UsageError: The address cannot be, or no model is named and none is listed.

@@ -410,6 +410,9 @@ class OpenAIBackend(Backend):
             self._note(self._models, reply.model, "model")
             self._note(self._fingerprints, reply.fingerprint, "fingerprint")
             completion = reply.completion
+            if not completion.text and not completion.reasoning:
+                self.counts["empty_replies"] += 1
+            self._doubt(request, completion.prompt_tokens)
             if completion.completion_tokens > request.max_tokens + (request.think_budget or 0):
                 self.counts["over_the_cap"] += 1
             if self._prices is not None:
@@ -438,6 +441,21 @@ class OpenAIBackend(Backend):
             return 0.0
         length = length or 64 + sum(len(m.content.encode("utf-8", "replace")) + 32 for m in request.messages)
         return self._prices.cost(length, 0, request.max_tokens + (request.think_budget or 0))
+
+    def _doubt(self, request: GenerateRequest, counted: int) -> None:
+        """Notice a server that reads only part of a long prompt and does not say so (Ollama beyond its ``num_ctx``)."""
+        if not 0 < 8 * counted < sum(len(m.content) for m in request.messages):
+            return
+        # Hardly a tokeniser has tokens of two whole words on the average.
+        if 2 * counted < sum(len(m.content.split()) for m in request.messages):
+            if not self.counts["short_prompts"]:
+                _log.warning(
+                    "%s counted %d tokens in a prompt of many more: it may cut prompts in silence; raise its context, "
+                    "and see what `finchmark serve-check` says of it",
+                    self.url,
+                    counted,
+                )
+            self.counts["short_prompts"] += 1
 
     def _note(self, seen: set[str], value: str, what: str) -> None:
         if value and value not in seen and len(seen) < _SEEN:

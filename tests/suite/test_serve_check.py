@@ -34,6 +34,7 @@ ALL = {
     "models": "yes",
     "greedy": "yes",
     "streaming": "yes",
+    "long prompt": "yes",
 }
 
 
@@ -85,6 +86,21 @@ def test_what_becomes_of_stop_strings_is_found(stops, state, words):
         finding = serve_check(server.url)["stop"]
     assert finding.state == state
     assert words in finding.evidence
+
+
+@pytest.mark.parametrize(("context", "evidence"), [(4096, "refused"), (100_000, "read as")])
+def test_a_long_prompt_that_is_refused_or_read_is_well(context, evidence):
+    with FaultyServer(context=context) as server:
+        finding = serve_check(server.url)["long prompt"]
+    assert finding.state == "yes"
+    assert evidence in finding.evidence
+
+
+def test_a_server_that_cuts_long_prompts_in_silence_is_found_out():
+    with FaultyServer(context=1000, features=("cuts", "usage", "models")) as server:
+        finding = serve_check(server.url)["long prompt"]
+    assert finding.state == "no"
+    assert "only 996 tokens" in finding.evidence
 
 
 def test_one_reply_for_all_seeds_decides_nothing():

@@ -72,7 +72,8 @@ class FaultyServer:
         owner: What the list of models says.
         reasoning: A thinking part: text, and whether it stands in a field of its own.
         features: Of ``seeds``, ``usage``, ``logprobs``, ``prompt_logprobs``, ``echo``, ``n``, ``tools``, ``models``,
-            ``broken-models`` (the list fails), ``tokenize``.
+            ``broken-models`` (the list fails), ``tokenize``, ``cuts``
+            (prompts that are too long are cut in silence).
         max_parallel: Above so many requests at once it says 429.
         keep: How many bodies are kept for tests to look at.
     """
@@ -294,6 +295,8 @@ class FaultyServer:
         prompt = _chat_text(body["messages"]) if chat else body["prompt"]
         pieces = tokens_of(prompt) if isinstance(prompt, str) else [str(t) for t in prompt]
         cap = body.get("max_tokens") or body.get("max_completion_tokens") or 16
+        if "cuts" in self.features:
+            pieces = pieces[: self.context - cap]
         if len(pieces) + cap > self.context:
             return self._refuse(
                 f"This model's maximum context length is {self.context} tokens. However, you requested "

@@ -149,6 +149,21 @@ def test_an_overflow_names_the_servers_figures():
     assert (caught.value.needed, caught.value.available) == (214, 100)
 
 
+def test_a_server_that_cuts_prompts_in_silence_is_noticed(caplog):
+    with FaultyServer(context=100, features=("cuts", "usage")) as server:
+        backend = make(server)
+        assert one(backend, request("word " * 400)).text
+    assert backend.describe()["counts"]["short_prompts"] == 1
+    assert "may cut prompts in silence" in caplog.text
+
+
+def test_long_words_are_no_cut_prompt():
+    with FaultyServer(features=("usage",)) as server:
+        backend = make(server)
+        one(backend, request("x" * 5000))
+    assert "short_prompts" not in backend.describe()["counts"]
+
+
 def test_what_the_provider_declines_is_no_fault():
     with FaultyServer(faults=faulty.schedule(["filter"])) as server:
         assert one(make(server), request()).finish_reason == "content_filter"
