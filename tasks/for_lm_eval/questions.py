@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...suite.exports.canary import CANARY
 from ...suite.registry import TASKS
 from ...suite.seeds import generator
 from ..odyssey.family import OdysseyTask
@@ -32,7 +31,7 @@ def documents(world: str, *, rules: bool, worlds: int = 150, each: int = 2) -> l
 
     Returns:
         A list of ``worlds * each`` documents, or fewer where a world has not so many; each has ``prompt``, ``answer``
-        (``<action>yes</action>`` or no), ``world`` and ``canary``.
+        (``<action>yes</action>`` or no) and ``world``.
     """
     task: OdysseyTask = TASKS.load(f"odyssey/{world}")()
     tier = replace(task.tiers[_TIER], items=worlds)
@@ -48,13 +47,12 @@ def documents(world: str, *, rules: bool, worlds: int = 150, each: int = 2) -> l
                     "prompt": "\n\n".join([*opening, question_text(question)]),
                     "answer": say_answer(question.answer),
                     "world": item.id,
-                    "canary": CANARY,
                 }
             )
     return made
 
 
-def load(world: str, rules: bool, worlds: int = 150, each: int = 2, **_: Any) -> dict[str, Any]:
+def load(world: str, rules: bool, worlds: int = 150, each: int = 2, canary: str = "", **_: Any) -> dict[str, Any]:
     """Make the data set that lm-eval asks for with ``custom_dataset``.
 
     Args:
@@ -62,6 +60,7 @@ def load(world: str, rules: bool, worlds: int = 150, each: int = 2, **_: Any) ->
         rules: Likewise.
         worlds: Likewise.
         each: Likewise.
+        canary: Stands in every document, never in a prompt.
         **_: Whatever else lm-eval hands on: a task's metadata and the model's arguments.
 
     Returns:
@@ -69,7 +68,8 @@ def load(world: str, rules: bool, worlds: int = 150, each: int = 2, **_: Any) ->
     """
     import datasets
 
-    return {"test": datasets.Dataset.from_list(documents(world, rules=rules, worlds=worlds, each=each))}
+    made = documents(world, rules=rules, worlds=worlds, each=each)
+    return {"test": datasets.Dataset.from_list([{**doc, "canary": canary} for doc in made])}
 
 
 def rule_scores(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

@@ -2,17 +2,25 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
+from finchmark.suite.exports.canary import CANARY
 from finchmark.suite.registry import TASKS
 from finchmark.tasks.for_lm_eval import include_path
-from finchmark.tasks.for_lm_eval.questions import documents, rule_scores
+from finchmark.tasks.for_lm_eval.questions import documents, load, rule_scores
 from finchmark.tasks.odyssey.prediction import read_question
 
 WORLDS = ("lights", "energy", "trade", "repo")
 NAMES = [f"finchmark_{world}_{way}" for world in WORLDS for way in ("control", "with_rules")]
+
+
+def common() -> dict:
+    """What all task files have in common, functions aside."""
+    lines = Path(include_path(), "_question.yaml").read_text().splitlines()
+    return yaml.safe_load("\n".join(line for line in lines if "!function" not in line))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +70,12 @@ def test_rules_are_in_the_prompt_or_they_are_not():
     assert not any("These are the conditions:" in d["prompt"] for d in hidden)
 
 
-def test_every_document_carries_the_canary():
-    assert all(
-        "finchmark-canary" in d["canary"] and "canary" not in d["prompt"]
-        for d in documents("trade", rules=True, worlds=2)
-    )
+def test_every_document_carries_the_canary_and_no_prompt_does():
+    told = common()["metadata"]["canary"]
+    assert told == CANARY
+    made = load("trade", rules=True, worlds=2, canary=told)["test"]
+    assert set(made["canary"]) == {CANARY}
+    assert not any("canary" in prompt for prompt in made["prompt"])
 
 
 @pytest.mark.parametrize(
@@ -82,14 +91,7 @@ def test_a_reply_is_read_as_here(reply, right, unanswered):
 
 def test_the_version_follows_the_tasks_whose_questions_they_are():
     """A change to the questions raises the task's version; then the number here has to follow."""
-    from pathlib import Path
-
-    told = yaml.safe_load(
-        "\n".join(
-            line for line in Path(include_path(), "_question.yaml").read_text().splitlines() if "!function" not in line
-        )
-    )
-    assert {TASKS.load(f"odyssey/{world}").version for world in WORLDS} == {int(told["metadata"]["version"])}
+    assert {TASKS.load(f"odyssey/{world}").version for world in WORLDS} == {int(common()["metadata"]["version"])}
 
 
 @pytest.mark.slow
