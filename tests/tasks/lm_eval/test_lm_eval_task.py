@@ -146,6 +146,13 @@ def test_the_oracle_is_right(write, tmp_path, kind, metric):
     assert run.frame()[metric].mean() == 1.0
 
 
+def test_the_stop_string_is_no_part_of_what_is_scored(write, tmp_path):
+    reply = {"replies": ["The answer is 3Q: What else?"]}
+    options = {"model_args": reply, "tier": "full", "samples": 1}
+    run = evaluate(write("ended", "say"), "scripted:canned", out=tmp_path / "run", **options)
+    assert [int(s.item) for s in run.samples() if s.metrics["exact_match,words"] == 1.0] == [3, 13, 23]
+
+
 def test_the_random_policy_is_at_chance(write, tmp_path):
     run = evaluate(write("chance", count=60), "scripted:random", tier="full", samples=20, out=tmp_path / "run")
     level = run.manifest.tasks["lm_eval/chance"].levels["default"]["acc"]
@@ -276,6 +283,7 @@ def test_data_of_the_hub_without_a_network_says_what_is_needed(write, monkeypatc
         TASKS.load(name)
 
 
+@pytest.mark.slow
 def test_an_unknown_task_offers_near_names(folder):
     with pytest.raises(UnknownName, match="lm_eval/arc_easy"):
         TASKS.select(["lm_eval/arc_easyy"])
