@@ -426,7 +426,7 @@ class OpenAIBackend(Backend):
             return completion
 
         return await self.client.ask(
-            lambda: (f"{self.url}{self._shape.path}", json.dumps(self._shape.body(request)).encode()),
+            lambda: (f"{self.url}{self._shape.path}", self._shape.encode(request)),
             read,
             session=request.session,
             path=("generate", request.seed),

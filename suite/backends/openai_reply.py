@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .base import Completion, GenerateRequest, TokenLogprob
 from .chat import CLOSE, OPEN, PLAIN, part
@@ -35,8 +34,7 @@ _FINISH: dict[str, Literal["stop", "length", "content_filter"]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A reply, read.
 
     Args:
@@ -120,10 +118,12 @@ def parse(payload: Any, request: GenerateRequest, shape: Shape) -> Reply:
     counted = completion is not None
     if completion is None:  # four bytes a token, the usual guess for English
         completion = min(-(-len((reasoning + text).encode("utf-8", "replace")) // 4), _cap(request))
-    cached = _count(_within(usage, "prompt_tokens_details").get("cached_tokens"))
-    if cached is None:
-        cached = _count(usage.get("prompt_cache_hit_tokens"))
-    thought = _count(_within(usage, "completion_tokens_details").get("reasoning_tokens"))
+    cached = thought = None
+    if usage:
+        cached = _count(_within(usage, "prompt_tokens_details").get("cached_tokens"))
+        if cached is None:
+            cached = _count(usage.get("prompt_cache_hit_tokens"))
+        thought = _count(_within(usage, "completion_tokens_details").get("reasoning_tokens"))
     return Reply(
         Completion(
             text=text,
@@ -152,7 +152,7 @@ def _within(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def _texts(message: Mapping[str, Any], name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,10 +11,16 @@ from ..errors import BackendError
 from .base import GenerateRequest, Message
 from .chat import PLAIN
 
-__all__ = ["PLAIN_ENDS", "Shape"]
+__all__ = ["PLAIN_ENDS", "SEEDS", "Shape"]
 
 PLAIN_ENDS = ("\n\nUser:", "\n\nSystem:")
 """What ends a reply besides the request's own stop strings where messages are put into the plain format."""
+
+SEEDS = 2**31
+"""Seeds go out modulo this: some servers keep 32 bits, read the highest as "random", or go through doubles."""
+
+_TAILS = 256  # settings of requests that are remembered as JSON
+_quoted = json.encoder.encode_basestring_ascii
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Shape:
     cap_field: str = "max_tokens"
     template: str = PLAIN
 
+    tails: dict[tuple[Any, ...], str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
     @property
     def path(self) -> str:
         """Where requests go, below the API's address."""
@@ -58,8 +67,7 @@ class Shape:
         body[self.cap_field] = request.max_tokens + (request.think_budget or 0)
         body["temperature"] = request.temperature
         body["top_p"] = request.top_p
-        # 31 bits: some servers keep 32, read the highest as "random", or pass numbers through doubles.
-        body["seed"] = request.seed % 2**31
+        body["seed"] = request.seed % SEEDS
         stop = self.stops(request)
         if stop:
             body["stop"] = list(stop)
@@ -74,6 +82,25 @@ class Shape:
             body.pop(name, None)
         body.update(self.extra)
         return body
+
+    def encode(self, request: GenerateRequest) -> bytes:
+        """The body of a request as JSON: that of :meth:`body`, where only prompt and seed are written anew."""
+        key = (request.max_tokens, request.think_budget, request.temperature, request.top_p, request.stop)
+        tail = self.tails.get(key)
+        if tail is None:
+            rest = self.body(request)
+            for name in ("messages", "prompt", "seed"):
+                rest.pop(name, None)
+            if len(self.tails) >= _TAILS:
+                self.tails.clear()
+            tail = self.tails[key] = json.dumps(rest)[1:]
+        if self.api == "chat":
+            messages = ", ".join([f'{{"role": "{m.role}", "content": {_quoted(m.content)}}}' for m in request.messages])
+            prompt = f'"messages": [{messages}]'
+        else:
+            prompt = f'"prompt": {_quoted(self.render(request.messages))}'
+        seed = "" if "seed" in self.omit else f', "seed": {request.seed % SEEDS}'
+        return f"{{{prompt}{seed}, {tail}".encode()
 
     def stops(self, request: GenerateRequest) -> tuple[str, ...]:
         """What ends a reply: the request's stop strings, and those of the plain format."""

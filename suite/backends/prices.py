@@ -122,7 +122,8 @@ class Purse:
                 raise RunStopped(
                     f"The next request may cost up to {bound:.4f} US dollars and would pass max_cost = {self.most:g}: "
                     f"{self.spent:.4f} are spent{lost}. What is finished is stored; the same command goes on from "
-                    "there and may spend as much again, or give it another max_cost."
+                    "there and may spend as much again, or give it another max_cost. Episodes that were not finished "
+                    "begin anew; with fewer at once (concurrency) fewer are lost."
                 )
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)

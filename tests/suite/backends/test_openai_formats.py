@@ -37,6 +37,30 @@ def refused(status, error, *, context=None, **header):
     )
 
 
+# -- requests
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.text(max_size=20)), min_size=1, max_size=3),
+    st.integers(0, 2**63 - 1),
+    st.sampled_from([(), ("</action>",), ("\n", '"')]),
+    st.sampled_from([{}, {"omit": frozenset({"seed", "stop"})}, {"api": "completions"}, {"stream": True}]),
+    st.sampled_from([None, 30]),
+)
+def test_the_body_is_written_as_json_would_be(messages, seed, stop, settings, budget):
+    shape = Shape("m", extra={"top_k": -1}, **settings)
+    asked = GenerateRequest(tuple(Message(*m) for m in messages), "s", seed, 9, stop=stop, think_budget=budget)
+    for _ in range(2):  # the second time from memory
+        assert json.loads(shape.encode(asked)) == shape.body(asked)
+
+
+def test_what_is_remembered_of_settings_is_not_taken_for_others():
+    shape = Shape("m")
+    for temperature in (0.0, 0.5):
+        asked = GenerateRequest((Message("user", "x"),), "s", 1, 9, temperature=temperature)
+        assert json.loads(shape.encode(asked))["temperature"] == temperature
+
+
 # -- replies
 
 
