@@ -28,7 +28,17 @@ def forecast_text(forecasts: Sequence[Forecast], width: int | None = None) -> st
     out = text_table("check", "units>", "samples>", "P(pass | no change)>", "loss caught in 80 %>")
     for f in forecasts:
         out.add_row(visible(f.check, 100), f"{f.units}", f"{f.samples:.3g}", number(f.passes, 2), number(f.detectable))
-    notes = [
+    known = [f.passes for f in forecasts if math.isfinite(f.passes)]
+    notes = []
+    if len(forecasts) > 1 and len(known) == len(forecasts):
+        notes.append(
+            f"P(this gate passes | no change): about {number(math.prod(known), 2)}, the product over its checks (more "
+            "where they share samples). Fewer tasks, wider margins or more items raise it."
+        )
+    notes += [f"{visible(f.check, 100)}: {f.note}." for f in forecasts if f.note]
+    if any(math.isnan(f.detectable) for f in forecasts):
+        notes.append("–: no loss is caught in 80 of 100 gates, however large.")
+    notes += [
         f"{visible(f.check, 100)}: a pass takes at least {f.least} units at this margin, and there are {f.units}."
         for f in forecasts
         if f.units < f.least
@@ -102,7 +112,8 @@ def gate_markdown(report: GateReport) -> str:
         parts.append(markdown_table((*heads, "P(pass, no change)>"), body))
     notes = [f"{code(look.check.name)}: {look.decision.note}." for look in report.looks if look.decision.note]
     notes += [code(text, 400) for text in (*report.faults, *report.notes)]
-    notes.append(f"One-sided bounds at level {report.alpha:.3g}, {report.policy.mode}.")
+    if report.looks:
+        notes.append(f"One-sided bounds at level {report.alpha:.3g}, {report.policy.mode}.")
     parts.append("\n".join(f"- {note}" for note in notes))
     return "\n\n".join(parts) + "\n"
 
@@ -161,6 +172,7 @@ def gate_json(report: GateReport) -> str:
                 "passes": _finite(f.passes),
                 "detectable": _finite(f.detectable),
                 "least_units": f.least,
+                "note": f.note,
             }
             for f in report.forecasts
         ],

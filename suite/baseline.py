@@ -25,6 +25,9 @@ __all__ = ["Attempt", "Baseline", "Snapshot", "SnapshotCell", "make_baseline", "
 
 FORMAT = "finchmark-baseline/1"
 
+MAX_LOST = 0.02
+"""Share of a baseline's samples that may be errors (validity, section 1)."""
+
 
 class SnapshotCell(Record):
     """What a run scored in one task and arm, item by item.
@@ -169,22 +172,41 @@ def make_baseline(results: Results, metrics: Collection[str] = ()) -> Baseline:
     return Baseline(anchor=snapshot(results, metrics))
 
 
-def snapshot(results: Results, metrics: Collection[str] = ()) -> Snapshot:
+def snapshot(results: Results, metrics: Collection[str] = (), *, check: bool = True) -> Snapshot:
     """Take from a run what a baseline keeps.
 
     Args:
         results: The run.
         metrics: Metrics to keep besides those that decide.
+        check: Whether to refuse a run that is not fit to be held against: unfinished, stopped early, or with lost
+            samples.
 
     Raises:
-        UsageError: A task has no scored sample, no task has a metric of that name, or the run is made of streams.
+        UsageError: The run is not fit, a task has no scored sample, no task has a metric of that name, or the run is
+            made of streams.
     """
     known = {m.name for cell in results.cells for m in cell.metrics}
     odd = next((name for name in metrics if name not in known), None)
     if odd is not None:
         raise UsageError(f"{results.path}: no task has a metric {odd!r}; there are {', '.join(sorted(known))}.")
+    if check and results.stopped_early:
+        raise UsageError(
+            f"{results.path}: a gate stopped this run early, so that its scores depend on when. `finchmark run` with "
+            "the same flags and --out plays the rest."
+        )
     cells = []
     for cell in results.cells:
+        absent, lost = max(cell.expected - len(cell.frame), 0), cell.errors
+        if check and absent:
+            raise UsageError(
+                f"{results.path}: unfinished, {absent} of {cell.expected} samples of {cell.name} are missing. The same "
+                "`finchmark run` goes on."
+            )
+        if check and cell.expected and lost / cell.expected > MAX_LOST:
+            raise UsageError(
+                f"{results.path}: {lost} of {cell.expected} samples of {cell.name} are errors; a baseline may lose "
+                f"{100 * MAX_LOST:g} %. The same `finchmark run` plays them again."
+            )
         if len(cell.frame) and (cell.frame["stream"] != "").any():
             raise UsageError(f"{cell.name}: a baseline of streams is not supported yet; compare the runs instead.")
         found = _snapshot_cell(cell, metrics)
@@ -241,7 +263,12 @@ def read_baseline(path: Path) -> Baseline:
         StoreError: It is damaged, was edited by hand, or is from a newer version.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StoreError(
+            f"{path}: this is not UTF-8 (a shell's `>` may write another encoding). Make it with "
+            f"`finchmark baseline RUN --out {path}`."
+        ) from error
     except OSError as error:
         raise UsageError(
             f"{path}: the baseline cannot be read ({error.strerror or error}). `finchmark baseline RUN > {path}` makes "

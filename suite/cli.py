@@ -515,6 +515,13 @@ def baseline(
     metric: Annotated[
         list[str] | None, typer.Option(help="A metric to keep besides the deciding one. May be repeated.")
     ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the baseline here instead of printing it.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="With accept: the policy that the run must not regress under.")
+    ] = None,
+    anyway: Annotated[bool, typer.Option("--anyway", help="With accept: also a run that is a regression.")] = False,
 ) -> None:
     """Print a baseline made of a run (> base.json), or accept a run into one: the anchor stays."""
     from .baseline import make_baseline, read_baseline
@@ -523,7 +530,18 @@ def baseline(
     if what[0] == "accept":
         if len(what) != 2:
             raise UsageError("finchmark baseline accept RUN: name one run.")
-        changed = read_baseline(file).accept(read_results(what[1]))
+        from .gate import decide_gate
+        from .policy import Policy, read_policy
+
+        base, taken = read_baseline(file), read_results(what[1])
+        changed = base.accept(taken)
+        rules = read_policy(policy) if policy is not None else Policy()
+        found = decide_gate(base, taken, rules.model_copy(update={"mode": "fixed"}), foresee=False)
+        if found.verdict == "regression" and not anyway:
+            raise UsageError(
+                f"{what[1]} is a regression against {file}; a later gate would hold candidates against it. Give "
+                "--anyway if that is meant."
+            )
         changed.write(file)
         _say(f"{file}: {changed.accepted.label if changed.accepted else ''} is the last accepted run now.")
         return
@@ -531,7 +549,11 @@ def baseline(
         raise UsageError(
             "finchmark baseline RUN: name one run. A baseline is declared beforehand, not chosen of several."
         )
-    _print(make_baseline(read_results(what[0]), metric or ()).text().rstrip("\n"))
+    made = make_baseline(read_results(what[0]), metric or ())
+    if out is not None:
+        made.write(out)
+        return
+    _print(made.text().rstrip("\n"))
 
 
 @app.command()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -18,12 +19,15 @@ from .errors import UsageError
 from .policy import Policy
 from .records import Metric
 from .results import Cell, CellKey, Results
+from .seeds import generator
+from .stats.bounded_mean import FEW, cautious_pvalue
 from .stats.decision import Decision, Gate, combine, decide, units_for_a_pass
 from .stats.power import GateChance, detectable_effect, gate_chance
 from .stats.prefix import FinishedPrefix, random_order
-from .stats.sequential import SequentialGate
+from .stats.sequential import SequentialGate, gate_paths
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
 Verdict = Literal["pass", "regression", "inconclusive", "could not run"]
 
 _POWER = 0.8
+_SIMULATIONS = 500
 _UNEQUAL = 0.05
 """Level at which the sides' shares of lost samples are called unequal (Fisher's exact test)."""
 
@@ -104,6 +109,7 @@ class Forecast:
         detectable: The loss that is called a regression in 80 % of gates, in the metric's unit; NaN likewise, and where
             no loss is.
         least: Units under which no pass is possible where all agree.
+        note: What the check cannot do.
     """
 
     check: str
@@ -112,6 +118,7 @@ class Forecast:
     passes: float
     detectable: float
     least: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,16 @@ def checks(baseline: Baseline, policy: Policy) -> tuple[Check, ...]:
                 continue
             for name, share in policy.demands(cell.task, cell.arm, cell.primary.name).items():
                 found.append(_check(cell, name, share, against, run.label, len(runs) > 1))
+    for rule in policy.rules:
+        cells = [(cell.task, cell.arm) for cell in baseline.anchor.cells]
+        if not any(rule.fits(*cell) for cell in cells):
+            near = get_close_matches(rule.task, [task for task, _ in cells], n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UsageError(
+                f"The policy's rule for task {rule.task!r}"
+                + (f", arm {rule.arm!r}" if rule.arm else "")
+                + f" fits nothing that the baseline holds.{hint}"
+            )
     if not found:
         raise UsageError("The policy leaves no task of the baseline to be gated. Remove a rule with gate = false.")
     return tuple(found)
@@ -223,7 +240,7 @@ def _check(
     return Check(f"{where}{metric_part}{against_part}", cell.key, metric, share * whole, span, against, cell, label)
 
 
-def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: float) -> Forecast:
+def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: float, *, among: int = 1) -> Forecast:
     """Say what a check could find with so many units, from the baseline alone.
 
     Args:
@@ -232,6 +249,7 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
         samples: Samples an item of the candidate.
         policy: The policy.
         alpha: Level of the verdict.
+        among: How many checks share the level of a regression.
     """
     import numpy as np
 
@@ -240,27 +258,20 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
     means = np.array([e[1] for e in entries])
     span = check.span
     least = 0 if span is None else units_for_a_pass(check.margin, alpha, span)
+    note = _blind(check, float(means.mean()))
     own = float(1 / np.mean(1 / counts))
     repeated = counts > 1
+    sequential = policy.mode == "sequential" and span is not None
     if check.metric.kind == "binary":
         noise = means * (1 - means) * np.where(repeated, counts / np.maximum(counts - 1, 1), 1.0)
         # Without repeats nothing tells the noise within an item from the spread between items: take all as noise.
         within = float(noise[repeated].mean()) if repeated.any() else float(means.mean() * (1 - means.mean()))
-    elif repeated.any():
-        within = float(np.array([e[2] for e, r in zip(entries, repeated, strict=True) if r]).mean())
-    else:
-        within = float(means.var(ddof=1)) if len(means) > 1 else math.nan
-    sd = math.sqrt(within * (1 / own + 1 / max(samples, 1))) if math.isfinite(within) else math.nan
-    if units < 2 or not math.isfinite(sd):
-        return Forecast(check.name, units, samples, 0.0 if units < max(least, 1) else math.nan, math.nan, least)
-    detectable = check.margin + float(detectable_effect(sd, units, alpha=alpha, sides=1))
-    if check.metric.kind == "binary":
+        sd = math.sqrt(within * (1 / own + 1 / max(samples, 1)))
         rate = float(means.mean()) if check.direction == "higher" else 1 - float(means.mean())
         spread = float(means.var(ddof=1)) if len(means) > 1 else 0.0
         between = min(max(spread - within / own, 0.0), rate * (1 - rate))
-        sequential = policy.mode == "sequential"
 
-        def chance(loss: float, simulations: int) -> GateChance:
+        def chance(loss: float, level: float, simulations: int) -> GateChance:
             return gate_chance(
                 rate,
                 check.margin,
@@ -268,28 +279,71 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
                 max(1, round(samples)),
                 between=between,
                 change=-loss,
-                alpha=alpha,
+                alpha=level,
                 sequential=sequential,
                 sd=(sd or None) if sequential else None,
                 simulations=simulations,
             )
 
-        passes = chance(0.0, 2000).passed
-        if sequential:
-            detectable = _smallest_loss(lambda loss: chance(loss, 400).regressed, check.margin, rate)
-        elif detectable > rate:
-            detectable = math.nan
+        if not units:
+            return Forecast(check.name, units, samples, 0.0, math.nan, least, note)
+        passes = chance(0.0, alpha, 2000).passed
+        caught = _smallest_loss(lambda loss: chance(loss, alpha / among, 400).regressed, check.margin, rate)
+        return Forecast(check.name, units, samples, passes, caught, least, note)
+    if repeated.any():
+        variances = np.array([e[2] if n > 1 else math.nan for e, n in zip(entries, counts, strict=True)])
+        variances = np.where(np.isnan(variances), np.nanmean(variances), variances)
     else:
-        from .stats.power import t_power
+        variances = np.full(len(entries), float(means.var(ddof=1)) if len(means) > 1 else math.nan)
+    if units < 2 or not np.isfinite(variances).all():
+        return Forecast(check.name, units, samples, math.nan, math.nan, least, note)
+    each = np.sqrt(np.resize(variances, units) * (1 / own + 1 / max(samples, 1)))
+    passes = _graded_chance(check, each, alpha, sequential)
+    sd = float(np.sqrt(np.mean(each**2)))
+    caught = check.margin + float(detectable_effect(sd, units, alpha=alpha / among, sides=1))
+    if span is None and np.count_nonzero(each) < FEW:
+        caught = math.nan
+        note = note or (
+            "no verdict is possible: the baseline's samples of an item agree, and without a range that says too little"
+        )
+    return Forecast(check.name, units, samples, passes, caught, least, note)
 
-        passes = float(t_power(sd, units, check.margin, alpha=alpha, sides=1)) if sd else float(units >= least)
-    return Forecast(check.name, units, samples, passes, detectable, least)
+
+def _graded_chance(check: Check, each: np.ndarray, alpha: float, sequential: bool) -> float:
+    """Simulated chance that a candidate without a change passes, item by item as noisy as the baseline says."""
+    import numpy as np
+
+    rng = generator("graded gate", check.name, each.size)
+    d = rng.standard_normal((_SIMULATIONS, each.size)) * each
+    if check.span is None:
+        return sum(decide(row, check.margin, alpha=alpha, span=None).verdict == "pass" for row in d) / _SIMULATIONS
+    d = np.clip(d, -check.span, check.span)
+    if sequential:
+        sd = float(np.sqrt(np.mean(each**2))) or None
+        paths = gate_paths(d, check.margin, alpha=alpha, span=check.span, sd=sd)
+        return float(paths.passed.mean())
+    return float(np.mean(cautious_pvalue(d, -check.margin, -check.span) <= alpha))
+
+
+def _blind(check: Check, mean: float) -> str:
+    """Why a check cannot find a regression, where that is so: the baseline has nothing to lose beyond the margin."""
+    m = check.metric
+    worst = m.low if check.direction == "higher" else m.high
+    chance = check.reference.levels.get(m.name, (m.chance, m.ceiling))[0]
+    for name, end, words in (("the worst value", worst, "cannot"), ("chance", chance, "can hardly")):
+        if end is None or check.span is None:
+            continue
+        room = mean - end if check.direction == "higher" else end - mean
+        if room <= check.margin:
+            return f"{words} find a regression: the baseline is within the margin of {name}"
+    return ""
 
 
 def _smallest_loss(found: Callable[[float], float], low: float, high: float) -> float:
     """The smallest loss that is found in 80 % of gates, by halving; NaN where not even the largest is."""
     if high <= low or found(high) < _POWER:
         return math.nan
+    # Halving with few simulations each: a table shows two digits.
     for _ in range(6):
         middle = (low + high) / 2
         low, high = (low, middle) if found(middle) >= _POWER else (middle, high)
@@ -329,7 +383,7 @@ def decide_gate(baseline: Baseline, candidate: Results, policy: Policy, *, fores
         sides[check.name] = side
     notes = _notes(baseline, candidate, policy, alpha)
     forecasts = tuple(
-        forecast(s.check, len(s.check.means), s.cell.repeats or s.per_item, policy, alpha)
+        forecast(s.check, len(s.check.means), s.cell.repeats or s.per_item, policy, alpha, among=len(demanded))
         for s in sides.values()
         if foresee
     )
@@ -421,6 +475,12 @@ class _Side:
 
     def decide(self, alpha: float) -> Decision:
         """Decide by the policy's mode."""
+        if self.check.span is None and self.partial and len(self.cell.frame) < self.cell.expected:
+            # Where to stop was decided by other checks' results: a test at one look does not hold there.
+            return replace(
+                decide([], self.check.margin, alpha=alpha, span=None, direction=self.check.direction),
+                note="the run was stopped before this task was played to its end",
+            )
         if self.policy.mode == "fixed" or self.check.span is None:
             self.used = [item for item in self.check.means if item in self.means]
             differences = [self.means[item] - self.check.means[item] for item in self.used]
@@ -468,7 +528,7 @@ class SequentialCheck:
         self.gate = SequentialGate(
             check.margin,
             alpha=alpha,
-            span=check.span or 1.0,
+            span=_range(check),
             direction=check.direction,
             sd=_expected_sd(check, repeats),
         )
@@ -501,6 +561,12 @@ class SequentialCheck:
         for unit, difference in freed:
             self.gate.update(difference)
             self.used.append(unit)
+
+
+def _range(check: Check) -> float:
+    if check.span is None:
+        raise ValueError(f"{check.name}: a metric without a range cannot be looked at after every item")
+    return check.span
 
 
 def order_of_looks(check: Check, seed: int) -> tuple[str, ...]:
@@ -536,6 +602,8 @@ def _unequal(lost_a: int, whole_a: int, lost_b: int, whole_b: int) -> bool:
 
 def _notes(baseline: Baseline, candidate: Results, policy: Policy, alpha: float) -> tuple[str, ...]:
     notes: list[str] = list(candidate.notes)
+    if same_scores(baseline.anchor, candidate):
+        notes.append("The candidate scored exactly as the anchor did, sample for sample: is it the baseline's own run?")
     if candidate.decoding != baseline.anchor.decoding:
         notes.append(
             f"Decoding differs: the anchor is {baseline.anchor.decoding}, the candidate {candidate.decoding}; the gate "
@@ -547,6 +615,19 @@ def _notes(baseline: Baseline, candidate: Results, policy: Policy, alpha: float)
             f"{policy.lifetime_alpha:g}."
         )
     return tuple(notes)
+
+
+def same_scores(anchor: Snapshot, candidate: Results) -> bool:
+    """Whether every item's scores are those of the anchor, as of a run that is held against itself."""
+    from .baseline import snapshot
+
+    if candidate.label != anchor.label or candidate.stopped_early:
+        return False
+    try:
+        taken = snapshot(candidate, {m.name for c in anchor.cells for m in c.metrics}, check=False)
+    except UsageError:
+        return False
+    return taken.hash == anchor.hash
 
 
 def verdict_words(report: GateReport) -> str:
@@ -561,5 +642,8 @@ def verdict_words(report: GateReport) -> str:
         return f"PASS: {report.candidate} is not worse by the margin in any of {count} checks.{warning}"
     if report.verdict == "inconclusive":
         open_ = [look.check.name for look in report.looks if look.decision.verdict == "inconclusive"]
-        return f"INCONCLUSIVE: the data cannot tell in {', '.join(open_)}."
+        return (
+            f"INCONCLUSIVE: the data cannot tell in {', '.join(open_)}. `finchmark power RUN --margin M` says how many "
+            "items and samples would; raise --samples, or take a tier with more items."
+        )
     return f"COULD NOT RUN: {len(report.faults)} fault{'s' if len(report.faults) != 1 else ''}; nothing was decided."

@@ -62,10 +62,16 @@ def decide(
         assert config is not None
         report = _played(base, rules, config, out, quiet, width)
     print_text(gate_text(report, width))
-    _write_outputs(report, outputs)
     if record and report.verdict != "could not run":
         attempt = Attempt(candidate=report.candidate, verdict=report.verdict, alpha=report.alpha)
         base.model_copy(update={"attempts": (*base.attempts, attempt)}).write(baseline)
+        print_text(f"Recorded as attempt {len(base.attempts) + 1} in {baseline}: commit it.")
+    elif rules.lifetime_alpha is not None:
+        print_text(
+            "The lifetime's level was not spent: give --record and commit the baseline file, or every gate is the "
+            "first."
+        )
+    _write_outputs(report, outputs)
     return int(report.exit_code)
 
 
@@ -79,7 +85,8 @@ def _played(
     options = run_options(read_run_file(config))
     prepared = options.prepare()
     alpha = base.level(rules.alpha, rules.lifetime_alpha)
-    forecasts = [forecast(c, len(c.means), prepared.spec.samples, rules, alpha) for c in checks(base, rules)]
+    demanded = checks(base, rules)
+    forecasts = [forecast(c, len(c.means), prepared.spec.samples, rules, alpha, among=len(demanded)) for c in demanded]
     print_text(forecast_text(forecasts, width))
     folder = out or options.out or prepared.default_out()
     if rules.mode == "sequential":
@@ -127,8 +134,12 @@ def _write_outputs(report: GateReport, outputs: GateOutputs) -> None:
         except OSError as error:
             raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from error
     if summary:
-        with Path(summary).open("a", encoding="utf-8") as handle:
-            handle.write(gate_markdown(report))
+        try:
+            with Path(summary).open("a", encoding="utf-8") as handle:
+                handle.write(gate_markdown(report))
+        except OSError as error:
+            # The decision stands, whatever becomes of a page of the CI's.
+            sys.stderr.write(f"GITHUB_STEP_SUMMARY={summary}: cannot be written ({error.strerror or error}).\n")
     if summary or os.environ.get("GITHUB_ACTIONS") == "true":
         for line in gate_annotations(report):
             print_text(line)

@@ -34,8 +34,9 @@ def drive(
 ) -> GateReport:
     """Play a prepared run until a sequential gate can tell, and decide.
 
-    A task and arm is left as soon as all checks of it pass; everything stops as soon as a regression is certain. The
-    same call goes on where the last one stopped, with the same result.
+    A task and arm is left as soon as all checks of it pass; everything stops as soon as a regression is certain. A task
+    with a check on a metric without a range is played to its end, and that check decided at one look. The same call
+    goes on where the last one stopped, with the same result.
 
     Args:
         prepared: The candidate's run; it must have the baseline's tasks, arms and items.
@@ -60,6 +61,8 @@ def drive(
         driver.catch_up(folder)
     ordered = replace(prepared, plans=driver.plans)
     run = run_prepared(ordered, folder, concurrency=concurrency, retries=retries, watcher=driver, wanted=driver.wanted)
+    if driver.failure is not None:
+        raise driver.failure
     return decide_gate(baseline, from_run(run), policy)
 
 
@@ -70,11 +73,16 @@ class _Driver:
         self._watcher = watcher
         self._alpha = alpha
         self._sequential = {
-            check.name: SequentialCheck(check, prepared.spec.samples, alpha, prepared.spec.seed) for check in demanded
+            check.name: SequentialCheck(check, prepared.spec.samples, alpha, prepared.spec.seed)
+            for check in demanded
+            if check.span is not None
         }
+        self._whole = {(check.cell[0], check.cell[2]) for check in demanded if check.span is None}
+        self.failure: Exception | None = None
         self._by_cell: dict[tuple[str, str], list[SequentialCheck]] = {}
         for check in demanded:
-            self._by_cell.setdefault((check.cell[0], check.cell[2]), []).append(self._sequential[check.name])
+            if check.name in self._sequential:
+                self._by_cell.setdefault((check.cell[0], check.cell[2]), []).append(self._sequential[check.name])
         self._stop = False
         self.plans = tuple(self._ordered(plan, demanded, prepared.spec.seed) for plan in prepared.plans)
         played = {(p.task.name, str(p.task.version), arm.name) for p in prepared.plans for arm in p.arms}
@@ -111,6 +119,8 @@ class _Driver:
     def wanted(self, key: Key, item: Item) -> bool:
         """Whether a sample is still to be played."""
         found = self._by_cell.get((key.task, key.arm), [])
+        if (key.task, key.arm) in self._whole:  # a metric without a range is decided at one look, at the end
+            return not self._stop
         needed = any(item.hash in c.check.means and c.gate.verdict != "pass" for c in found)
         return needed and not self._stop
 
@@ -121,8 +131,13 @@ class _Driver:
 
     def finished(self, sample: Sample) -> None:
         """Take in a sample."""
-        self._take(sample)
-        self._look()
+        try:
+            self._take(sample)
+            self._look()
+        except Exception as error:
+            # The engine takes a watcher for a display and would go on without it.
+            self.failure, self._stop = error, True
+            raise
         if self._watcher is not None:
             self._watcher.finished(sample)
 

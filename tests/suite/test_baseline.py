@@ -14,12 +14,14 @@ STEPS = Metric(name="steps", summary="steps used", direction="lower", low=0.0, h
 
 
 def test_a_written_baseline_is_read_back(make_cell, make_results, tmp_path):
-    base = make_baseline(make_results("a", make_cell({"i": [1, 0, 1], "j": [0, None]})))
+    items = {"i": [1, 0, 1], "j": [0, None], **{f"k{n}": [1] for n in range(60)}}
+    base = make_baseline(make_results("a", make_cell(items)))
     base.write(tmp_path / "base.json")
     assert read_baseline(tmp_path / "base.json") == base
     (cell,) = base.anchor.cells
-    assert cell.items["success"] == {"hash-i": (3.0, pytest.approx(2 / 3)), "hash-j": (1.0, 0.0)}
-    assert (cell.expected, cell.lost) == (5, 1)
+    found = cell.items["success"]
+    assert (found["hash-i"], found["hash-j"]) == ((3.0, pytest.approx(2 / 3)), (1.0, 0.0))
+    assert (cell.expected, cell.lost) == (65, 1)
 
 
 def test_the_same_run_gives_the_same_bytes(make_cell, make_results):
@@ -117,9 +119,22 @@ def test_a_run_of_other_items_or_tasks_is_not_accepted(make_cell, make_results):
         base.accept(make_results("b", make_cell({"i": [1], "j": [1]}, task="demo/else")))
 
 
-def test_a_run_without_a_score_is_no_baseline(make_cell, make_results):
-    with pytest.raises(UsageError, match="no scored sample"):
-        make_baseline(make_results("a", make_cell({"i": [None]})))
+def test_a_run_that_is_not_fit_is_no_baseline(make_cell, make_results):
+    with pytest.raises(UsageError, match="unfinished, 5 of 10"):
+        make_baseline(make_results("a", make_cell({f"i{n}": [1] for n in range(5)}, expected=10)))
+    with pytest.raises(UsageError, match="are errors"):
+        make_baseline(make_results("a", make_cell({"i": [None, 1]})))
+    with pytest.raises(UsageError, match="stopped this run early"):
+        make_baseline(make_results("a", make_cell({"i": [1]}), stopped_early=True))
+
+
+def test_another_encoding_is_named(make_cell, make_results, tmp_path):
+    text = make_baseline(make_results("a", make_cell({"i": [1]}))).text()
+    (tmp_path / "bom.json").write_bytes(text.encode("utf-8-sig"))
+    assert read_baseline(tmp_path / "bom.json").anchor.label == "a"
+    (tmp_path / "wide.json").write_bytes(text.encode("utf-16"))
+    with pytest.raises(StoreError, match="not UTF-8"):
+        read_baseline(tmp_path / "wide.json")
 
 
 def test_the_levels_of_a_lifetime_sum_up_to_it(make_cell, make_results):

@@ -23,11 +23,12 @@ def coins(rate, n, *path, samples=2):
 
 @pytest.fixture
 def gate(make_cell, make_results):
-    def decide(base, candidate, policy=None, *, accepted=None, label="new", **fields):
+    def decide(base, candidate, policy=None, *, accepted=None, label="new", foresee=True, **fields):
         baseline = make_baseline(make_results("old", make_cell(base)))
         if accepted is not None:
             baseline = baseline.accept(make_results("accepted", make_cell(accepted)))
-        return decide_gate(baseline, make_results(label, make_cell(candidate), **fields), policy or Policy())
+        new = make_results(label, make_cell(candidate), **fields)
+        return decide_gate(baseline, new, policy or Policy(), foresee=foresee)
 
     return decide
 
@@ -68,8 +69,8 @@ def test_a_small_loss_within_the_margin_passes_with_a_warning(gate):
 
 def test_many_small_losses_are_caught_by_the_anchor(gate):
     anchor, accepted, now = (coins(rate, 1000, "a") for rate in (0.9, 0.875, 0.85))
-    assert gate(accepted, now).verdict == "pass"
-    report = gate(anchor, now, accepted=accepted)
+    assert gate(accepted, now, foresee=False).verdict == "pass"
+    report = gate(anchor, now, accepted=accepted, foresee=False)
     assert report.verdict != "pass"
     verdicts = {look.check.against: look.decision.verdict for look in report.looks}
     assert verdicts["accepted"] == "pass"
@@ -100,10 +101,9 @@ def test_a_candidate_that_did_not_play_a_task_is_not_judged(make_cell, make_resu
 def test_errors_over_the_limit_stop_the_gate(gate):
     items = coins(0.7, 100, "a", samples=1)
     lost = {k: [None] if i < 3 else v for i, (k, v) in enumerate(items.items())}
-    for base, candidate in ((items, lost), (lost, items)):
-        report = gate(base, candidate)
-        assert report.verdict == "could not run"
-        assert "3 of 100" in report.faults[0]
+    report = gate(items, lost)
+    assert report.verdict == "could not run"
+    assert "3 of 100" in report.faults[0]
     assert gate(items, lost, Policy(max_errors=0.05)).verdict != "could not run"
 
 
@@ -184,6 +184,63 @@ def test_the_order_of_looks_follows_from_the_seed_alone(make_cell, make_results)
     items = coins(0.9, 50, "a")
     assert order(items, 1) == order(dict(reversed(items.items())), 1)
     assert order(items, 1) != order(items, 2)
+
+
+def test_a_baseline_with_nothing_to_lose_is_called_blind(gate):
+    (f,) = gate(coins(0.02, 200, "a"), coins(0.02, 200, "a")).forecasts
+    assert "cannot find a regression" in f.note
+    assert math.isnan(f.detectable)
+
+
+def test_the_loss_that_is_caught_is_caught(gate):
+    base = coins(0.9, 120, "a")
+    (f,) = gate(base, base).forecasts
+    found = sum(gate(base, coins(0.9 - f.detectable, 120, "b", i), foresee=False).verdict == "regression" for i in range(40))
+    assert 24 <= found <= 40  # 32 expected
+
+
+def test_a_rule_that_fits_nothing_is_a_mistake(make_cell, make_results):
+    baseline = make_baseline(make_results("old", make_cell({"i": [1]})))
+    with pytest.raises(UsageError, match="Did you mean 'demo/coins'"):
+        checks(baseline, Policy(rules=(Rule(task="demo/coin", margin=0.3),)))
+
+
+GROWTH = Metric(name="growth", summary="how much", low=None, high=None, chance=0.0, ceiling=1.0, primary=True)
+
+
+def test_an_open_metric_that_never_varies_can_not_pass_and_the_forecast_says_so(make_cell, make_results):
+    items = {f"i{i}": [0.1 * i, 0.1 * i] for i in range(60)}
+    baseline = make_baseline(make_results("old", make_cell(items, metrics=(GROWTH,))))
+    report = decide_gate(baseline, make_results("new", make_cell(items, metrics=(GROWTH,))), Policy())
+    assert report.verdict == "inconclusive"
+    assert report.forecasts[0].passes == 0
+    assert "no verdict is possible" in report.forecasts[0].note
+
+
+def test_the_forecast_of_a_graded_metric_is_about_right(make_cell, make_results):
+    def side(name, i):
+        noise = generator("graded", name, i).normal(0, 0.2, (80, 2))
+        items = {f"i{k:03d}": [0.02 * k + x for x in row] for k, row in enumerate(noise)}
+        return make_results(name, make_cell(items, metrics=(GROWTH,)))
+
+    baseline = make_baseline(side("old", 0))
+    policy = Policy(margin=0.05)
+    (f,) = decide_gate(baseline, side("new", 0), policy).forecasts
+    passed = 0
+    for i in range(60):
+        pair = make_baseline(side("old", i + 1))
+        passed += decide_gate(pair, side("new", i + 1), policy, foresee=False).verdict == "pass"
+    assert f.passes == pytest.approx(passed / 60, abs=0.2)
+    assert 0.05 < f.passes < 0.95
+
+
+def test_a_candidate_that_is_the_anchor_itself_is_pointed_out(make_cell, make_results):
+    items = coins(0.7, 100, "a")
+    baseline = make_baseline(make_results("old", make_cell(items)))
+    again = decide_gate(baseline, make_results("old", make_cell(items)), Policy(), foresee=False)
+    assert any("baseline's own run" in note for note in again.notes)
+    other = decide_gate(baseline, make_results("old", make_cell(coins(0.7, 100, "b"))), Policy(), foresee=False)
+    assert not any("baseline's own run" in note for note in other.notes)
 
 
 HOSTILE = 'x"><script>alert(1)</script>\n::error::owned|`a`\x00'

@@ -72,3 +72,26 @@ def test_a_run_that_lacks_items_is_refused_before_it_begins(oracle, tmp_path):
 def test_a_fixed_policy_drives_nothing(oracle, tmp_path):
     with pytest.raises(UsageError, match="sequential"):
         drive(prepare(TASK, "scripted:oracle", **OPTIONS), oracle, Policy(), out=tmp_path / "run")
+
+
+def test_a_metric_without_a_range_is_played_to_the_end(tmp_path):
+    tasks = ["odyssey/trade", "odyssey/lights"]
+    options = {**OPTIONS, "limit": 40}
+    run = evaluate(tasks, "scripted:oracle", out=tmp_path / "old", **options)
+    base = make_baseline(from_run(run))
+    prepared = prepare(tasks, "scripted:oracle", **{**options, "seed": 3})
+    drive(prepared, base, SEQUENTIAL, out=tmp_path / "run")
+    played = {c.task: len(c.frame) for c in read_results(tmp_path / "run").cells}
+    assert played["odyssey/trade"] == 80
+    assert played["odyssey/lights"] < 80
+
+
+def test_a_fault_of_the_driver_is_not_taken_for_one_of_a_display(oracle, tmp_path, monkeypatch):
+    from finchmark.suite.gate import SequentialCheck
+
+    def broken(self, item, value):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(SequentialCheck, "add", broken)
+    with pytest.raises(RuntimeError, match="planted"):
+        drive(prepare(TASK, "scripted:oracle", **OPTIONS), oracle, SEQUENTIAL, out=tmp_path / "run")
