@@ -106,6 +106,7 @@ class LMEvalBackend(Backend):
         self._watch: RowWatch | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._heard = threading.local()
+        self._one_at_a_time = threading.Lock()
         self._temperatures: dict[float, float | None] = {}
         self._to_score: list[tuple[ScoreRequest, asyncio.Future[TokenScores]]] = []
         self._scoring: asyncio.Task[None] | None = None
@@ -315,8 +316,11 @@ class LMEvalBackend(Backend):
         if self._watch is not None:
             self._watch.forget()
         self._heard.outputs = []
-        with seeded([one.request.seed for one in asked]):
+        if self._pool is not None:
             replies = replies_of(self._lm.generate_until, instances)
+        else:
+            with self._one_at_a_time, seeded([one.request.seed for one in asked]):
+                replies = replies_of(self._lm.generate_until, instances)
         rows: Sequence[Row | None] = [None] * len(asked)
         if self._watch is not None and all(isinstance(reply, str) for reply in replies):
             seen = self._watch.rows([(one.context, one.kwargs) for one in asked], replies)
@@ -470,7 +474,9 @@ class LMEvalBackend(Backend):
             make("loglikelihood", {}, (context, continuation), i, metadata=("finchmark", i, 1))
             for i, (_, context, continuation) in enumerate(asked)
         ]
-        replies = replies_of(self._lm.loglikelihood, instances)
+        # A model in this process is made for one caller; a wave may be generating in another thread.
+        with contextlib.nullcontext() if self._pool is not None else self._one_at_a_time:
+            replies = replies_of(self._lm.loglikelihood, instances)
         answers: list[TokenScores | Exception] = []
         for reply in replies:
             try:
