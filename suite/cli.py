@@ -670,6 +670,23 @@ def quickstart(
     _leave_on_errors(made.runs[0], 0)
 
 
+@app.command("serve-check")
+def serve_check(
+    url: Annotated[
+        str | None, typer.Argument(help="The API's address, such as http://127.0.0.1:8000/v1. [OPENAI_BASE_URL]")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model to ask. [the first that the server lists]")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds the key. [OPENAI_API_KEY]")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for one request.")] = 60.0,
+) -> None:
+    """Say what an OpenAI-compatible server supports: seeds, n, log-probabilities, stop strings, tools."""
+    from .serve_check import serve_check as check
+
+    _print(check(url, model=model, api_key_env=api_key_env, timeout=timeout).text())
+
+
 @app.command()
 def doctor() -> None:
     """Say what is installed, which backends can work, whether there is a GPU, and where weights would come from."""
