@@ -199,7 +199,11 @@ def list_(
     for file in include or ():
         include_file(file)
     entries = REGISTRIES[kind].entries()
-    width = max((len(e.name) for e in entries), default=0)
+    families = REGISTRIES[kind].families()
+    width = max((len(name) for name in (*(e.name for e in entries), *(f"{f.name}/NAME" for f in families))), default=0)
+    for family in families:
+        source = f"  ({family.source})" if family.source != "finchmark" else ""
+        _print(f"{f'{family.name}/NAME':<{width}}  {family.summary}{source}")
     for entry in entries:
         tiers = f"  [{', '.join(entry.tiers)}]" if entry.tiers else ""
         source = f"  ({entry.source})" if entry.source != "finchmark" else ""
@@ -233,7 +237,8 @@ def show(
         raise UsageError(f"{what}: there is no run here, so it has no sample {sample!r}.")
     for registry in REGISTRIES.values():
         registry.entries()
-        if what in registry._entries:
+        of_family = any(what.startswith(f"{family.name}/") for family in registry.families())
+        if what in registry._entries or of_family:
             from ..reports.terminal import entry_text
 
             _print(entry_text(registry, what))
