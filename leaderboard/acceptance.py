@@ -36,15 +36,19 @@ class Refused(FinchmarkError):
         self.verification = verification
 
 
-def export_hash(run: Path) -> str:
+def export_hash(run: Path, *, table: str = "samples") -> str:
     """SHA-256 of what ``finchmark export RUN --to jsonl`` writes, 64 hexadecimal digits.
 
     It depends on the samples and their transcripts, not on how a machine laid them out on disk.
+
+    Args:
+        run: The run folder.
+        table: ``samples``, or ``timing`` with what differs between equal runs.
     """
     digest = hashlib.sha256()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "samples.jsonl"
-        StoredRun(run).export(file, "jsonl")
+        StoredRun(run).export(file, "jsonl", table=table)
         with file.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
@@ -77,10 +81,10 @@ def accept(
 
     Raises:
         Refused: Something is wrong with the run, or it is on the board already.
-        UsageError: The folder is not beside the board, or ``rerun`` is of another specification.
+        UsageError: The folder is not beside the board, or ``rerun`` is of another specification or a copy.
         StoreError: The board cannot be read or written.
     """
-    board = read_board(file)
+    board = read_board(file, new=True)
     folder = folder_name(file, submission)
     checked, manifest, digest = _verified(submission, options)
     for entry in board.entries:
@@ -126,7 +130,7 @@ def withdraw(file: Path, folder: str, reason: str, *, today: datetime.date | Non
         today: The day; None: today (UTC).
 
     Raises:
-        UsageError: There is no such entry, no reason, or it was withdrawn before.
+        UsageError: There is no board, no such entry, no reason, or it was withdrawn before.
         StoreError: The board cannot be read or written.
     """
     board = read_board(file)
@@ -150,6 +154,7 @@ def check_board(file: Path) -> list[str]:
         What does not agree, one line each. Folders of withdrawn entries may be gone.
 
     Raises:
+        UsageError: There is no board.
         StoreError: The board cannot be read.
     """
     wrong = []
@@ -198,6 +203,13 @@ def _agreement(run: Path, digest: str, manifest: Manifest, rerun: Path, options:
         shown = spec_difference(manifest.spec, ours.spec)[:5]
         raise UsageError(f"{rerun} is of another specification than {run}: {'; '.join(shown)}.")
     if own_digest == digest:
+        # The clock gives no two runs the same times to the last digit. The manifest tells less: a copy that was resumed
+        # has a session of its own.
+        if export_hash(rerun, table="timing") == export_hash(run, table="timing"):
+            raise UsageError(
+                f"{rerun}: this is a copy of {run}: every sample took the very same time. A run cannot vouch for "
+                "itself; run the specification again into a new folder, or leave out --rerun."
+            )
         return "our run has the same samples, byte for byte"
     means = []
     for path in (run, rerun):

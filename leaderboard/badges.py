@@ -159,16 +159,26 @@ def folder_name(file: Path, run: Path) -> str:
     return folder
 
 
-def read_board(file: Path) -> Board:
-    """Read a board's file; one that is not there is an empty board.
+def read_board(file: Path, *, new: bool = False) -> Board:
+    """Read a board's file.
+
+    Args:
+        file: The board's file.
+        new: Whether one that is not there is an empty board.
 
     Raises:
+        UsageError: There is no file; a board that was misnamed would have no badge and no withdrawal.
         StoreError: It is no board, or entries were taken out or renumbered.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Board()
+        if new:
+            return Board()
+        raise UsageError(
+            f"{file}: there is no board here. Name the board's file; `finchmark leaderboard accept RUN --board FILE` "
+            "starts one."
+        ) from None
     except (OSError, UnicodeError) as error:
         raise StoreError(f"{file}: cannot be read ({error}).") from error
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from finchmark.leaderboard import board_badges
 from finchmark.leaderboard.acceptance import Refused, accept, check_board, export_hash, withdraw
 from finchmark.leaderboard.badges import Badge, Board, board_text, column_name, column_names, read_board, write_board
 from finchmark.suite.backends.scripted import ScriptedBackend
@@ -132,6 +133,18 @@ class TestRerun:
         with pytest.raises(UsageError, match="itself"):
             accept(board, run, rerun=run)
 
+    def test_a_copy_of_a_run_does_not_vouch_for_it(self, board, run, tmp_path):
+        copy = Path(shutil.copytree(run, tmp_path / "copy"))
+        with pytest.raises(UsageError, match="a copy of"):
+            accept(board, run, rerun=copy)
+        assert not board.exists()
+
+    def test_nor_does_a_copy_that_was_resumed(self, board, run, tmp_path):
+        copy = play(Path(shutil.copytree(run, tmp_path / "copy")))
+        assert len(StoredRun(copy).manifest.sessions) == 2
+        with pytest.raises(UsageError, match="a copy of"):
+            accept(board, run, rerun=copy)
+
 
 class TestAttempts:
     def test_they_are_counted_by_label_and_column(self, board, run, tmp_path):
@@ -204,8 +217,16 @@ class TestFile:
         after = board.read_text().splitlines()
         assert [line.rstrip(",") for line in before[:-3]] == [line.rstrip(",") for line in after[: len(before) - 3]]
 
-    def test_a_board_that_is_not_there_is_empty(self, board):
-        assert read_board(board) == Board()
+    def test_only_a_new_board_may_be_missing(self, board):
+        assert read_board(board, new=True) == Board()
+        with pytest.raises(UsageError, match=r"no board here.*leaderboard accept"):
+            read_board(board)
+
+    @pytest.mark.parametrize("use", [check_board, board_badges, lambda file: withdraw(file, "runs/a", "wrong")])
+    def test_a_misnamed_board_is_not_one_without_entries(self, board, use):
+        with pytest.raises(UsageError, match="no board here"):
+            use(board)
+        assert not board.exists()
 
     def test_an_entry_that_was_taken_out_leaves_a_gap(self, board, run, tmp_path):
         accept(board, run)
