@@ -113,7 +113,7 @@ class Column:
 
     @cached_property
     def ranked(self) -> tuple[str, ...]:
-        """Names of the models with a score that were not withdrawn, best first."""
+        """Names of the models with a score that were neither withdrawn nor stopped early by a gate, best first."""
         found = [
             (name, s.mean)
             for name, e in self.entries.items()

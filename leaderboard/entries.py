@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..suite.errors import UsageError
-from ..suite.records import Manifest
+from ..suite.records import STOPPED_EARLY, Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Badge", "Badges", "Entry", "Run", "board_badges", "entries"]
+
+_log = logging.getLogger(__name__)
 
 _KINDS = ("withdrawn", "self-reported", "replayed", "re-run by us")
 
@@ -98,8 +101,21 @@ class Entry:
 
     @property
     def ranked(self) -> bool:
-        """Whether it takes part in rankings: a model's entry that was not withdrawn."""
+        """Whether it takes part in rankings: it is listed, and no gate stopped it.
+
+        When a gate stops depends on the scores so far, and what is missing is missing for that reason.
+        """
+        return self.listed and not self.stopped_early
+
+    @property
+    def listed(self) -> bool:
+        """Whether it stands among the models: a model's entry that was not withdrawn."""
         return not self.reference and not self.withdrawn
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether a sequential gate stopped the run before all samples were there."""
+        return STOPPED_EARLY in self.run.manifest.notes
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -137,6 +153,7 @@ def board_badges(file: Path) -> dict[Path, dict[str, Badge]]:
         Badges by run folder and column.
 
     Raises:
+        UsageError: There is no such file.
         StoreError: It is no board.
     """
     from .badges import read_board
@@ -149,7 +166,7 @@ def entries(runs: Iterable[Run], badges: Badges | None = None) -> list[Entry]:
     """Order runs and give each a name that no other has.
 
     A label that several runs share gets the start of the specification's hash appended; runs of one specification
-    get their folder's name, and at the very last a number. A folder given twice counts once.
+    get their folder's name, and at the very last a number. A folder given twice counts once, with a warning.
 
     Args:
         runs: Stored runs, in any order.
@@ -162,7 +179,11 @@ def entries(runs: Iterable[Run], badges: Badges | None = None) -> list[Entry]:
         UsageError: There is no run.
     """
     given = {path.resolve(): b if isinstance(b, Mapping) else {"": b} for path, b in (badges or {}).items()}
-    unique = {run.path.resolve(): run for run in runs}
+    unique: dict[Path, Run] = {}
+    for run in runs:
+        if run.path.resolve() in unique:
+            _log.warning("%s was given more than once; it counts once.", run.path)
+        unique[run.path.resolve()] = run
     if not unique:
         raise UsageError("A leaderboard needs at least one run. `finchmark run` makes one.")
     ordered = sorted(

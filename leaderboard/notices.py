@@ -36,7 +36,10 @@ def notices(lineup: Lineup, columns: Sequence[Column], only: str = "") -> Notice
     warnings = list(dict.fromkeys(_warnings(columns)))
     flags = list(
         dict.fromkeys(
-            _flag(s) for c in columns for s in c.standings.values() if s.primary and s.flag and only in ("", s.model)
+            _flag(s, c.entries[s.model].stopped_early)
+            for c in columns
+            for s in c.standings.values()
+            if s.primary and s.flag and only in ("", s.model)
         )
     )
     # Those who lost most, and tasks with the fewest items, are as many as there are: the order is the columns'.
@@ -60,8 +63,10 @@ def _warnings(columns: Iterable[Column]) -> Iterable[str]:
             )
 
 
-def _flag(s: Standing) -> str:
+def _flag(s: Standing, stopped: bool) -> str:
     text = f"{s.model} in {s.task}@{s.version}, tier {s.tier}, arm {s.arm}: {s.flag}."
+    if stopped:
+        text += " It is not ranked: when a gate stops depends on the scores so far."
     if (s.error or s.missing) and math.isfinite(s.worst):
         text += (
             f" Unscored samples are left out; had all of them been at the lower or the upper end, the mean would lie "

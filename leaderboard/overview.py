@@ -148,7 +148,7 @@ def overview(lineup: Lineup) -> Overview:
         tasks=tuple(tasks),
         pairs=tuple((a, b, lineup.files["pair", a, b]) for a, b in lineup.pairs),
         notices=notices(lineup, lineup.columns),
-        models=sum(1 for e in lineup.entries if e.ranked),
+        models=sum(1 for e in lineup.entries if e.listed),
         withdrawn=sum(1 for e in lineup.entries if e.withdrawn),
         methods=tuple(sorted({s.method for s in lineup.standings} - {"none"})),
         versions=tuple(sorted({e.run.manifest.finchmark for e in lineup.entries})),
@@ -192,9 +192,16 @@ def ranking(lineup: Lineup, overall: Overall) -> Ranking:
         tasks=tuple((title(c.key.sheet), lineup.file_of(c.key.sheet)) for c in overall.columns),
         left_out=tuple((title(c.key.sheet), why) for c, why in overall.left_out),
         rows=tuple(rows),
-        unranked=tuple(
-            (known[name], f"has no score in {plural(lacks, 'task')} of these")
-            for name, lacks in overall.unranked.items()
+        unranked=(
+            *(
+                (known[name], f"has no score in {plural(lacks, 'task')} of these")
+                for name, lacks in overall.unranked.items()
+            ),
+            *(
+                (known[e.name], "stopped early by a gate")
+                for e in lineup.entries
+                if e.listed and e.stopped_early and any(e.name in c.entries for c in overall.columns)
+            ),
         ),
     )
 
@@ -217,7 +224,7 @@ def matrix(lineup: Lineup, columns: Sequence[Column], prefix: str) -> Matrix:
         return Row(known[name], tuple(made))
 
     here = [e for e in lineup.entries if any(e.name in c.entries for c in columns)]
-    rows = [row(e.name) for e in here if e.ranked]
+    rows = [row(e.name) for e in here if e.listed]
     sorted_by = None
     if rows:
         filled = [sum(1 for r in rows if (c := r.cells[i]) is not None and c.sort) for i in range(len(columns))]

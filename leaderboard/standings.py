@@ -337,8 +337,11 @@ class _Cell:
         lost = self.counts["error"]
         if self.expected and lost / self.expected > MAX_ERRORS:
             flags.append(f"{100 * lost / self.expected:.1f} % of samples lost to errors")
-        if self.missing:
-            flags.append(f"incomplete: {self.missing} of {self.expected} samples missing")
+        missing = f": {self.missing} of {self.expected} samples missing" if self.missing else ""
+        if self.entry.stopped_early:
+            flags.append(f"stopped early by a gate{missing}")
+        elif missing:
+            flags.append(f"incomplete{missing}")
         elif self.streamed and not self.entry.run.manifest.complete:
             flags.append("incomplete run")
         return flags

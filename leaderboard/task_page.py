@@ -129,7 +129,7 @@ def task_page(lineup: Lineup, sheet: SheetKey) -> TaskPage:
 def _section(lineup: Lineup, column: Column, anchor: str) -> Section:
     scale = lineup.scale(column)
     order = column.ranked
-    unscored = sorted(n for n, e in column.entries.items() if e.ranked and n not in order)
+    unscored = sorted(n for n, e in column.entries.items() if e.listed and n not in order)
     references = sorted((e for e in column.entries.values() if e.reference and not e.withdrawn), key=reference_order)
     ranks = Scale(1, max(len(order), 2), 0)
     pairs: dict[str, list[tuple[str, str]]] = {}

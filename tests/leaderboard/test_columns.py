@@ -5,7 +5,7 @@ from finchmark.leaderboard.badges import column_names
 from finchmark.leaderboard.columns import columns
 from finchmark.leaderboard.entries import entries
 from finchmark.leaderboard.standings import rows
-from finchmark.suite.records import BackendChoice, Level, Metric
+from finchmark.suite.records import STOPPED_EARLY, BackendChoice, Level, Metric
 
 
 def make(*runs):
@@ -84,3 +84,16 @@ def test_chance_is_what_was_computed_before_what_was_declared(make_run, levels, 
     ]
     (column,) = make(*runs)
     assert column.level("chance") == expected
+
+
+def test_a_run_that_a_gate_stopped_has_no_rank_and_keeps_its_row(make_run, site):
+    results = {str(i): [i % 2] for i in range(6)}
+    best = {str(i): [1] for i in range(4)}
+    runs = [make_run(results, label=name, folder=name) for name in ("x", "y")]
+    runs.append(make_run(best, label="z", folder="z", items=6, complete=False, notes=(STOPPED_EARLY,)))
+    (column,) = make(*runs)
+    assert column.ranked == ("x", "y")
+    pages = site(*runs)
+    for words in (pages.read("index.html").words, pages.one("task").words):
+        assert "stopped early by a gate: 2 of 6 samples missing. It is not ranked" in words
+    assert all(f"model-{name}" in " ".join(pages.one("task").links) for name in "xyz")

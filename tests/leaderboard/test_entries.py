@@ -2,7 +2,7 @@ import pytest
 
 from finchmark.leaderboard.entries import entries
 from finchmark.suite.errors import UsageError
-from finchmark.suite.records import BackendChoice
+from finchmark.suite.records import STOPPED_EARLY, BackendChoice
 
 
 def names(*runs):
@@ -36,9 +36,18 @@ def test_a_label_that_looks_like_an_addition_does_not_merge_rows(make_run):
     assert len(set(names(one, two, sly))) == 3
 
 
-def test_one_folder_given_twice_is_one_run(make_run):
+def test_one_folder_given_twice_is_one_run_and_that_is_said(make_run, caplog):
     run = make_run({"a": [1]})
+    assert names(run) == ["model"]
+    assert not caplog.records
     assert names(run, run) == ["model"]
+    assert "/runs/run was given more than once" in caplog.text
+
+
+def test_a_run_that_a_gate_stopped_is_listed_and_not_ranked(make_run):
+    (entry,) = entries([make_run({"a": [1]}, notes=(STOPPED_EARLY,))])
+    assert entry.listed
+    assert not entry.ranked
 
 
 def test_names_do_not_depend_on_the_order_of_runs(make_run):

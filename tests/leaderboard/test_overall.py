@@ -5,7 +5,8 @@ import pytest
 
 from finchmark.leaderboard.lineup import lineup
 from finchmark.leaderboard.overall import stratified_mean
-from finchmark.suite.records import BackendChoice, ItemsChoice, Level, Metric
+from finchmark.leaderboard.overview import ranking
+from finchmark.suite.records import STOPPED_EARLY, BackendChoice, ItemsChoice, Level, Metric
 from finchmark.suite.seeds import generator
 from finchmark.suite.stats import t_interval
 
@@ -157,3 +158,12 @@ def test_the_interval_covers_the_mean_over_tasks():
         _, low, high = stratified_mean([(rng.random(n) < p).astype(float) for p in rates], 0.95)
         hits += low <= rates.mean() <= high
     assert 0.935 <= hits / runs <= 0.965
+
+
+def test_the_page_says_who_was_stopped_by_a_gate(play):
+    runs = [play(n, {"f/a": 0.5, "f/b": 0.5}) for n in ("x", "y", "z")]
+    runs[2].manifest = runs[2].manifest.model_copy(update={"notes": (STOPPED_EARLY,)})
+    made = lineup(runs)
+    (overall,) = made.overalls
+    assert list(overall.averages) == ["x", "y"]
+    assert [(name.text, why) for name, why in ranking(made, overall).unranked] == [("z", "stopped early by a gate")]

@@ -6,7 +6,7 @@ import pytest
 from finchmark.leaderboard import standings
 from finchmark.leaderboard.standings import Standing
 from finchmark.suite.errors import StoreError, UsageError
-from finchmark.suite.records import BackendChoice, Level, Metric
+from finchmark.suite.records import STOPPED_EARLY, BackendChoice, Level, Metric
 from finchmark.suite.stats import korn_graubard, t_interval, wilson
 
 GRADED = Metric(name="reward", summary="", failure=0.0, primary=True)
@@ -80,6 +80,14 @@ def test_missing_samples_are_counted_flagged_and_bounded(make_run):
     assert r["missing"] == 6
     assert r["flag"] == "incomplete: 6 of 8 samples missing"
     assert (r["worst"], r["mean"], r["best"]) == (0.25, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("items", "flag"), [(2, "stopped early by a gate: 2 of 4 samples missing"), (1, "stopped early by a gate")]
+)
+def test_a_run_that_a_gate_stopped_says_so(make_run, items, flag):
+    run = make_run({"a": [1, 1]}, items=items, samples=2, complete=False, notes=(STOPPED_EARLY,))
+    assert row(run)["flag"] == flag
 
 
 def test_an_arm_without_any_sample_still_has_its_row(make_run):
