@@ -71,12 +71,34 @@ def overall_claim(total: Overall) -> str:
 
 
 def row_notes(rows: Sequence[Row]) -> list[tuple[tuple[str, ...], str]]:
-    """What the rows say of themselves, each note once: the cells that it is about, and the note."""
-    found: dict[str, list[str]] = {}
+    """What the rows say of themselves, each note once.
+
+    Args:
+        rows: The rows that are shown together.
+
+    Returns:
+        What the note is about, and the note: cells by name alone where all their rows have it, else with the metric,
+        and with the candidate where several are shown.
+    """
+    by_cell: dict[str, list[Row]] = {}
+    found: dict[str, dict[str, list[Row]]] = {}
     for row in rows:
-        for note in row.notes:
-            found.setdefault(note, []).append(row.cell_name)
-    return [(tuple(cells), note) for note, cells in found.items()]
+        by_cell.setdefault(row.cell_name, []).append(row)
+        for note in dict.fromkeys(row.notes):
+            found.setdefault(note, {}).setdefault(row.cell_name, []).append(row)
+    several = len({row.candidate for row in rows}) > 1
+    made = []
+    for note, cells in found.items():
+        names: list[str] = []
+        for cell, own in cells.items():
+            if len(own) == len(by_cell[cell]):
+                names.append(cell)
+            else:
+                names += [
+                    f"{cell} ({row.candidate}, {row.metric})" if several else f"{cell} ({row.metric})" for row in own
+                ]
+        made.append((tuple(names), note))
+    return made
 
 
 def pvalue(p: float) -> str:
