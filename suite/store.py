@@ -313,7 +313,8 @@ class StoredRun:
                     for sample in self.samples():
                         out.write(json.dumps(_exportable(sample, timing), ensure_ascii=True, sort_keys=True) + "\n")
             else:
-                raise UsageError(f"--to {kind}: there are 'csv', 'jsonl' and 'parquet'.")
+                # The last two are written elsewhere, from what this class reads.
+                raise UsageError(f"--to {kind}: there are 'csv', 'jsonl', 'parquet', 'inspect' and 'datasets'.")
             temporary.replace(file)
         except OSError as error:
             raise StoreError(f"{file}: cannot be written ({error.strerror or error}).") from error

@@ -273,6 +273,6 @@ def test_the_default_export_has_no_path_time_or_attempt(tmp_path):
 
 def test_an_unknown_export_is_refused_and_leaves_nothing(tmp_path):
     RunWriter(tmp_path / "r", manifest()).close()
-    with pytest.raises(UsageError, match="'csv', 'jsonl' and 'parquet'"):
+    with pytest.raises(UsageError, match="'csv', 'jsonl', 'parquet', 'inspect' and 'datasets'"):
         StoredRun(tmp_path / "r").export(tmp_path / "e.xls", "xls")
     assert not list(tmp_path.glob("e.xls*"))
