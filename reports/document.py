@@ -56,15 +56,19 @@ def place(out: Path) -> tuple[Path, Path]:
     """Decide where a report goes.
 
     Args:
-        out: A file that ends with ``.html``, or a folder, in which the report is ``index.html``.
+        out: A file that ends with ``.html``, in a folder that is there; or a folder, in which the report is
+            ``index.html`` and which is made where there is none.
 
     Returns:
         The page, and the folder of its transcripts beside it (``NAME-samples``).
 
     Raises:
-        UsageError: A file is in the way.
+        UsageError: A file is in the way, or the file's folder is not there.
     """
-    page = out if out.suffix.lower() in (".html", ".htm") else out / "index.html"
+    named = out.suffix.lower() in (".html", ".htm")
+    page = out if named else out / "index.html"
+    if named and not page.parent.exists():
+        raise UsageError(f"{page}: there is no folder {page.parent}. Make it, or name a folder that is there.")
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):

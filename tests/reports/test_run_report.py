@@ -25,6 +25,7 @@ def test_it_is_one_page_with_a_folder_of_transcripts(make_run, tmp_path):
 
 
 def test_a_name_with_html_is_the_page_itself(make_run, tmp_path):
+    (tmp_path / "deep").mkdir()
     page = report_run(make_run({"a": [1]}), tmp_path / "deep" / "mine.html")
     assert page == tmp_path / "deep" / "mine.html"
     assert (tmp_path / "deep" / "mine-samples").is_dir()
@@ -146,3 +147,12 @@ def test_figures_have_words_and_numbers_beside_them(make_run, tmp_path):
 def test_names_in_the_page_are_unique(make_run, tmp_path):
     ids = re.findall(r' id="([^"]+)"', page_of(four_arms(make_run, unusable=[1]), tmp_path))
     assert len(ids) == len(set(ids))
+
+
+def test_a_folder_is_made_and_that_of_a_file_is_not(make_run, tmp_path):
+    run = make_run({"a": [1]})
+    with pytest.raises(UsageError, match="there is no folder"):
+        report_run(run, tmp_path / "no" / "a.html")
+    assert not (tmp_path / "no").exists()
+    assert report_run(run, tmp_path / "new" / "folder").is_file()
+    assert report_run(run, tmp_path / "a.html").is_file()
