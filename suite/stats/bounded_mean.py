@@ -197,12 +197,12 @@ def cautious_bound(x: ArrayLike, low: float, alpha: float = 0.05) -> Array:
     average = units.mean(axis=-1)
     _cases(units, np.maximum(average, low + 1e-9), low)  # names a unit below the range
     outside, inside = np.full(units.shape[:-1], float(low)), np.maximum(average, low)
+    # Nearer to the end than this the largest tilt, one by the distance, leaves the floating point range.
+    nearest = max(low + 1e-300, float(np.nextafter(low, np.inf)))
     for _ in range(_HALVINGS):
         middle = (outside + inside) / 2
         # Units at the end itself leave no room between the two.
-        rejected = (middle > low) & (
-            cautious_pvalue(units, np.maximum(middle, np.nextafter(low, np.inf)), low) <= alpha
-        )
+        rejected = (middle >= nearest) & (cautious_pvalue(units, np.maximum(middle, nearest), low) <= alpha)
         outside = np.where(rejected, middle, outside)
         inside = np.where(rejected, inside, middle)
     return outside

@@ -217,3 +217,10 @@ def test_false_claims_are_granted_seldom(level, items, samples, side):
             claim(values, level, side, items=np.repeat(np.arange(items), samples), metric=metric).verdict == "shown"
         )
     assert shown / rounds <= 0.055 + 2.5 * math.sqrt(0.05 * 0.95 / rounds)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_graded_units_at_the_end_of_the_range_raise_no_warning(end):
+    found = judge(make_cell([end] * 20, metric=GRADED), "score", "at least", 0.5)
+    assert found.verdict == ("shown" if end else "refuted")

@@ -110,6 +110,13 @@ def test_bound_is_where_the_pvalue_crosses_alpha(x):
         assert cautious_pvalue(x, bound + 1e-6, -1.0) >= 0.05 - 1e-6
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("x", [np.zeros(12), np.append(np.zeros(11), 1.0), np.full(12, 1e-310), np.ones(12)])
+def test_bounds_next_to_the_end_of_the_range_raise_no_warning(x):
+    assert 0 <= cautious_bound(x, 0.0) <= x.mean()
+    assert -1 <= cautious_bound(-x, -1.0) <= -x.mean()
+
+
 def test_bound_of_the_worst_is_the_worst():
     assert cautious_bound(np.full(40, -1.0), -1.0) == -1
 
