@@ -116,7 +116,11 @@ def sign_flip(
     """Test unit differences by flipping their signs.
 
     Under "no difference" the sides of a unit may be exchanged, which flips the sign of its difference; the mean is
-    compared with its values under flips. Valid with any number of samples within a unit, since whole units are flipped.
+    compared with its values under flips. Whole units are flipped, so samples within a unit may depend on each other.
+    Valid where differences are symmetric about 0 under the hypothesis, as they are where the sides may be exchanged. As
+    a test that the *mean* difference is 0 it is not, where differences are skewed: with 30 items of 64 samples, of
+    which .05 break to 0 and the rest rise so that the mean stays, .21 of runs are found better (those in which no item
+    happens to break, .95^30). :func:`.bounded_mean.cautious_pvalue` is made for that case.
     Studentising would change nothing: flips leave the sum of squares as it is, so t is a monotone function of the mean.
 
     With up to 16 units that differ all flips are tried ("exact"). Otherwise ``resamples`` are drawn and the p-value is

@@ -217,3 +217,13 @@ def test_few_sizes_of_differences_are_flipped_by_their_counts():
     for alternative in ALTERNATIVES:
         few, many = (sign_flip(x, alternative=alternative, resamples=40_000).pvalue for x in (d, noisy))
         assert few == pytest.approx(many, abs=0.01)
+
+
+def test_sign_flip_is_no_test_of_a_mean_of_skewed_differences():
+    """The docstring's figure: of 30 items .05 break to 0, the rest rise, and the mean difference is 0."""
+    rng, cases, items, samples = generator("sign flip, skewed"), 600, 30, 64
+    breaks = rng.random((cases, items)) < 0.05
+    after = rng.binomial(samples, np.where(breaks, 0.0, 0.9 / 0.95)) / samples
+    before = rng.binomial(samples, np.full((cases, items), 0.9)) / samples
+    p, _ = sign_flips(after - before, alternative="greater", resamples=499)
+    assert (p <= 0.05).mean() == pytest.approx(0.21, abs=0.05)
