@@ -116,6 +116,9 @@ def run(
     include: Include = None,
     label: Annotated[str | None, typer.Option(help="The model's name in tables. [the backend]")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(help="US dollars that this call may spend, with a backend that knows prices.")
+    ] = None,
     retry_errors: Annotated[int | None, typer.Option(help="Try an errored sample again so often. [0]")] = None,
     max_errors: Annotated[int | None, typer.Option(help="More errors than this end with exit code 4. [0]")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would ask for, and stop.")] = False,

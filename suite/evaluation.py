@@ -95,9 +95,13 @@ def make_backend(text: str, args: Mapping[str, Any] | None = None) -> tuple[Back
     """
     name, _, model = text.partition(":")
     cls = BACKENDS.load(name)
-    choice = BackendChoice(name=name, model=model, args=dict(args or {}))
+    given = dict(args or {})
+    # Where and how fast is not part of a specification: another port, or a higher limit on costs, is the same run.
+    choice = BackendChoice(
+        name=name, model=model, args={key: value for key, value in given.items() if key not in cls.placement}
+    )
     try:
-        return choice, cls(**({"model": model} if model else {}), **choice.args)
+        return choice, cls(**({"model": model} if model else {}), **given)
     except TypeError as error:
         raise UsageError(f"The backend {text!r} cannot be made: {error}.") from error
 

@@ -55,6 +55,12 @@ class _Tally:
     def seconds(self) -> float:
         return time.monotonic() - self.begun
 
+    def notice(self) -> str:
+        """What the backend has to say at the moment: that it waits for a server, what was spent."""
+        spent = self.broker.stats().get("cost", 0.0) if self.broker else 0.0
+        said = self.broker.backend.notice() if self.broker else ""
+        return "; ".join(part for part in (said, f"${spent:.4f} spent" if spent else "") if part)
+
     def eta(self) -> str:
         left = self.expected - self.before - self.done
         return _clock(self.seconds / self.done * left) if self.done and left else ("0:00" if not left else "?")
@@ -88,8 +94,10 @@ class PlainProgress(Watcher):
         rate = t.broker.stats()["tokens_per_second"] if t.broker else 0.0
         speed = f", {rate:.0f} tokens/s" if rate else ""
         errors = f", {t.errors} errors" if t.errors else ""
+        notice = t.notice()
         print(
-            f"{t.before + t.done}/{t.expected} samples{errors}, {_clock(t.seconds)} elapsed, {t.eta()} left{speed}",
+            f"{t.before + t.done}/{t.expected} samples{errors}, {_clock(t.seconds)} elapsed, {t.eta()} left{speed}"
+            + (f"; {notice}" if notice else ""),
             file=self._out,
             flush=True,
         )
@@ -146,6 +154,9 @@ class LiveProgress(Watcher):
             parts.append(f"{t.invalid} invalid")
         if t.errors:
             parts.append(f"{t.errors} errors")
+        notice = t.notice()
+        if notice:
+            parts.append(notice)
         bar = ProgressBar(total=max(1, t.expected), completed=t.before + t.done, width=32)
         foot = Table.grid(padding=(0, 1))
         foot.add_row(bar, Text(" · ".join(parts), style="dim"))

@@ -40,6 +40,7 @@ RUN_FLAGS = frozenset(
         "include",
         "label",
         "concurrency",
+        "max_cost",
         "retry_errors",
         "max_errors",
         "quiet",
@@ -98,6 +99,9 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
         value = rest.get(key)
         if value is not None and not isinstance(value, dict):
             rest[key] = parse_pairs([value] if isinstance(value, str) else value, f"--{key.replace('_', '-')}")
+    max_cost = rest.pop("max_cost", None)
+    if max_cost is not None:
+        rest["model_args"] = {**rest.get("model_args", {}), "max_cost": max_cost}
     if "arm" in rest:
         arms = rest.pop("arm")
         rest["arms"] = [arms] if isinstance(arms, str) else arms
@@ -173,7 +177,7 @@ _WHOLE = (
     "retry_errors",
     "max_errors",
 )
-_NUMBERS = ("temperature", "top_p", "time_limit")
+_NUMBERS = ("temperature", "top_p", "time_limit", "max_cost")
 _TRUTHS = ("keep_thinking", "quiet")
 _LISTS = ("tasks", "task", "arm", "include")
 _PAIRS = ("model_args", "agent_args")
