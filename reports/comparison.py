@@ -8,7 +8,7 @@ from textwrap import fill
 from ..leaderboard.text import visible
 from ..suite.comparison import Comparison
 from .differences import overall_claim, pvalue, row_notes, signed
-from .tables import interval, number, plural
+from .tables import interval, number
 from .terminal import draw, text_table
 
 __all__ = ["comparison_text"]
