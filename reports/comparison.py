@@ -57,9 +57,8 @@ def comparison_text(comparison: Comparison, *, all_metrics: bool = False, width:
     )
     if any(row.difference.sparse for row in shown):
         notes.append("* sparse: under 30 units or 5 unit-level events; the interval is rough.")
-    notes += [
-        f"{', '.join(cells) if len(cells) < 4 else plural(len(cells), 'row')}: {n}." for cells, n in row_notes(shown)
-    ]
+    for cells, note in row_notes(shown):
+        notes.append(f"{', '.join(cells) if len(cells) < 7 else f'{len(cells)} of them'}: {note}.")
     for row in shown:
         if math.isfinite(row.worst) and any(row.lost):
             notes.append(

@@ -195,7 +195,9 @@ def test_a_baseline_with_nothing_to_lose_is_called_blind(gate):
 def test_the_loss_that_is_caught_is_caught(gate):
     base = coins(0.9, 120, "a")
     (f,) = gate(base, base).forecasts
-    found = sum(gate(base, coins(0.9 - f.detectable, 120, "b", i), foresee=False).verdict == "regression" for i in range(40))
+    found = sum(
+        gate(base, coins(0.9 - f.detectable, 120, "b", i), foresee=False).verdict == "regression" for i in range(40)
+    )
     assert 24 <= found <= 40  # 32 expected
 
 
