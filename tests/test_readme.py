@@ -56,7 +56,7 @@ def test_every_backend_stands_in_the_table(name):
 
 
 def test_every_command_of_the_readme_exists():
-    named = set(re.findall(r"finchmark (\w+)", "\n".join(text for kind, text in BLOCKS if kind == "sh")))
+    named = set(re.findall(r"finchmark ([\w-]+)", "\n".join(text for kind, text in BLOCKS if kind == "sh")))
     known = {c.name or c.callback.__name__ for c in cli.app.registered_commands} | {
         g.name for g in cli.app.registered_groups
     }

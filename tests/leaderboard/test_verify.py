@@ -154,7 +154,7 @@ class TestGenuine:
                 await asyncio.sleep(self.pause)
                 return EpisodeResult({"success": float(await ctx.ask("?") == "!")})
 
-        TASKS.add(Entry(Waiting.name, "tests:Waiting", ""), Waiting)
+        TASKS.add(Entry(Waiting.name, "tests:Waiting", "", source="tests"), Waiting)
         evaluate(Waiting.name, Talker(), samples=1, time_limit=0.5, out=tmp_path / "run")
         Waiting.pause = 0.6
         assert verify(tmp_path / "run").fully_replayed

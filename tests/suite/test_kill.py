@@ -128,7 +128,14 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path):
         str(plugin),
     ]
     command += ["-b", "scripted:nonsense", "-n", "1", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background of a shell, SIGINT is ignored, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         # The store may be there and not be made yet.
