@@ -10,8 +10,9 @@ from .entries import Entry
 from .places import Place
 from .scale import Bar, Scale
 from .standings import Standing
+from .text import plural
 
-__all__ = ["REFERENCES", "Cell", "Name", "cell", "name_of", "plural", "reference_order", "sort_key"]
+__all__ = ["REFERENCES", "Cell", "Name", "cell", "name_of", "reference_order", "sort_key"]
 
 REFERENCES = ("random", "heuristic", "oracle")
 
@@ -83,11 +84,6 @@ def name_of(entry: Entry, file: str, column: str = "") -> Name:
     agent = entry.run.manifest.spec.agent.name
     attempts, note = (0, "") if badge is None else (badge.attempts, badge.note)
     return Name(entry.name, file, entry.decoding, agent, shown, attempts, note)
-
-
-def plural(n: int, word: str) -> str:
-    """A count with its noun."""
-    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def reference_order(entry: Entry) -> tuple[int, str]:

@@ -134,13 +134,7 @@ class Entry:
     @property
     def decoding(self) -> str:
         """How tokens were drawn: ``greedy``, ``sampled T=0.7``, or ``scripted`` where no token was."""
-        if self.reference:
-            return "scripted"
-        sampling = self.run.manifest.spec.sampling
-        if sampling.temperature == 0:
-            return "greedy"
-        nucleus = "" if sampling.top_p == 1 else f" top-p={sampling.top_p:g}"
-        return f"sampled T={sampling.temperature:g}{nucleus}"
+        return self.run.manifest.spec.decoding
 
 
 def board_badges(file: Path) -> dict[Path, dict[str, Badge]]:

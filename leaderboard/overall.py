@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import plural
 from .columns import Column
 from .places import Place, places
+from .text import plural
 
 __all__ = ["FEWEST", "HEADROOM", "Average", "Overall", "normalised", "overalls", "stratified_mean"]
 

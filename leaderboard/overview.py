@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .cells import Cell, Name, cell, name_of, plural, reference_order, sort_key
+from .cells import Cell, Name, cell, name_of, reference_order, sort_key
 from .columns import Column, SheetKey
 from .lineup import Lineup
 from .notices import Notices, notices
 from .overall import Overall
 from .scale import Bar, Scale
 from .sheets import Gloss, gloss, item_set
+from .text import plural
 
 __all__ = ["Family", "Heading", "Matrix", "Overview", "Ranking", "Row", "matrix", "overview", "ranking"]
 

@@ -12,13 +12,14 @@ from ..suite.stats.inference import paired_inference
 from ..suite.stats.multiplicity import holm
 from ..suite.stats.paired_tests import mcnemar
 from ..suite.stats.pairs import Pairs, pair_units
-from .cells import Name, name_of, plural
+from .cells import Name, name_of
 from .columns import Column
 from .lineup import Lineup
 from .overall import normalised, stratified_mean
 from .overview import title
 from .scale import Bar, Scale
 from .sheets import item_set
+from .text import plural
 
 __all__ = ["SHOWN", "Contrast", "Flipped", "PairPage", "pair_page"]
 

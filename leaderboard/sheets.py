@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..suite.records import Metric
-from .cells import plural
 from .columns import Column
 from .lineup import Lineup
+from .text import plural
 
 __all__ = ["Gloss", "gloss", "item_set"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.errors import StoreError
-from ..suite.records import Level, Metric, Outcome, TaskChoice, TaskSheet
+from ..suite.records import MAX_LOST, Level, Metric, Outcome, TaskChoice, TaskSheet
 from ..suite.stats.estimators import pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
@@ -23,10 +23,7 @@ from .entries import Entry, Run, entries
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MAX_ERRORS", "Standing", "ordered", "rows", "standings", "tabulate"]
-
-MAX_ERRORS = 0.02
-"""Share of expected samples that may be lost to errors before a row is flagged (validity, section 1)."""
+__all__ = ["Standing", "ordered", "rows", "standings", "tabulate"]
 
 _ENOUGH_UNITS = 10
 
@@ -335,7 +332,7 @@ class _Cell:
     def _flags(self) -> list[str]:
         flags = []
         lost = self.counts["error"]
-        if self.expected and lost / self.expected > MAX_ERRORS:
+        if self.expected and lost / self.expected > MAX_LOST:
             flags.append(f"{100 * lost / self.expected:.1f} % of samples lost to errors")
         missing = f": {self.missing} of {self.expected} samples missing" if self.missing else ""
         if self.entry.stopped_early:

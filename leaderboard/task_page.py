@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .cells import Cell, Name, cell, name_of, plural, reference_order
+from .cells import Cell, Name, cell, name_of, reference_order
 from .columns import Column, SheetKey
 from .lineup import Lineup
 from .notices import Notices, notices
@@ -16,6 +16,7 @@ from .overview import title
 from .scale import Bar, Scale
 from .sheets import Gloss, gloss, item_set
 from .standings import Standing
+from .text import plural
 
 __all__ = ["HARDEST", "Hard", "Line", "Section", "Spread", "TaskPage", "spread", "task_page"]
 

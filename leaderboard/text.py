@@ -7,7 +7,7 @@ import unicodedata
 from hashlib import blake2b
 from typing import Any
 
-__all__ = ["encode", "slug", "visible"]
+__all__ = ["encode", "plural", "slug", "visible"]
 
 _LONGEST = 400
 
@@ -33,6 +33,11 @@ def visible(value: Any, longest: int = _LONGEST) -> str:
 def encode(text: str) -> bytes:
     """Encode as UTF-8; lone surrogates, which no file can hold, become ``?``."""
     return text.encode("utf-8", "replace")
+
+
+def plural(n: int, noun: str) -> str:
+    """Write a count with its noun: ``1 item``, ``2,000 items``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def slug(kind: str, text: str) -> str:

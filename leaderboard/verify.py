@@ -18,12 +18,11 @@ from typing import TypeVar
 from ..suite.canonical import content_hash
 from ..suite.environment import version
 from ..suite.private_items import read_secret
-from ..suite.records import Key, Manifest, Outcome, RunSpec, Sample
+from ..suite.records import MAX_LOST, Key, Manifest, Outcome, RunSpec, Sample
 from ..suite.registry import include_file
 from .findings import Findings, Verification
 from .known_tasks import AGENTS, KnownTask, Means, known_task
 from .sample_checks import differences, record_faults
-from .standings import MAX_ERRORS
 from .submission import MANIFEST, MOST_BYTES, STORE, Row, Store, Submission
 from .text import visible
 
@@ -284,8 +283,8 @@ class _Check:
         """Report what only counts as a share of all samples."""
         total, lost = self.outcomes.total(), self.outcomes[Outcome.ERROR]
         if lost:
-            kind = "errors" if lost <= MAX_ERRORS * total else "too-many-errors"
-            share = f"{100 * lost / total:.1f} %; at most {100 * MAX_ERRORS:g} % are accepted"
+            kind = "errors" if lost <= MAX_LOST * total else "too-many-errors"
+            share = f"{100 * lost / total:.1f} %; at most {100 * MAX_LOST:g} % are accepted"
             self.found.add(kind, STORE, f"{lost} of {total} samples, {share}", times=lost)
         if spec.backend.name == "scripted":
             return

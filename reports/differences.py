@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..leaderboard.text import visible
+from ..leaderboard.text import plural, visible
 from ..suite.comparison import Overall, Row
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
-from .tables import Plot, Table, interval, number, plural, table
+from .tables import Plot, Table, interval, number, table
 
 __all__ = ["difference_claim", "difference_plot", "difference_table", "overall_claim", "pvalue", "row_notes", "signed"]
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..leaderboard.text import plural
 from ..suite.records import Outcome
 from ..suite.results import Cell, Results
 from ..suite.stats.diversity import Diversity, reply_diversity
 from .drawing import COLOURS
 from .panels import MOST_PANELS, panels
-from .tables import Plot, interval, number, plural, table
+from .tables import Plot, interval, number, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

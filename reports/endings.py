@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..leaderboard.text import plural
 from ..suite.stats.intervals import mean_interval
 from ..suite.stats.survival import cumulative_incidence
 from .drawing import COLOURS, Canvas, label
 from .episodes import Episodes
 from .panels import MOST_PANELS, panels
-from .tables import Plot, interval, number, plural, table
+from .tables import Plot, interval, number, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

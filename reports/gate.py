@@ -10,7 +10,8 @@ from textwrap import fill
 from xml.etree import ElementTree
 
 from ..leaderboard.text import visible
-from ..suite.gate import Forecast, GateReport, Look, verdict_words
+from ..suite.forecast import Forecast
+from ..suite.gate import GateReport, Look, verdict_words
 from .differences import pvalue, signed
 from .markdown import code, markdown_table
 from .tables import interval, number

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..leaderboard.text import plural
 from ..suite.records import Key, Outcome, TaskSheet
+from ..suite.results import cell_name
 from ..suite.seeds import uniform
 from .bars import Part, bars
 from .drawing import label
-from .tables import Link, Plot, plural, share, table
+from .tables import Link, Plot, share, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +115,7 @@ def kind_plot(frame: pd.DataFrame, page: Callable[[Key], str | None], *, name: s
     """
     counts = frame.groupby([*CELL, "shade"], sort=False).size().unstack(fill_value=0)
     svg = bars(
-        [f"{task}@{version}" + ("" if arm == "default" else f" · {arm}") for task, version, arm in counts.index],
+        [cell_name(*key) for key in counts.index],
         [Part(s, colour, counts[s].tolist()) for s, colour in _SHADES.items() if s in counts.columns],
         name=f"{name}-figure",
         title="How samples ended",

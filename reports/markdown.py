@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from ..leaderboard.entries import entries
 from ..leaderboard.standings import Standing, rows
-from ..leaderboard.text import visible
+from ..leaderboard.text import plural, visible
 from ..suite.comparison import Comparison
 from ..suite.store import StoredRun
 from .differences import pvalue, row_notes, signed
-from .scores import against_chance
-from .tables import interval, number, plural
+from .scores import score_cells
+from .tables import interval, number
 from .terminal import duplicate_share
 
 __all__ = ["code", "comparison_markdown", "markdown_table", "run_markdown"]
@@ -65,16 +65,7 @@ def run_markdown(run: StoredRun) -> str:
             code(f"{s.task}@{s.version}"),
             code(s.arm),
             code(s.metric),
-            number(s.mean),
-            interval(s.low, s.high) + (" *" if s.sparse else ""),
-            number(s.chance),
-            number(s.ceiling),
-            against_chance(s),
-            plural(s.units, s.unit),
-            f"{s.samples:,}",
-            f"{s.invalid:,}",
-            f"{s.refused:,}",
-            f"{s.error:,}",
+            *score_cells(s, " *"),
         )
         for s in shown
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..leaderboard.entries import Entry, entries
 from ..leaderboard.standings import Standing, rows
-from ..leaderboard.text import visible
+from ..leaderboard.text import plural, visible
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.store import StoredRun
@@ -20,7 +20,7 @@ from .endings import ending_plot
 from .episodes import Gatherer
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .scores import claim, score_plot, score_table
-from .tables import Link, Plot, Table, number, plural, table
+from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
 from .turns import turn_plot
 

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 from ..leaderboard.standings import Standing
-from ..leaderboard.text import visible
+from ..leaderboard.text import plural, visible
+from ..suite.results import cell_name
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
-from .tables import Plot, Table, interval, number, plural, table
+from .tables import Plot, Table, interval, number, table
 
-__all__ = ["against_chance", "claim", "score_plot", "score_table"]
+__all__ = ["against_chance", "claim", "score_cells", "score_plot", "score_table"]
 
 _COLUMNS = (
     "task",
@@ -71,7 +72,7 @@ def score_plot(made: Sequence[Standing], *, name: str = "scores") -> Plot:
     panels: dict[tuple[str, str], list[ForestRow]] = {}
     for s in shown:
         row = ForestRow(
-            name=f"{s.task}@{s.version}" + ("" if s.arm == "default" else f" · {s.arm}"),
+            name=cell_name(s.task, s.version, s.arm),
             mean=s.mean,
             low=s.low,
             high=s.high,
@@ -108,6 +109,22 @@ def score_plot(made: Sequence[Standing], *, name: str = "scores") -> Plot:
     )
 
 
+def score_cells(s: Standing, sparse: str = "*") -> tuple[str, ...]:
+    """A score with its interval (``sparse`` marks a rough one), levels, units and counts, as tables write it."""
+    return (
+        number(s.mean),
+        interval(s.low, s.high) + (sparse if s.sparse else ""),
+        number(s.chance),
+        number(s.ceiling),
+        against_chance(s),
+        plural(s.units, s.unit),
+        f"{s.samples:,}",
+        f"{s.invalid:,}",
+        f"{s.refused:,}",
+        f"{s.error:,}",
+    )
+
+
 def score_table(made: Sequence[Standing], caption: str) -> Table:
     """List scores with everything that they must be read against."""
     rows = []
@@ -118,16 +135,7 @@ def score_table(made: Sequence[Standing], caption: str) -> Table:
                 f"{s.task}@{s.version}",
                 s.arm,
                 s.metric,
-                number(s.mean),
-                interval(s.low, s.high) + ("*" if s.sparse else ""),
-                number(s.chance),
-                number(s.ceiling),
-                against_chance(s),
-                plural(s.units, s.unit),
-                f"{s.samples:,}",
-                f"{s.invalid:,}",
-                f"{s.refused:,}",
-                f"{s.error:,}",
+                *score_cells(s),
                 f"{s.missing:,}",
                 s.method,
                 s.levels or "–",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..leaderboard.text import visible
 
-__all__ = ["Column", "Link", "Plot", "Table", "interval", "number", "plural", "share", "table"]
+__all__ = ["Column", "Link", "Plot", "Table", "interval", "number", "share", "table"]
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,3 @@ def interval(low: float, high: float, digits: int = 3) -> str:
 def share(part: float, whole: float) -> str:
     """Write a share in per cent; an en dash of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"
-
-
-def plural(n: int, noun: str) -> str:
-    """Write a count with its noun: ``1 item``, ``2,000 items``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

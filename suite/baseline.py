@@ -18,15 +18,12 @@ from pydantic import Field, ValidationError
 
 from .canonical import content_hash
 from .errors import StoreError, UsageError
-from .records import Metric, Record
-from .results import Cell, CellKey, Results
+from .records import MAX_LOST, Metric, Record
+from .results import Cell, CellKey, Results, cell_name
 
 __all__ = ["Attempt", "Baseline", "Snapshot", "SnapshotCell", "make_baseline", "read_baseline", "snapshot"]
 
 FORMAT = "finchmark-baseline/1"
-
-MAX_LOST = 0.02
-"""Share of a baseline's samples that may be errors (validity, section 1)."""
 
 
 class SnapshotCell(Record):
@@ -124,7 +121,7 @@ class Baseline(Record):
         taken = snapshot(results, {m.name for cell in self.anchor.cells for m in cell.metrics})
         for cell in self.anchor.cells:
             found = taken.cell(cell.key)
-            name = f"{cell.task}@{cell.version} · {cell.arm}"
+            name = cell_name(*cell.key)
             if found is None:
                 raise UsageError(
                     f"{results.path}: the run did not play {name}, which the baseline holds. Play it, or declare a new "
@@ -235,14 +232,6 @@ def _snapshot_cell(cell: Cell, names: Collection[str]) -> SnapshotCell:
             else (float(n), round(float(mean), 12), 0.0 if n < 2 else round(float(var), 12))
             for name, n, mean, var in grouped.itertuples()
         }
-    levels = {
-        m.name: (
-            level.chance if level is not None and level.chance is not None else m.chance,
-            level.ceiling if level is not None and level.ceiling is not None else m.ceiling,
-        )
-        for m in kept
-        for level in (cell.levels.get(m.name),)
-    }
     return SnapshotCell(
         task=cell.task,
         version=cell.version,
@@ -251,7 +240,7 @@ def _snapshot_cell(cell: Cell, names: Collection[str]) -> SnapshotCell:
         items=items,
         expected=cell.expected,
         lost=cell.errors,
-        levels=levels,
+        levels={metric.name: cell.reach(metric) for metric in kept},
     )
 
 

@@ -204,7 +204,7 @@ class CheckedRun:
         return cells
 
     def _check_lost(self, cell: Cell) -> None:
-        from .comparison import MAX_LOST
+        from .records import MAX_LOST
 
         if cell.expected and cell.errors / cell.expected > MAX_LOST:
             raise CouldNotRun(

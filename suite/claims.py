@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING, Literal
 from .errors import UsageError
 from .records import Metric, Outcome
 from .results import Cell
+from .stats.curves import MIN_STREAMS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MIN_STREAMS", "Claim", "Side", "check_claim", "judge"]
+__all__ = ["Claim", "Side", "check_claim", "judge"]
 
 Side = Literal["at least", "at most"]
 Verdict = Literal["shown", "refuted", "cannot tell"]
-
-MIN_STREAMS = 6
-"""Streams under which a claim would be about these agent states only (validity, section 1)."""
 
 _POWER = 0.8
 _OPEN_UNITS = 30

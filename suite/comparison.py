@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .errors import UsageError
-from .records import Metric
+from .records import MAX_LOST, Metric
 from .results import Cell, CellKey, Results
+from .stats.curves import MIN_STREAMS
 from .stats.paired import Difference
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from .stats.pairs import Pairs
 
+    _Two = tuple[np.ndarray, np.ndarray]
+
 __all__ = [
-    "MAX_LOST",
-    "MIN_STREAMS",
     "Comparison",
     "Correction",
     "Overall",
@@ -33,12 +34,6 @@ __all__ = [
 
 Verdict = Literal["better", "worse", "differs", "equivalent", "cannot tell"]
 Correction = Literal["holm", "max-t"]
-
-MAX_LOST = 0.02
-"""Share of lost samples beyond which complete cases no longer stand alone (validity: missing is not random)."""
-
-MIN_STREAMS = 6
-"""Streams under which nothing is claimed (validity, section 1)."""
 
 _POWER = 0.8
 _MARGIN = 0.05
@@ -264,14 +259,8 @@ def default_margin(metric: Metric, cell: Cell, share: float | None = None) -> fl
         None for an open metric whose levels are not known.
     """
     share = _MARGIN if share is None else share
-    if metric.low is not None and metric.high is not None:
-        return share * (metric.high - metric.low)
-    level = cell.levels.get(metric.name)
-    chance = level.chance if level is not None and level.chance is not None else metric.chance
-    ceiling = level.ceiling if level is not None and level.ceiling is not None else metric.ceiling
-    if chance is None or ceiling is None or chance == ceiling:
-        return None
-    return share * abs(ceiling - chance)
+    whole = metric.scale(*cell.reach(metric))
+    return None if whole is None else share * whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,22 +277,20 @@ class _Match:
         """Compare the sides; None where neither has a value."""
         from .stats.paired import difference
 
-        values_a, items_a, clusters_a, unit = self._side(self.cell_a)
-        values_b, items_b, clusters_b, unit_b = self._side(self.cell_b)
-        if not len(values_a) and not len(values_b):
+        values, codes, clusters, own = self._encoded
+        if not any(map(len, values)):
             return None
-        codes_a, codes_b, clusters, own = _encoded(items_a, items_b, clusters_a, clusters_b)
         margin = default_margin(self.metric, self.cell_a, share)
         alpha = 1 - confidence
         found = difference(
-            values_a,
-            codes_a,
-            values_b,
-            codes_b,
+            values[0],
+            codes[0],
+            values[1],
+            codes[1],
             kind=self.metric.kind,
             low=self.metric.low,
             high=self.metric.high,
-            clusters=clusters if "stream" in (unit, unit_b) else None,
+            clusters=clusters,
             confidence=confidence,
             margin=margin,
             alpha=alpha / 2,
@@ -328,7 +315,7 @@ class _Match:
             margin=margin,
             verdict="cannot tell",
             more_units=None,
-            unit="stream" if "stream" in (unit, unit_b) else "item",
+            unit="item" if clusters is None else "stream",
             lost=(self.cell_a.errors, self.cell_b.errors),
             worst=worst,
             best=best,
@@ -339,30 +326,44 @@ class _Match:
     def _streamed(cell: Cell) -> bool:
         return bool(len(cell.frame) and (cell.frame["stream"] != "").all())
 
-    def _side(self, cell: Cell) -> tuple[np.ndarray, pd.Series, pd.Series, str]:
-        """Values, item labels, cluster labels and the kind of unit of one side."""
+    def side(self, cell: Cell) -> tuple[np.ndarray, pd.Series, pd.Series]:
+        """Values of one side with the labels of their items and of their units."""
         rows = cell.scored
         rows = rows[rows[self.metric.name].notna()]
         values = rows[self.metric.name].to_numpy(dtype=float)
         if not self._streamed(cell):
-            return values, rows["item_hash"], rows["item_hash"], "item"
+            return values, rows["item_hash"], rows["item_hash"]
         # In a stream an item is met at a place: it is the stream that is independent, not the meeting.
         place = rows["stream"] + "\x1f" + rows["position"].astype(str) + "\x1f" + rows["checkpoint"].astype(str)
-        return values, place + "\x1f" + rows["item_hash"], rows["stream"], "stream"
+        return values, place + "\x1f" + rows["item_hash"], rows["stream"]
+
+    @cached_property
+    def _encoded(self) -> tuple[_Two, _Two, dict[Hashable, Hashable] | None, tuple[int, int]]:
+        """Values and item numbers of both sides, the unit of each item where units are streams, and items a side.
+
+        Numbers, since sorting them is cheap, and sorting long strings for every step is not.
+        """
+        import pandas as pd
+
+        values, items, units = zip(*(self.side(c) for c in (self.cell_a, self.cell_b)), strict=True)
+        codes, _ = pd.factorize(pd.concat(items, ignore_index=True), sort=True)
+        n = len(items[0])
+        clusters: dict[Hashable, Hashable] | None = None
+        if self._streamed(self.cell_a) or self._streamed(self.cell_b):
+            groups, _ = pd.factorize(pd.concat(units, ignore_index=True), sort=True)
+            clusters = dict(zip(codes.tolist(), groups.tolist(), strict=True))
+        own = int(items[0].nunique()), int(items[1].nunique())
+        return (values[0], values[1]), (codes[:n], codes[n:]), clusters, own
 
     @cached_property
     def pairs(self) -> Pairs:
         """The sides on their common units."""
         from .stats.pairs import pair_units, samples_of
 
-        values_a, items_a, clusters_a, unit = self._side(self.cell_a)
-        values_b, items_b, clusters_b, _ = self._side(self.cell_b)
-        codes_a, codes_b, clusters, _ = _encoded(items_a, items_b, clusters_a, clusters_b)
         m = self.metric
-        sides = [
-            samples_of(v, c, kind=m.kind, low=m.low, high=m.high) for v, c in ((values_a, codes_a), (values_b, codes_b))
-        ]
-        return pair_units(*sides, clusters=clusters if unit == "stream" else None)
+        values, codes, clusters, _ = self._encoded
+        sides = (samples_of(v, c, kind=m.kind, low=m.low, high=m.high) for v, c in zip(values, codes, strict=True))
+        return pair_units(*sides, clusters=clusters)
 
     def _cautious(self, found: Difference) -> tuple[Difference, float]:
         """Hold a small p-value of sign flips against a test that knows the range.
@@ -411,7 +412,7 @@ class _Match:
         total = float(((known["sum"] + (wanted - known["count"]) * end) / wanted).sum())
         return (total + (len(items) - len(known)) * end) / len(items) if items else math.nan
 
-    @property
+    @cached_property
     def conditional(self) -> bool:
         """Whether the metric has no value on some scored samples."""
         return any(bool(c.scored[self.metric.name].isna().any()) for c in (self.cell_a, self.cell_b))
@@ -443,19 +444,6 @@ class _Match:
                 + (": read the bounds, not the estimate" if bounded else ", and no bounds can be given")
             )
         return tuple(notes)
-
-
-def _encoded(
-    items_a: pd.Series, items_b: pd.Series, clusters_a: pd.Series, clusters_b: pd.Series
-) -> tuple[np.ndarray, np.ndarray, dict[Hashable, Hashable], tuple[int, int]]:
-    """Give items and clusters numbers: sorting those is cheap, sorting long strings for every metric is not."""
-    import pandas as pd
-
-    codes, _ = pd.factorize(pd.concat([items_a, items_b], ignore_index=True), sort=True)
-    groups, _ = pd.factorize(pd.concat([clusters_a, clusters_b], ignore_index=True), sort=True)
-    n = len(items_a)
-    clusters: dict[Hashable, Hashable] = dict(zip(codes.tolist(), groups.tolist(), strict=True))
-    return codes[:n], codes[n:], clusters, (int(items_a.nunique()), int(items_b.nunique()))
 
 
 def _labels(results: Sequence[Results]) -> list[str]:
@@ -543,7 +531,7 @@ def _unit_differences(match: _Match) -> pd.Series:
     """Candidate less baseline by unit; the index names the task and the unit, so that candidates share it."""
     sides = []
     for cell in (match.cell_a, match.cell_b):
-        values, items, clusters, _ = match._side(cell)
+        values, items, clusters = match.side(cell)
         grouped = items.to_frame("item").assign(unit=clusters, value=values).groupby(["unit", "item"])["value"].mean()
         sides.append(grouped)
     both = (sides[1] - sides[0]).dropna()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .baseline import Attempt, Baseline, read_baseline
+from .checks import checks
 from .errors import UsageError
-from .gate import GateReport, checks, decide_gate, forecast
+from .forecast import forecast
+from .gate import GateReport, decide_gate
 from .policy import Policy, make_policy, read_policy
 from .results import read_results
 from .runfile import read_run_file, run_options
@@ -98,6 +100,7 @@ def _played(
             concurrency=options.concurrency,
             retries=options.retries,
             watcher=make_watcher(quiet),
+            foresee=False,
         )
     else:
         from .evaluation import run_prepared
@@ -110,9 +113,9 @@ def _played(
             retries=options.retries,
             watcher=make_watcher(quiet),
         )
-        report = decide_gate(base, from_run(run), rules)
+        report = decide_gate(base, from_run(run), rules, foresee=False)
     print_text(f"The run is {folder}.")
-    return report
+    return replace(report, forecasts=tuple(forecasts))
 
 
 def print_text(text: str) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from .baseline import Baseline
 from .broker import Broker
+from .checks import Check, checks
 from .engine import Plan, Watcher
 from .errors import UsageError
 from .evaluation import Prepared, run_prepared
-from .gate import Check, GateReport, SequentialCheck, checks, decide_gate, order_of_looks
+from .gate import GateReport, decide_gate
 from .policy import Policy
 from .records import Key, Outcome, Sample
 from .results import from_run
+from .sequential_check import SequentialCheck, order_of_looks
 from .stats.decision import combine
 from .task import Item
 
@@ -31,6 +33,7 @@ def drive(
     concurrency: int | None = None,
     retries: int = 0,
     watcher: Watcher | None = None,
+    foresee: bool = True,
 ) -> GateReport:
     """Play a prepared run until a sequential gate can tell, and decide.
 
@@ -46,6 +49,7 @@ def drive(
         concurrency: Episodes open at once.
         retries: How often an errored sample is tried again.
         watcher: Is told what happens.
+        foresee: As for :func:`.gate.decide_gate`.
 
     Returns:
         The decision, the same that ``finchmark gate`` makes of the stored run.
@@ -63,7 +67,7 @@ def drive(
     run = run_prepared(ordered, folder, concurrency=concurrency, retries=retries, watcher=driver, wanted=driver.wanted)
     if driver.failure is not None:
         raise driver.failure
-    return decide_gate(baseline, from_run(run), policy)
+    return decide_gate(baseline, from_run(run), policy, foresee=foresee)
 
 
 class _Driver:

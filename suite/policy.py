@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from .errors import UsageError
-from .records import Record
+from .records import MAX_LOST, Record
 
 __all__ = ["Policy", "Rule", "make_policy", "read_policy"]
 
@@ -57,7 +57,7 @@ class Policy(Record):
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     mode: Literal["fixed", "sequential"] = "fixed"
     inconclusive: Literal["pass", "fail"] = "fail"
-    max_errors: float = Field(default=0.02, ge=0, lt=1)
+    max_errors: float = Field(default=MAX_LOST, ge=0, lt=1)
     lifetime_alpha: float | None = Field(default=None, gt=0, lt=0.5)
     rules: tuple[Rule, ...] = ()
 

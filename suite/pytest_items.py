@@ -102,7 +102,8 @@ class EvalItem(pytest.Item):
         """Keep what the gate could find, reckoned before anything is spent; shown if the test fails."""
         from ..reports.gate import forecast_text
         from .baseline import read_baseline
-        from .gate import checks, forecast
+        from .checks import checks
+        from .forecast import forecast
 
         baseline = read_baseline(file)
         alpha = baseline.level(policy.alpha, policy.lifetime_alpha)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from .canonical import content_hash
 
 __all__ = [
+    "MAX_LOST",
     "STOPPED_EARLY",
     "AgentChoice",
     "BackendChoice",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 SPEC_FORMAT = "finchmark-run/1"
+
+MAX_LOST = 0.02
+"""Share of lost samples beyond which complete cases no longer stand alone: missing is not random."""
 
 STOPPED_EARLY = "stopped early by a sequential gate"
 """The note of a run that a gate has driven: what is not there was not needed any more."""
@@ -156,6 +160,25 @@ class Metric(Record):
     clusters: tuple[str, ...] = ("sample", "item")
     primary: bool = False
     unit: str = ""
+
+    @property
+    def span(self) -> float | None:
+        """Length of the range; None where it is open."""
+        return None if self.low is None or self.high is None else self.high - self.low
+
+    def scale(self, chance: float | None, ceiling: float | None) -> float | None:
+        """What shares are taken of: the range, or where it is open the way from chance to ceiling.
+
+        Args:
+            chance: What a random policy reaches.
+            ceiling: What an oracle reaches.
+
+        Returns:
+            None for an open metric without two levels that differ.
+        """
+        if self.span is not None:
+            return self.span
+        return None if chance is None or ceiling is None or chance == ceiling else abs(ceiling - chance)
 
 
 class Level(Record):
@@ -319,6 +342,16 @@ class RunSpec(Record):
     limits: Limits = Limits()
     system_prompt: str | None = None
     model_identity: str = ""
+
+    @property
+    def decoding(self) -> str:
+        """How tokens are drawn: ``greedy``, ``sampled T=0.7``, or ``scripted`` where no token is."""
+        if self.backend.name == "scripted":
+            return "scripted"
+        if self.sampling.temperature == 0:
+            return "greedy"
+        nucleus = "" if self.sampling.top_p == 1 else f" top-p={self.sampling.top_p:g}"
+        return f"sampled T={self.sampling.temperature:g}{nucleus}"
 
     @property
     def hash(self) -> str:

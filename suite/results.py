@@ -15,7 +15,7 @@ from .store import StoredRun
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Cell", "CellKey", "Results", "from_run", "read_results"]
+__all__ = ["COLUMNS", "Cell", "CellKey", "Results", "cell_name", "from_run", "read_results"]
 
 Origin = Literal["finchmark", "lm-eval", "inspect"]
 
@@ -41,6 +41,11 @@ COLUMNS: Mapping[str, Any] = MappingProxyType(
 
 CellKey = tuple[str, str, str]
 """Task, its version, arm: what must be the same on both sides of a comparison."""
+
+
+def cell_name(task: str, version: str | int, arm: str) -> str:
+    """A task and arm as tables call them: ``odyssey/lights@1 · inductive``."""
+    return f"{task}@{version}" + ("" if arm in ("", "default") else f" · {arm}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +85,15 @@ class Cell:
     @property
     def name(self) -> str:
         """The cell as tables call it: ``odyssey/lights@1 · inductive``."""
-        return f"{self.task}@{self.version}" + ("" if self.arm in ("", "default") else f" · {self.arm}")
+        return cell_name(*self.key)
+
+    def reach(self, metric: Metric) -> tuple[float | None, float | None]:
+        """Chance and ceiling of a metric here: what is known of these items, else what the metric declares."""
+        level = self.levels.get(metric.name) or Level()
+        return (
+            metric.chance if level.chance is None else level.chance,
+            metric.ceiling if level.ceiling is None else level.ceiling,
+        )
 
     @property
     def primary(self) -> Metric:
@@ -160,18 +173,11 @@ def from_run(run: StoredRun) -> Results:
                     repeats=0 if streamed else spec.samples,
                 )
             )
-    if spec.backend.name == "scripted":
-        decoding = "scripted"
-    elif spec.sampling.temperature == 0:
-        decoding = "greedy"
-    else:
-        nucleus = "" if spec.sampling.top_p == 1 else f" top-p={spec.sampling.top_p:g}"
-        decoding = f"sampled T={spec.sampling.temperature:g}{nucleus}"
     return Results(
         manifest.label,
         "finchmark",
         run.path,
-        decoding,
+        spec.decoding,
         tuple(cells),
         seed=spec.seed,
         stopped_early=STOPPED_EARLY in manifest.notes,

@@ -9,6 +9,7 @@ from finchmark.suite.records import Level, Metric
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra has it)")
 CHROMIUM = Path("/usr/bin/chromium")
+CONTRAST = (Path(__file__).parents[1] / "contrast.js").read_text(encoding="utf-8")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}")
 
 PAYLOAD = "\"><script>window.hit=1</script><img src=x onerror='window.hit=1'><style>*{display:none}</style>"
@@ -235,27 +236,5 @@ def test_a_dark_scheme_is_followed(view, three):
 def test_text_stands_out_from_its_ground(view, make_run, scheme, kind):
     other = make_run({"a": [0, 0, 0], "b": [0, 0, 1]}, label="other", folder="other")
     page = view(make_run({"a": [1, "invalid", "error"], "b": [0, 0, 1]}), other, kind=kind, color_scheme=scheme)
-    worst = page.evaluate(
-        """() => {
-          const luminance = (rgb) => rgb.map((v) => v / 255)
-            .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const parse = (text) => text.match(/[\\d.]+/g).map(Number);
-          const ground = (e) => {
-            for (; e; e = e.parentElement) {
-              const c = parse(getComputedStyle(e).backgroundColor);
-              if (c.length < 4 || c[3] > 0) return c.slice(0, 3);
-            }
-            return [255, 255, 255];
-          };
-          const ratios = [...document.querySelectorAll("body *")]
-            .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && e.tagName !== "SCRIPT")
-            .map((e) => {
-              const a = luminance(parse(getComputedStyle(e).color).slice(0, 3));
-              const b = luminance(ground(e));
-              return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-            });
-          return Math.min(...ratios);
-        }"""
-    )
+    worst = page.evaluate(CONTRAST)
     assert worst >= 4.5  # WCAG 2.2, 1.4.3, level AA

@@ -6,11 +6,13 @@ import pytest
 
 from finchmark.reports.gate import gate_annotations, gate_json, gate_junit, gate_markdown, gate_text
 from finchmark.suite.baseline import make_baseline
+from finchmark.suite.checks import checks
 from finchmark.suite.errors import UsageError
-from finchmark.suite.gate import Exit, checks, decide_gate, order_of_looks
+from finchmark.suite.gate import Exit, decide_gate
 from finchmark.suite.policy import Policy, Rule
 from finchmark.suite.records import Metric
 from finchmark.suite.seeds import generator
+from finchmark.suite.sequential_check import order_of_looks
 
 SUCCESS = Metric(name="success", summary="it worked", kind="binary", primary=True)
 HARM = Metric(name="harm", summary="it did harm", direction="lower", low=0.0, high=1.0)

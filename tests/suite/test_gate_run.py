@@ -87,7 +87,7 @@ def test_a_metric_without_a_range_is_played_to_the_end(tmp_path):
 
 
 def test_a_fault_of_the_driver_is_not_taken_for_one_of_a_display(oracle, tmp_path, monkeypatch):
-    from finchmark.suite.gate import SequentialCheck
+    from finchmark.suite.sequential_check import SequentialCheck
 
     def broken(self, item, value):
         raise RuntimeError("planted")

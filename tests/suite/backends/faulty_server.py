@@ -417,6 +417,20 @@ def _chat_text(messages: Iterable[Mapping[str, str]]) -> str:
     return "".join(f"{m['role']}: {m['content']}\n" for m in messages)
 
 
+def ask(backend, *requests):
+    """The answers to some requests, each an exception where it failed."""
+
+    async def go():
+        await asyncio.to_thread(backend.locate)
+        await backend.start()
+        try:
+            return await asyncio.gather(*(backend.generate(r) for r in requests), return_exceptions=True)
+        finally:
+            await backend.aclose()
+
+    return asyncio.run(go())
+
+
 def main() -> None:
     """Serve until killed."""
     arguments = argparse.ArgumentParser()

@@ -18,21 +18,7 @@ assert _spec is not None
 assert _spec.loader is not None
 faulty = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(faulty)
-FaultyServer = faulty.FaultyServer
-
-
-def ask(backend, *requests):
-    """The answers to some requests, each an exception where it failed."""
-
-    async def go():
-        await asyncio.to_thread(backend.locate)
-        await backend.start()
-        try:
-            return await asyncio.gather(*(backend.generate(r) for r in requests), return_exceptions=True)
-        finally:
-            await backend.aclose()
-
-    return asyncio.run(go())
+FaultyServer, ask = faulty.FaultyServer, faulty.ask
 
 
 def one(backend, request):

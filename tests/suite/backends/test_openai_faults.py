@@ -25,7 +25,7 @@ assert _spec is not None
 assert _spec.loader is not None
 faulty = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(faulty)
-FaultyServer = faulty.FaultyServer
+FaultyServer, ask = faulty.FaultyServer, faulty.ask
 
 PRICES = {"input": 1000.0, "output": 1000.0}  # a dollar for 1,000 tokens
 KEY = "sk-finch-0123456789abcdef"
@@ -49,18 +49,6 @@ def request(number=0, **changes):
         **changes,
     }
     return GenerateRequest(**given)
-
-
-def ask(backend, *requests):
-    async def go():
-        await asyncio.to_thread(backend.locate)
-        await backend.start()
-        try:
-            return await asyncio.gather(*(backend.generate(r) for r in requests), return_exceptions=True)
-        finally:
-            await backend.aclose()
-
-    return asyncio.run(go())
 
 
 # -- single faults
