@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from ..suite.errors import UsageError
 from ..suite.records import Key, Manifest, Outcome, Sample, Turn, Usage
-from ..suite.store import _SCHEMA, STORE_VERSION
+from ..suite.store import SCHEMA, STORE_VERSION
 from .findings import Findings
 
 __all__ = ["MANIFEST", "MOST_BYTES", "STORE", "Row", "Store", "Submission"]
@@ -222,7 +222,7 @@ def _laid_out(connection: sqlite3.Connection, found: Findings) -> bool:
     """Whether the store has exactly the tables that Finchmark makes: no view, trigger, index or column more."""
     own = sqlite3.connect(":memory:")
     try:
-        own.executescript(_SCHEMA)
+        own.executescript(SCHEMA)
         wanted = _shape(own)
     finally:
         own.close()

@@ -58,10 +58,11 @@ def endings(cell: Episodes) -> Endings:
     141-150) is the plain share that had ended so by then, and it has the interval that the score has. Where errors did,
     they censor: a fault of ours says nothing of how the episode would have ended.
     """
-    return _censored(cell) if cell.lost else _complete(cell)
+    return censored(cell) if cell.lost else complete(cell)
 
 
-def _complete(cell: Episodes) -> Endings:
+def complete(cell: Episodes) -> Endings:
+    """The curves where no sample was lost: shares of all episodes, with intervals by unit."""
     length, success = cell.length(), cell.success()
     last = int(length.max(initial=0))
     ended = np.bincount(length, minlength=last + 1).cumsum()
@@ -82,7 +83,8 @@ def _complete(cell: Episodes) -> Endings:
     return Endings(len(length) - ended, good, other, low, high, ", ".join(methods) or "none")
 
 
-def _censored(cell: Episodes) -> Endings:
+def censored(cell: Episodes) -> Endings:
+    """The curves where samples were lost: Aalen-Johansen, with the lost ones as censored."""
     lost = [turns for _, turns in cell.lost]
     length = np.concatenate([cell.length(), np.asarray(lost, dtype=np.int64)])
     success = cell.success()

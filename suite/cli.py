@@ -239,16 +239,14 @@ def show(
     if sample is not None:
         raise UsageError(f"{what}: there is no run here, so it has no sample {sample!r}.")
     for registry in REGISTRIES.values():
-        registry.entries()
-        of_family = any(what.startswith(f"{family.name}/") for family in registry.families())
-        if what in registry._entries or of_family:
+        if what in registry:
             from ..reports.terminal import entry_text
 
             _print(entry_text(registry, what))
             return
     from .errors import UnknownName
 
-    names = [name for registry in REGISTRIES.values() for name in registry._entries]
+    names = [name for registry in REGISTRIES.values() for name in registry.names()]
     raise UsageError(
         str(UnknownName("name or run folder", what, names)).partition(" `finchmark")[0]
         + " `finchmark list` shows tasks, `finchmark list backends` backends, and so on."

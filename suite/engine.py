@@ -23,7 +23,7 @@ from .task import Arm, Episode, EpisodeResult, Item, Task, Tier
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["Engine", "Plan", "Watcher"]
+__all__ = ["Engine", "Plan", "Unit", "Watcher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class Unit:
     """One sample that is to be played."""
 
     plan: Plan
@@ -104,7 +104,7 @@ class Engine:
         """How many samples the run has in all."""
         return sum(len(plan.arms) * len(plan.items) for plan in self.plans) * self.spec.samples
 
-    def _units(self, done: set[Key], failed: Mapping[Key, int]) -> Iterator[_Unit]:
+    def _units(self, done: set[Key], failed: Mapping[Key, int]) -> Iterator[Unit]:
         # Samples of one item stand together: they share the beginning of their prompts.
         for plan in self.plans:
             for arm in plan.arms:
@@ -112,7 +112,7 @@ class Engine:
                     for sample in range(self.spec.samples):
                         key = Key(plan.task.name, arm.name, item.id, sample, agent=self.spec.agent.name)
                         if key not in done and (self._wanted is None or self._wanted(key, item)):
-                            yield _Unit(plan, arm, item, sample, key, failed.get(key, 0))
+                            yield Unit(plan, arm, item, sample, key, failed.get(key, 0))
 
     async def run(self) -> None:
         """Play everything that is missing.
@@ -166,7 +166,7 @@ class Engine:
             _log.warning("the display failed and is off: %s: %s", type(error).__name__, error)
             self._watcher = None
 
-    async def _work(self, units: Iterator[_Unit], broker: Broker) -> None:
+    async def _work(self, units: Iterator[Unit], broker: Broker) -> None:
         for unit in units:
             attempt = unit.failed
             for _ in range(self._retries + 1):
@@ -182,7 +182,7 @@ class Engine:
             # Policies answer without ever waiting; the other episodes and the display get their turn here.
             await asyncio.sleep(0)
 
-    async def play(self, unit: _Unit, attempt: int, broker: Broker) -> Sample:
+    async def play(self, unit: Unit, attempt: int, broker: Broker) -> Sample:
         """Play one sample. Whatever an environment, a task or a backend raises becomes an ``error`` sample."""
         spec, task = self.spec, unit.plan.task
         path = (spec.seed, task.name, task.version, unit.item.id, unit.sample)

@@ -143,6 +143,25 @@ class Registry(Generic[T]):
         self._read(plugins=True)
         return sorted(self._entries.values(), key=lambda e: e.name)
 
+    def names(self) -> list[str]:
+        """The names of all entries, plug-ins included, sorted."""
+        return [entry.name for entry in self.entries()]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a name stands for an entry, or is one of a family's, there or not."""
+        self._read(plugins=True)
+        return name in self._entries or ("/" in name and self._family(name) is not None)
+
+    def forget(self, pattern: str) -> None:
+        """Take names back, so that other targets may have them; nothing where none fits.
+
+        Args:
+            pattern: A name, or a pattern such as ``lm_eval/*``.
+        """
+        for known in (self._entries, self._loaded):
+            for name in [name for name in known if fnmatchcase(name, pattern)]:
+                del known[name]
+
     def families(self) -> list[Family]:
         """All families, plug-ins included, sorted by name."""
         self._read(plugins=True)

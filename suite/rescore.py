@@ -10,8 +10,7 @@ from typing import Any
 
 from .backends.base import Backend, Capabilities, Completion, GenerateRequest
 from .broker import Broker
-from .engine import Engine
-from .engine import _Unit as Unit
+from .engine import Engine, Unit
 from .errors import BackendError, UsageError
 from .evaluation import Prepared, prepare, run_prepared
 from .model import ModelStopped, prompt_hash

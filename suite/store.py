@@ -21,7 +21,7 @@ from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Usage
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunWriter", "StoredRun", "spec_difference", "transcript_hash"]
+__all__ = ["SCHEMA", "STORE_VERSION", "RunWriter", "StoredRun", "spec_difference", "transcript_hash"]
 
 STORE_VERSION = 1
 _HELD: set[tuple[int, Path]] = set()
@@ -29,7 +29,7 @@ _HELD_MUTEX = threading.Lock()
 _MANIFEST, _STORE, _LOCK = "manifest.json", "samples.sqlite", "run.lock"
 _KEY = "task, arm, item, sample, stream, position, checkpoint, agent"
 
-_SCHEMA = f"""
+SCHEMA = f"""
 CREATE TABLE samples (
     id INTEGER PRIMARY KEY,
     task TEXT NOT NULL, arm TEXT NOT NULL, item TEXT NOT NULL, sample INTEGER NOT NULL,
@@ -48,6 +48,7 @@ CREATE TABLE turns (
 ) WITHOUT ROWID;
 CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
+"""The store's tables; a check of a store from elsewhere holds its layout against them."""
 
 
 def transcript_hash(turns: tuple[Turn, ...]) -> str:
@@ -155,7 +156,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             if version == 0:
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;")
+                connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {STORE_VERSION}; COMMIT;")
         else:
             connection.execute("PRAGMA query_only = 1")
             if version == 0:

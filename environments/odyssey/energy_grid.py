@@ -39,7 +39,6 @@ class EnergyGrid:
     """
 
     __slots__ = (
-        "_sum_stability",
         "charge",
         "cost",
         "day",
@@ -53,6 +52,7 @@ class EnergyGrid:
         "streak",
         "sum_overrun",
         "sum_ramp",
+        "sum_stability",
         "sum_supply",
         "sum_thermal",
         "sum_unmet",
@@ -68,7 +68,7 @@ class EnergyGrid:
         self.output: tuple[float, float, float] = (0.0, 0.0, 0.0)
         self.flow = self.charge = self.supply = self.cost = 0.0
         self.stability = rules.initial_stability
-        self._sum_stability = self.sum_supply = self.sum_thermal = 0.0
+        self.sum_stability = self.sum_supply = self.sum_thermal = 0.0
         self.sum_ramp = self.sum_unmet = self.sum_overrun = 0.0
         self.streak = self.violations = 0
         self.short = self.over = False
@@ -86,7 +86,7 @@ class EnergyGrid:
         rated = state["prev_rated"]
         grid.rated = (rated["thermal"], rated["wind"], rated["solar"], rated["battery"])
         grid.charge = state["battery_cur"]
-        grid._sum_stability = state["stability_avg"] * grid.day
+        grid.sum_stability = state["stability_avg"] * grid.day
         grid.sum_supply, grid.sum_thermal = state["supply_total"], state["cum_carbon"]
         grid.streak = state["violation_days_cont"]
         return grid
@@ -94,7 +94,7 @@ class EnergyGrid:
     @property
     def mean_stability(self) -> float:
         """The mean of the days' stability; before the first day what the world starts with."""
-        return self._sum_stability / self.day if self.day else self.rules.initial_stability
+        return self.sum_stability / self.day if self.day else self.rules.initial_stability
 
     @property
     def carbon(self) -> float:
@@ -155,7 +155,7 @@ class EnergyGrid:
         ramp = abs(thermal - before[0]) + abs(wind - before[1]) + abs(solar - before[2]) + abs(battery - before[3])
         stability = 1 - WEIGHT * min(1.0, ramp / rules.full_ramp) - WEIGHT * over - WEIGHT * short
         self.stability = max(0.0, min(1.0, stability))
-        self._sum_stability += self.stability
+        self.sum_stability += self.stability
         self.sum_supply += supply
         self.sum_thermal += made_thermal
         self.sum_ramp += ramp

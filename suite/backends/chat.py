@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import BackendError
 from .base import Message
 
-__all__ = ["CLOSE", "OPEN", "PLAIN", "ChatFormat", "ChatPrompt", "Parted", "part"]
+__all__ = ["CLOSE", "OPEN", "PLAIN", "ChatFormat", "ChatPrompt", "Parted", "part", "without_system"]
 
 OPEN, CLOSE = "<think>", "</think>"
 
@@ -185,7 +185,7 @@ class ChatFormat:
         except TemplateError:
             pass
         try:
-            return self._apply(_joined(chat))
+            return self._apply(without_system(chat))
         except TemplateError as error:
             raise BackendError(
                 f"the model's chat template refuses the messages ({error}); give another with chat_template=..."
@@ -287,7 +287,8 @@ def _opens(text: str) -> bool:
     return text.rstrip().endswith(OPEN)
 
 
-def _joined(chat: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+def without_system(chat: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Say as a user what a system message says, and join neighbours of one role: for templates without that role."""
     joined: list[dict[str, str]] = []
     for message in chat:
         role = "user" if message["role"] == "system" else message["role"]

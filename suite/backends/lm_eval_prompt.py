@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import BackendUnavailable, UsageError
 from .base import Message
-from .chat import PLAIN, _joined
+from .chat import PLAIN, without_system
 
 __all__ = ["FORMATS", "PromptFormat", "choose_format"]
 
@@ -71,7 +71,7 @@ def _templated(lm: Any, messages: Sequence[Message]) -> Any:
     system = "".join(m.content for m in messages if m.role == "system").strip()
     if system and isinstance(made, str) and system not in made:
         # Some classes drop a system message that their template refuses; no instruction may get lost.
-        made = lm.apply_chat_template(_joined(chat))
+        made = lm.apply_chat_template(without_system(chat))
     return made
 
 

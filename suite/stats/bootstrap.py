@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..seeds import generator
-from .intervals import _finite
+from .intervals import finite
 
 __all__ = [
     "Bootstrap",
@@ -185,7 +185,7 @@ def bootstrap_draws(
     """
     from scipy.special import ndtri
 
-    means = _finite(unit_means, "unit_means")
+    means = finite(unit_means, "unit_means")
     k = means.size
     if k == 0:
         raise ValueError("a bootstrap needs at least one unit")
@@ -303,7 +303,7 @@ def _jackknife(of_weights: Statistic, k: int) -> NDArray[np.float64]:
 
 
 def _unit_means(values: ArrayLike, units: ArrayLike | None) -> NDArray[np.float64]:
-    x = _finite(values, "values")
+    x = finite(values, "values")
     if units is None:
         return x
     labels = np.asarray(units)

@@ -137,8 +137,8 @@ def t_interval(
 
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
-    means = _finite(unit_means, "unit_means")
-    _within(means, low, high)
+    means = finite(unit_means, "unit_means")
+    within(means, low, high)
     floor, top = (-np.inf if low is None else low), (np.inf if high is None else high)
     k = means.size
     if k < 2:
@@ -189,7 +189,7 @@ def mean_interval(
     """
     if kind not in ("binary", "graded"):
         raise ValueError(f"kind must be 'binary' or 'graded', not {kind!r}")
-    x, labels = _finite(values, "values"), np.asarray(units)
+    x, labels = finite(values, "values"), np.asarray(units)
     if labels.shape != x.shape:
         raise ValueError(f"units must name the unit of each value: shape {x.shape}, not {labels.shape}")
     if x.size == 0:
@@ -203,7 +203,7 @@ def mean_interval(
         if trials.max() == 1:
             return wilson(round(float(sums.sum())), x.size, confidence)
         return korn_graubard(sums, trials, confidence)
-    _within(x, low, high)
+    within(x, low, high)
     means = sums / trials
     # A mean of equal floats may leave the range by one rounding.
     means = np.clip(means, -np.inf if low is None else low, np.inf if high is None else high)
@@ -237,7 +237,12 @@ def _nothing(low: float | None, high: float | None, confidence: float) -> Interv
     )
 
 
-def _finite(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def finite(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Read one dimension of finite numbers.
+
+    Raises:
+        ValueError: There are several dimensions, or a NaN or an infinity; ``name`` says in what.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name} must have one dimension, not shape {array.shape}")
@@ -247,7 +252,12 @@ def _finite(values: ArrayLike, name: str) -> NDArray[np.float64]:
     return array
 
 
-def _within(values: NDArray[np.float64], low: float | None, high: float | None) -> None:
+def within(values: NDArray[np.float64], low: float | None, high: float | None) -> None:
+    """See that all values lie in a range, up to the last bits; None: the range is open there.
+
+    Raises:
+        ValueError: One lies outside.
+    """
     floor, top = (-np.inf if low is None else low), (np.inf if high is None else high)
     slack = 1e-9 * max(1.0, *(abs(end) for end in (floor, top) if np.isfinite(end)), 1.0)
     outside = values[(values < floor - slack) | (values > top + slack)]

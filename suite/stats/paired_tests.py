@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..seeds import generator
-from .intervals import _finite
+from .intervals import finite
 
 __all__ = ["Alternative", "TestResult", "mcnemar", "mcnemar_pvalues", "paired_t", "sign_flip", "sign_flips", "wilcoxon"]
 
@@ -138,7 +138,7 @@ def sign_flip(
     Raises:
         ValueError: A difference is not finite, or a choice is unknown.
     """
-    d = _finite(differences, "differences")
+    d = finite(differences, "differences")
     p, exact = sign_flips(d, alternative=alternative, resamples=resamples, seed=seed)
     moved = int(np.count_nonzero(d))
     return TestResult(
@@ -203,7 +203,7 @@ def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
     Args and errors as for :func:`sign_flip`.
     """
     _known("alternative", alternative, ("two-sided", "greater", "less"))
-    d = _finite(differences, "differences")
+    d = finite(differences, "differences")
     d = d[d != 0]
     if d.size == 0:
         return TestResult(0.0, 1.0, "wilcoxon", 0, alternative)
@@ -224,7 +224,7 @@ def paired_t(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
     from scipy.special import stdtr
 
     _known("alternative", alternative, ("two-sided", "greater", "less"))
-    d = _finite(differences, "differences")
+    d = finite(differences, "differences")
     k = d.size
     if k >= 2 and not d.any():
         return TestResult(0.0, 1.0 if alternative == "two-sided" else 0.5, "t", k, alternative)

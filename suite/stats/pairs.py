@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .intervals import _finite, _within
+from .intervals import finite, within
 
 __all__ = ["Flips", "Kind", "Pairs", "Samples", "pair_units", "samples_of"]
 
@@ -122,7 +122,7 @@ def samples_of(
     """
     if kind not in ("binary", "graded"):
         raise ValueError(f"kind must be 'binary' or 'graded', not {kind!r}")
-    x, labels = _finite(values, "values"), np.asarray(items)
+    x, labels = finite(values, "values"), np.asarray(items)
     if labels.shape != x.shape:
         raise ValueError(f"items must name the item of each value: shape {x.shape}, not {labels.shape}")
     if kind == "binary":
@@ -130,7 +130,7 @@ def samples_of(
         odd = x[(x != 0) & (x != 1)]
         if odd.size:
             raise ValueError(f"values of a binary metric must be 0 or 1, not {odd[0]:g}")
-    _within(x, low, high)
+    within(x, low, high)
     floor, top = (-np.inf if low is None else float(low)), (np.inf if high is None else float(high))
     if not floor < top:
         raise ValueError(f"low must lie below high, not {floor:g} and {top:g}")

@@ -9,8 +9,7 @@ from typing import Any
 from ...suite.registry import TASKS
 from ...suite.seeds import generator
 from ..odyssey.family import OdysseyTask
-from ..odyssey.prediction import _prompt as question_text
-from ..odyssey.prediction import read_answer, say_answer
+from ..odyssey.prediction import question_text, read_answer, say_answer
 
 __all__ = ["documents", "load", "rule_scores"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from ...suite.backends.lm_eval_class import lm_eval_module
 from ...suite.errors import UnknownName, UsageError
 
-__all__ = ["FAMILY", "FOLDERS", "expand", "include", "load"]
+__all__ = ["FAMILY", "FOLDERS", "expand", "include", "load", "members", "own_tasks", "task_folders", "task_manager"]
 
 FAMILY = "lm_eval"
 FOLDERS = "FINCHMARK_LM_EVAL_TASKS"
@@ -38,7 +38,12 @@ def include(folder: str | Path) -> None:
         _included.append(path)
 
 
-def _folders() -> list[Path]:
+def task_folders() -> list[Path]:
+    """Folders with further task files: those of the environment, then the included ones; later ones go first.
+
+    Raises:
+        UsageError: One of the environment's is not there.
+    """
     told = [Path(part).expanduser().resolve() for part in os.environ.get(FOLDERS, "").split(os.pathsep) if part]
     missing = [path for path in told if not path.is_dir()]
     if missing:
@@ -47,7 +52,7 @@ def _folders() -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _own() -> Mapping[str, tuple[str, Path]]:
+def own_tasks() -> Mapping[str, tuple[str, Path]]:
     """Names of lm-eval's own files, each with ``task`` or ``group`` and its file.
 
     The lines are looked for as bytes: 1.4 s for 13,986 files, where lm-eval's own index takes 6 to 20 s.
@@ -64,22 +69,23 @@ def _own() -> Mapping[str, tuple[str, Path]]:
     return found
 
 
-def _manager(*folders: Path, defaults: bool = False) -> Any:
+def task_manager(*folders: Path, defaults: bool = False) -> Any:
+    """lm-eval's own task manager over some folders, and with ``defaults`` over its 14,000 files too."""
     manager = lm_eval_module("tasks").TaskManager
     return manager(include_path=[str(f) for f in folders] or None, include_defaults=defaults)
 
 
 def _place(name: str) -> Any:
     """A task manager that knows a task, as small as can be; None where there is none by that name."""
-    for folder in reversed(_folders()):
-        manager = _manager(folder)
+    for folder in reversed(task_folders()):
+        manager = task_manager(folder)
         if name in manager.all_subtasks:
             return manager
-    kind, path = _own().get(name, ("", Path()))
+    kind, path = own_tasks().get(name, ("", Path()))
     if kind != "task":
         return None
-    manager = _manager(path.parent)
-    return manager if name in manager.all_subtasks else _manager(defaults=True)
+    manager = task_manager(path.parent)
+    return manager if name in manager.all_subtasks else task_manager(defaults=True)
 
 
 def expand(selector: str) -> list[str]:
@@ -96,29 +102,35 @@ def expand(selector: str) -> list[str]:
     _, _, name = selector.partition("/")
     if not name or name == "*":
         raise UsageError(
-            f"lm-eval has {len(_own()):,} tasks; name some: {FAMILY}/arc_easy, a group such as {FAMILY}/mmlu, or a "
-            f"pattern such as '{FAMILY}/arc_*'."
+            f"lm-eval has {len(own_tasks()):,} tasks; name some: {FAMILY}/arc_easy, a group such as {FAMILY}/mmlu, or "
+            f"a pattern such as '{FAMILY}/arc_*'."
         )
     if any(c in name for c in "*?["):
-        known = {n for n, (kind, _) in _own().items() if kind == "task"}
-        known.update(n for folder in _folders() for n in _manager(folder).all_subtasks)
+        known = {n for n, (kind, _) in own_tasks().items() if kind == "task"}
+        known.update(n for folder in task_folders() for n in task_manager(folder).all_subtasks)
         return [f"{FAMILY}/{n}" for n in sorted(known) if fnmatchcase(n, name)]
     if _place(name) is not None:
         return [f"{FAMILY}/{name}"]
-    index = _manager(*_folders(), defaults=True).task_index
+    index = task_manager(*task_folders(), defaults=True).task_index
     if name not in index:
         raise UnknownName("task", f"{FAMILY}/{name}", (f"{FAMILY}/{known}" for known in index))
-    return [f"{FAMILY}/{task}" for task in dict.fromkeys(_members(name, index))]
+    return [f"{FAMILY}/{task}" for task in dict.fromkeys(members(name, index))]
 
 
-def _members(name: str, index: Mapping[str, Any]) -> Iterable[str]:
+def members(name: str, index: Mapping[str, Any]) -> Iterable[str]:
+    """The tasks below a group or tag of lm-eval's.
+
+    Raises:
+        UnknownName: The index has no such name.
+        UsageError: A group changes its tasks.
+    """
     entry = index.get(name)
     if entry is None:
         raise UnknownName("task", f"{FAMILY}/{name}", (f"{FAMILY}/{known}" for known in index))
     kind = entry.kind.name
     if kind == "TAG":
         for task in sorted(entry.tags):
-            yield from _members(task, index)
+            yield from members(task, index)
         return
     if kind != "GROUP":
         yield name
@@ -126,9 +138,9 @@ def _members(name: str, index: Mapping[str, Any]) -> Iterable[str]:
     told = entry.cfg.get("task") or []
     for member in [told] if isinstance(told, str | Mapping) else told:
         if isinstance(member, str):
-            yield from _members(member, index)
+            yield from members(member, index)
         elif set(member) == {"task"} and isinstance(member["task"], str):
-            yield from _members(member["task"], index)
+            yield from members(member["task"], index)
         else:
             raise UsageError(
                 f"The group {FAMILY}/{name} changes its tasks ({', '.join(map(str, member))}); name its tasks one by "
@@ -149,7 +161,7 @@ def load(name: str) -> Any:
     """
     manager = _place(name)
     if manager is None:
-        raise UnknownName("task", f"{FAMILY}/{name}", (f"{FAMILY}/{known}" for known in _own()))
+        raise UnknownName("task", f"{FAMILY}/{name}", (f"{FAMILY}/{known}" for known in own_tasks()))
     try:
         return manager.load([name])["tasks"][name]
     except Exception as error:

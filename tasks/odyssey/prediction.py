@@ -28,6 +28,7 @@ __all__ = [
     "Step",
     "balanced",
     "examine",
+    "question_text",
     "read_answer",
     "read_question",
     "say_answer",
@@ -185,7 +186,8 @@ class Majority:
         return (self._balance[action] or self._overall) > 0
 
 
-def _prompt(question: Question) -> str:
+def question_text(question: Question) -> str:
+    """What a seat is asked: the question between a sentence before it and the form of the answer."""
     return f"{_HEAD}\n{_MARK}{question.text}\n{_FOOT}"
 
 
@@ -243,7 +245,7 @@ async def examine(
     for seat, before in (("player", f"{last}\n\n"), (CONTROL, "")):
         for question in questions:
             seen = Observation(
-                f"{before}{_prompt(question)}", opening.instructions, opening.practice, stop=(ACTION_STOP,)
+                f"{before}{question_text(question)}", opening.instructions, opening.practice, stop=(ACTION_STOP,)
             )
             said[seat].append(await _asked(ctx, question, seen, seat))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finchmark.reports.endings import _censored, _complete, endings
+from finchmark.reports.endings import censored, complete, endings
 from finchmark.reports.episodes import Gatherer, played_turns
 from finchmark.reports.turns import courses
 from finchmark.suite.records import Metric
@@ -65,7 +65,7 @@ def test_errors_censor(make_run):
 def test_without_errors_both_ways_agree(make_run):
     run = make_run({str(i): [i % 2, 1, 0] for i in range(20)}, length=lambda i, s: 1 + (int(i) + s) % 4)
     cell = cell_of(run)
-    one, other = _complete(cell), _censored(cell)
+    one, other = complete(cell), censored(cell)
     assert one.success == pytest.approx(other.success)
     assert one.other == pytest.approx(other.other)
     assert one.open.tolist() == other.open.tolist()

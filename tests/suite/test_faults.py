@@ -38,8 +38,7 @@ def make(name, episode, **changes):
         **changes,
     }
     cls = type("Faulty", (Task,), body)
-    TASKS._entries.pop(cls.name, None)
-    TASKS._loaded.pop(cls.name, None)
+    TASKS.forget(cls.name)
     TASKS.add(Entry(cls.name, f"test:{name}", "", source="a test"), cls)
     return cls.name
 

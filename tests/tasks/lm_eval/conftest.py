@@ -95,9 +95,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def _forget() -> None:
     """Tests give different tasks the same name."""
     source.source_of.cache_clear()
-    for known in (TASKS._loaded, TASKS._entries):
-        for name in [name for name in known if name.startswith("lm_eval/")]:
-            del known[name]
+    TASKS.forget("lm_eval/*")
 
 
 @pytest.fixture

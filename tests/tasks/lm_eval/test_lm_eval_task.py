@@ -274,7 +274,7 @@ def test_what_cannot_be_run_here_is_refused_with_the_reason(write, kind, swap, m
 
 def test_data_of_the_hub_without_a_network_says_what_is_needed(write, monkeypatch):
     name = write("remote", more="")
-    path = next(p for p in lookup._folders()) / "remote.yaml"
+    path = next(p for p in lookup.task_folders()) / "remote.yaml"
     text = path.read_text().replace("dataset_path: json", "dataset_path: nobody/nothing")
     path.write_text(
         "\n".join(line for line in text.splitlines() if "data_files" not in line and "dataset_kwargs" not in line)
@@ -294,7 +294,7 @@ def test_an_unknown_task_offers_near_names(folder):
 
 def test_a_name_is_found_among_lm_evals_own_files():
     assert TASKS.select(["lm_eval/arc_easy"]) == ["lm_eval/arc_easy"]
-    _, path = lookup._own()["arc_easy"]
+    _, path = lookup.own_tasks()["arc_easy"]
     assert path.name == "arc_easy.yaml"
 
 
@@ -310,15 +310,15 @@ def test_a_group_stands_for_its_tasks(folder):
 def test_a_tag_stands_for_its_tasks(write, folder):
     for name in ("a1", "a2"):
         write(name, more="tag: [shades]\n")
-    index = lookup._manager(folder).task_index
-    assert list(lookup._members("shades", index)) == ["a1", "a2"]
+    index = lookup.task_manager(folder).task_index
+    assert list(lookup.members("shades", index)) == ["a1", "a2"]
 
 
 def test_a_group_that_changes_its_tasks_is_refused(write, folder):
     write("g1")
     (folder / "g.yaml").write_text("group: g\ntask:\n  - {task: g1, num_fewshot: 3}\n")
     with pytest.raises(UsageError, match="num_fewshot"):
-        list(lookup._members("g", lookup._manager(folder).task_index))
+        list(lookup.members("g", lookup.task_manager(folder).task_index))
 
 
 def test_the_whole_family_is_too_much(folder):
@@ -329,4 +329,4 @@ def test_the_whole_family_is_too_much(folder):
 def test_a_folder_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv(lookup.FOLDERS, os.sep + "nowhere")
     with pytest.raises(UsageError, match="nowhere"):
-        lookup._folders()
+        lookup.task_folders()
