@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..suite.records import Call, Metric, Outcome, RunSpec, Sample, Turn, Usage
+from ..suite.model import HIGHEST_LOGPROB
+from ..suite.records import Call, Likelihood, Metric, Outcome, RunSpec, Sample, Turn, Usage
 from ..suite.seeds import derive
 from ..suite.store import transcript_hash
 from .known_tasks import KnownTask
@@ -94,6 +95,8 @@ def _turn_faults(row: Row) -> Iterator[Fault]:
         yield Fault("transcript", None, f"the store says {row.transcript}, the replies give {digest}")
     total = Usage()
     for turn in sample.turns:
+        for likelihood in turn.likelihoods:
+            yield from _likelihood_faults(likelihood, turn.index)
         for call in turn.calls:
             total += call.usage
             if call.finish_reason not in _FINISHES:
@@ -106,6 +109,14 @@ def _turn_faults(row: Row) -> Iterator[Fault]:
         said, is_ = getattr(sample.usage, name), getattr(total, name)
         if said != is_ and not _close(said, is_):
             yield Fault("usage", None, f"{name} is {said}, its calls give {is_}")
+
+
+def _likelihood_faults(likelihood: Likelihood, turn: int) -> Iterator[Fault]:
+    if len(likelihood.logprobs) != len(likelihood.greedy):
+        counts = f"{len(likelihood.logprobs)} log-probabilities and {len(likelihood.greedy)} tokens"
+        yield Fault("value", turn, f"{counts} of {likelihood.continuation!r:.60}")
+    if max(likelihood.logprobs, default=0.0) > HIGHEST_LOGPROB:
+        yield Fault("value", turn, f"a log-probability of {max(likelihood.logprobs)}")
 
 
 def _usage_faults(usage: Usage, turn: int | None) -> Iterator[Fault]:
@@ -173,6 +184,15 @@ def _turn_differences(stored: Turn, again: Turn) -> Iterator[Fault]:
         yield Fault("replay-turn", stored.index, text)
     for ours, theirs in zip(stored.calls, again.calls, strict=False):
         yield from _call_differences(ours, theirs, stored.index)
+    if len(stored.likelihoods) != len(again.likelihoods):
+        text = f"{len(stored.likelihoods)} likelihoods are stored, the replay takes {len(again.likelihoods)}"
+        yield Fault("replay-turn", stored.index, text)
+    for ours, theirs in zip(stored.likelihoods, again.likelihoods, strict=False):
+        if ours.prompt_hash != theirs.prompt_hash:
+            text = f"the prompt was {ours.prompt_hash}, the task asks {theirs.prompt_hash}"
+            yield Fault("prompt", stored.index, text)
+        if ours.continuation != theirs.continuation:
+            yield Fault("replay-turn", stored.index, f"continuation: {_apart(ours.continuation, theirs.continuation)}")
 
 
 def _call_differences(stored: Call, again: Call, turn: int) -> Iterator[Fault]:

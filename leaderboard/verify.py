@@ -18,7 +18,7 @@ from typing import TypeVar
 from ..suite.canonical import content_hash
 from ..suite.environment import version
 from ..suite.private_items import read_secret
-from ..suite.records import MAX_LOST, Key, Manifest, Outcome, RunSpec, Sample
+from ..suite.records import MAX_LOST, Key, Manifest, Outcome, RunSpec, Sample, Turn
 from ..suite.registry import include_file
 from .findings import Findings, Verification
 from .known_tasks import AGENTS, KnownTask, Means, known_task
@@ -249,7 +249,7 @@ class _Check:
                 self.found.add("item-hash", where, f"played on {sample.item_hash}, other samples on {first}")
         if not row.last or sample.outcome is Outcome.ERROR:
             return
-        if sample.reason in _CUT_SHORT or (sample.turns and not sample.turns[-1].calls):
+        if sample.reason in _CUT_SHORT or (sample.turns and not _answered(sample.turns[-1])):
             self.found.add("stopped", where, f"{sample.outcome}, {sample.reason}")
         self.twins.add(sample, row.transcript)
         if task.cap is not None:
@@ -340,6 +340,11 @@ class _Twins:
         if self._shared:
             count = sum(n for counter in self._items.values() for text, n in counter.items() if text in self._shared)
             yield "same-across-items", count, total, next(iter(self._shared.values()))
+
+
+def _answered(turn: Turn) -> bool:
+    """Whether a model was asked in a turn and has answered."""
+    return bool(turn.calls or turn.likelihoods)
 
 
 def _wanted(task: KnownTask, items: Iterable[str], spec: RunSpec) -> Iterator[Key]:

@@ -247,9 +247,10 @@ def transcript_text(run: StoredRun, which: str) -> str:
                     "writes", call.completion + ("" if call.finish_reason == "stop" else f"  [{call.finish_reason}]")
                 )
             )
-        lines.append(
-            _block("does" if turn.usable else "does (unusable)", turn.action if turn.action is not None else "nothing")
-        )
+        lines += [_block("weighs", likelihood.words) for likelihood in turn.likelihoods]
+        if turn.action is not None or not turn.likelihoods:
+            done = "nothing" if turn.action is None else turn.action
+            lines.append(_block("does" if turn.usable else "does (unusable)", done))
         if turn.after:
             lines += ["", _block("ends with", turn.after)]
     if sample.error:

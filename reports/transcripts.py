@@ -128,8 +128,11 @@ class Transcripts:
                 parts.append(Passage("thinks", "thinks", call.reasoning))
             cut = "" if call.finish_reason == "stop" else f" [{call.finish_reason}]"
             parts.append(Passage("writes", visible(f"writes{cut}", 60), call.completion))
-        done = "nothing" if turn.action is None else turn.action
-        parts.append(Passage("does" if turn.usable else "unusable", "does" if turn.usable else "does (unusable)", done))
+        parts += [Passage("does", "weighs", likelihood.words) for likelihood in turn.likelihoods]
+        if turn.action is not None or not turn.likelihoods:
+            done = "nothing" if turn.action is None else turn.action
+            head = "does" if turn.usable else "does (unusable)"
+            parts.append(Passage("does" if turn.usable else "unusable", head, done))
         if turn.after:
             parts.append(Passage("sees", "then sees", turn.after))
         scores = "".join(f" · {name} {value:g}" for name, value in turn.scores.items())

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from .backends.base import Completion, ContextOverflow, GenerateRequest, Message, ScoreRequest, TokenScores
+from .backends.base import (
+    Capabilities,
+    Completion,
+    ContextOverflow,
+    GenerateRequest,
+    Message,
+    ScoreRequest,
+    TokenScores,
+)
 from .broker import Broker
-from .records import Call, Limits, Outcome, Sampling, Thinking, Usage, storable
+from .errors import BackendError
+from .records import Call, Likelihood, Limits, Outcome, Sampling, Thinking, Usage, storable
 from .seeds import derive
 
-__all__ = ["Model", "ModelStopped", "TokenMeter"]
+__all__ = ["HIGHEST_LOGPROB", "Model", "ModelStopped", "TokenMeter"]
+
+HIGHEST_LOGPROB = 1e-3
+"""No probability is above 1; servers that count in half precision round a little past it."""
 
 
 class ModelStopped(Exception):
@@ -99,6 +114,12 @@ class Model:
         self._system = (Message("system", system_prompt),) if system_prompt else ()
         self._count = 0
         self._calls: list[Call] = []
+        self._likelihoods: list[Likelihood] = []
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend can do."""
+        return self._broker.backend.capabilities
 
     async def generate(
         self,
@@ -171,19 +192,72 @@ class Model:
         return completion
 
     async def score(self, messages: Sequence[Message], continuation: str) -> TokenScores:
-        """Give the log-probabilities of ``continuation`` after ``messages``.
+        """Give the log-probabilities of ``continuation`` after ``messages``; recorded as :meth:`score_all` does.
 
         Raises:
+            ModelStopped: Context overflow.
             UsageError: The backend has none.
+            BackendError: The backend failed, or gave a number that is none.
         """
-        return await self._broker.score(ScoreRequest((*self._system, *messages), continuation, self.session))
+        (scores,) = await self.score_all([(messages, continuation)])
+        return scores
+
+    async def score_all(self, asked: Sequence[tuple[Sequence[Message], str]]) -> tuple[TokenScores, ...]:
+        """Give the log-probabilities of several continuations, asked for at once.
+
+        They are recorded in the order of ``asked``, whatever order they come in, and only if all came.
+
+        Args:
+            asked: Pairs of messages and continuation, the messages without the run's system prompt.
+
+        Returns:
+            One for each pair. An impossible token (log-probability minus infinity) has the lowest float.
+
+        Raises:
+            ModelStopped: Context overflow.
+            UsageError: The backend has none.
+            BackendError: The backend failed, or gave a number that is none.
+        """
+        prompts = [(*self._system, *messages) for messages, _ in asked]
+        requests = [ScoreRequest(p, said, self.session) for p, (_, said) in zip(prompts, asked, strict=True)]
+        # All are waited for, so that none goes on after its episode; the first in order speaks for those that failed.
+        answers = await asyncio.gather(*(self._broker.score(r) for r in requests), return_exceptions=True)
+        found: list[TokenScores] = []
+        for answer in answers:
+            if isinstance(answer, ContextOverflow):
+                raise ModelStopped(Outcome.INVALID, "context_overflow", str(answer)) from answer
+            if isinstance(answer, BaseException):
+                raise answer
+            found.append(replace(answer, logprobs=tuple(map(_storable_logprob, answer.logprobs))))
+        self._likelihoods += [
+            Likelihood(
+                prompt_hash=prompt_hash(request.messages),
+                continuation=storable(request.continuation),
+                logprobs=scores.logprobs,
+                greedy=tuple(map(bool, scores.greedy)),
+            )
+            for request, scores in zip(requests, found, strict=True)
+        ]
+        return tuple(found)
 
     @property
     def pending(self) -> bool:
-        """Whether calls wait to be drained."""
-        return bool(self._calls)
+        """Whether calls or likelihoods wait to be drained."""
+        return bool(self._calls or self._likelihoods)
 
-    def drain(self) -> tuple[Call, ...]:
-        """Hand over the calls made since the last time."""
+    def drain(self) -> tuple[tuple[Call, ...], tuple[Likelihood, ...]]:
+        """Hand over the calls and likelihoods since the last time."""
         calls, self._calls = tuple(self._calls), []
-        return calls
+        likelihoods, self._likelihoods = tuple(self._likelihoods), []
+        return calls, likelihoods
+
+
+def _storable_logprob(value: float) -> float:
+    """A log-probability that a store can hold.
+
+    Raises:
+        BackendError: It is NaN or above 0 by more than a rounding.
+    """
+    if math.isnan(value) or value > HIGHEST_LOGPROB:
+        raise BackendError(f"the backend gave {value} as a log-probability")
+    return max(float(value), -sys.float_info.max)

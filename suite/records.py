@@ -18,6 +18,7 @@ __all__ = [
     "ItemsChoice",
     "Key",
     "Level",
+    "Likelihood",
     "Limits",
     "Manifest",
     "Metric",
@@ -111,12 +112,36 @@ class Call(Record):
     usage: Usage
 
 
+class Likelihood(Record):
+    """What a backend said of a reply that was given to it: natural logarithms of probabilities, one a token.
+
+    ``greedy`` says of each token whether it was the most likely one.
+    """
+
+    prompt_hash: str
+    continuation: str
+    logprobs: tuple[FiniteFloat, ...]
+    greedy: tuple[bool, ...]
+
+    @property
+    def total(self) -> float:
+        """Log-probability of the whole continuation."""
+        return sum(self.logprobs)
+
+    @property
+    def words(self) -> str:
+        """The continuation and its log-probability, for transcripts."""
+        sure = ", the likeliest" if self.greedy and all(self.greedy) else ""
+        return f"{self.continuation}  [log-probability {self.total:.3f}{sure}]"
+
+
 class Turn(Record):
     """One turn of an episode: what a seat saw, what it was asked to complete, what it did.
 
     ``action`` is the text handed to the world; ``usable`` is false when the world could not use it. ``after`` is what
     the world answered to the last action, which no further observation shows. ``instructions`` is the hash of what
-    held for the whole episode; its text is kept once in the store.
+    held for the whole episode; its text is kept once in the store. ``likelihoods`` are of replies that the model did
+    not write: it was asked how likely they are.
     """
 
     index: int
@@ -128,6 +153,7 @@ class Turn(Record):
     usable: bool = True
     after: str = ""
     scores: dict[str, FiniteFloat] = Field(default_factory=dict)
+    likelihoods: tuple[Likelihood, ...] = ()
 
 
 class Metric(Record):

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from .backends.base import Backend, Capabilities, Completion, GenerateRequest
+from .backends.base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
 from .broker import Broker
 from .engine import Engine, Unit
 from .errors import BackendError, UsageError
 from .evaluation import Prepared, prepare, run_prepared
 from .model import ModelStopped, prompt_hash
-from .records import Call, Manifest, Outcome, Sample
+from .records import Call, Likelihood, Manifest, Outcome, Sample, storable
 from .store import RunWriter, StoredRun
 from .task import EpisodeResult, Task
 
 __all__ = ["Replay", "ReplayBackend", "Rescored", "rescore"]
 
+_Kept = TypeVar("_Kept", Call, Likelihood)
 _STOPS = ("context_overflow", "time_limit", "token_limit")
 
 
@@ -31,12 +32,20 @@ class ReplayBackend(Backend):
     """
 
     name = "replay"
-    capabilities = Capabilities(scheduling="own", concurrency=64, deterministic=True)
 
     def __init__(self, manifest: Manifest) -> None:
+        scripted = manifest.spec.backend.name == "scripted"
+        self.capabilities = Capabilities(
+            scheduling="own",
+            concurrency=64,
+            logprobs="none" if scripted else "full",
+            deterministic=True,
+            scripted=scripted,
+        )
         self.model = manifest.label
         self._identity = dict(manifest.model)
         self._replies: dict[str, deque[Call]] = {}
+        self._likelihoods: dict[str, deque[Likelihood]] = {}
         self._errors: dict[str, str] = {}
         self.stops: dict[str, tuple[Outcome, str]] = {}
         self.changed_prompts = 0
@@ -47,11 +56,13 @@ class ReplayBackend(Backend):
         if sample.outcome is Outcome.ERROR:
             self._errors[session] = sample.reason
             return
-        # A turn without a call is where the model was stopped, also where the sample has another reason to end.
-        if sample.reason in _STOPS or not all(turn.calls for turn in sample.turns):
+        # A turn in which nothing was asked is where the model was stopped, also where the sample has another reason to
+        # end.
+        if sample.reason in _STOPS or not all(turn.calls or turn.likelihoods for turn in sample.turns):
             self.stops[session] = (sample.outcome, sample.reason)
         for turn in sample.turns:
             self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
+            self._likelihoods.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.likelihoods)
 
     def identity(self) -> dict[str, Any]:
         """The identity of the model that wrote the replies."""
@@ -63,21 +74,11 @@ class ReplayBackend(Backend):
         Raises:
             BackendError: There is none: the sample was an error, or the episode now asks for more than was stored.
         """
-        session = request.session.rpartition("/")[0]
-        error = self._errors.get(session)
-        if error is not None:
-            raise BackendError(f"the stored sample is an error itself ({error}); run it again first")
-        replies = self._replies.get(request.session)
-        if not replies and session in self.stops:
-            # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
-            # A sample that is ok all the same was stopped after its episode was settled.
-            outcome, reason = self.stops[session]
-            raise ModelStopped(Outcome.INVALID if outcome is Outcome.OK else outcome, reason)
-        if not replies:
-            raise BackendError(
-                "the transcript has no further reply: the episode goes on longer than it did when it was played"
-            )
-        call = replies.popleft()
+        call = self._next(
+            self._replies,
+            request.session,
+            "the transcript has no further reply: the episode goes on longer than it did when it was played",
+        )
         self.changed_prompts += call.prompt_hash != prompt_hash(request.messages)
         return Completion(
             text=call.completion,
@@ -90,9 +91,46 @@ class ReplayBackend(Backend):
             cost=call.usage.cost,
         )
 
+    async def score(self, request: ScoreRequest) -> TokenScores:
+        """Give the next stored log-probabilities of the session; what the tokens were is not known any more (-1).
+
+        Raises:
+            BackendError: There are none, or they are of another continuation.
+        """
+        stored = self._next(
+            self._likelihoods,
+            request.session,
+            "the transcript has no further log-probabilities: it was played before they were kept, or the task asks "
+            "for more now. Play it again",
+        )
+        if stored.continuation != storable(request.continuation):
+            raise BackendError(
+                f"the stored log-probabilities are of {stored.continuation!r:.80}, the task asks for "
+                f"{request.continuation!r:.80}"
+            )
+        self.changed_prompts += stored.prompt_hash != prompt_hash(request.messages)
+        return TokenScores((-1,) * len(stored.logprobs), stored.logprobs, stored.greedy)
+
+    def _next(self, kept: Mapping[str, deque[_Kept]], session: str, missing: str) -> _Kept:
+        """The next of what is kept for a seat."""
+        sample = session.rpartition("/")[0]
+        error = self._errors.get(sample)
+        if error is not None:
+            raise BackendError(f"the stored sample is an error itself ({error}); run it again first")
+        found = kept.get(session)
+        if found:
+            return found.popleft()
+        if sample in self.stops:
+            # The model was stopped here, by something that a replay does not meet again: its context, or the clock.
+            # A sample that is ok all the same was stopped after its episode was settled.
+            outcome, reason = self.stops[sample]
+            raise ModelStopped(Outcome.INVALID if outcome is Outcome.OK else outcome, reason)
+        raise BackendError(missing)
+
     def release(self, session: str) -> None:
         """Forget what is left of a seat's replies, and with them what is known of its sample."""
         self._replies.pop(session, None)
+        self._likelihoods.pop(session, None)
         sample = session.rpartition("/")[0]
         self._errors.pop(sample, None)
         self.stops.pop(sample, None)

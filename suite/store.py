@@ -328,6 +328,11 @@ def _parse_all(texts: list[str]) -> list[dict[str, Any]]:
     return json.loads(f"[{','.join(texts)}]")
 
 
+def _turn_json(turn: Turn) -> str:
+    """A turn as it is stored. Most turns ask for no likelihoods, and older versions of Finchmark read those too."""
+    return turn.model_dump_json(exclude=None if turn.likelihoods else {"likelihoods"})
+
+
 def _exportable(sample: Sample, timing: bool) -> dict[str, Any]:
     data = sample.model_dump(mode="json")
     if not timing:
@@ -480,7 +485,7 @@ class RunWriter:
         db = self._db
         metrics = json.dumps(sample.metrics, allow_nan=False)
         usage = json.dumps(sample.usage.model_dump())
-        turns = [(turn.index, turn.model_dump_json()) for turn in sample.turns]
+        turns = [(turn.index, _turn_json(turn)) for turn in sample.turns]
         try:
             db.execute("BEGIN")
             cursor = db.execute(

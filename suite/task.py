@@ -192,6 +192,36 @@ class Episode:
         seen, _ = self._open.pop(seat)
         self._record(seat, seen, action, usable=usable, after=after, scores=scores or {})
 
+    def record(
+        self,
+        observation: Observation | str,
+        action: str | None = None,
+        *,
+        seat: str = "player",
+        usable: bool = True,
+        after: str = "",
+        scores: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record a turn that no agent took: what a task asked a seat's model itself, such as how likely a reply is.
+
+        All calls and likelihoods of that model since its last turn belong to it.
+
+        Args:
+            observation: What was asked.
+            action: What came of it, where anything did.
+            seat: Whose model was asked.
+            usable: Whether the world could use it.
+            after: What the world answered, where no further turn will show it.
+            scores: Numbers of this turn.
+
+        Raises:
+            RuntimeError: The seat's agent has answered, and :meth:`judge` has not followed yet.
+        """
+        if seat in self._open:
+            raise RuntimeError(f"record() comes before an answer of {seat} was judged")
+        seen = observation if isinstance(observation, Observation) else Observation(observation)
+        self._record(seat, seen, action, usable=usable, after=after, scores=scores or {})
+
     def _record(
         self,
         seat: str,
@@ -202,16 +232,18 @@ class Episode:
         after: str = "",
         scores: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
+        calls, likelihoods = self._models[seat].drain()
         turn = Turn(
             index=len(self.turns),
             seat=seat,
             observation=storable(seen.text),
             instructions=self._keep(storable(seen.preamble)),
-            calls=self._models[seat].drain(),
+            calls=calls,
             action=None if action is None else storable(action),
             usable=usable,
             after=storable(after),
             scores=dict(scores),
+            likelihoods=likelihoods,
         )
         self.turns.append(turn)
 

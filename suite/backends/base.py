@@ -156,6 +156,8 @@ class Capabilities:
         logprobs: What :meth:`Backend.score` can give.
         deterministic: Whether equal requests give equal replies, bit for bit, whatever the batch.
         steering: Whether residual streams can be steered.
+        scripted: Whether a policy or a fixed text answers in the place of a model; tasks that ask a model for
+            log-probabilities let it name its choice instead.
     """
 
     scheduling: Literal["own", "waves", "concurrent"]
@@ -164,6 +166,7 @@ class Capabilities:
     logprobs: Literal["none", "top-k", "full"] = "none"
     deterministic: bool = False
     steering: bool = False
+    scripted: bool = False
 
 
 class ContextOverflow(Exception):

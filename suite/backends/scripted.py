@@ -71,7 +71,9 @@ class ScriptedBackend(Backend):
     """
 
     name = "scripted"
-    capabilities = Capabilities(scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True)
+    capabilities = Capabilities(
+        scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True, scripted=True
+    )
 
     def __init__(
         self,

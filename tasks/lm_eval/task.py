@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
-from ...suite.backends.base import Backend
-from ...suite.backends.scripted import Policy, ScriptedBackend
+from ...suite.agents.base import Observation
+from ...suite.backends.scripted import Policy
 from ...suite.errors import UsageError
-from ...suite.model import Model
 from ...suite.records import Level, Outcome, TaskSheet
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
@@ -134,13 +133,14 @@ class LMEvalTask(Task):
         asked = source.asked(number, shots, whole=whole)
         if asked[0].kind == "generate":
             replies: list[list[Reply]] = [await self._say(ctx, one, alone=len(asked) == 1) for one in asked]
-        elif isinstance(_backend_of(ctx.model()), ScriptedBackend):
+        elif ctx.model().capabilities.scripted:
             picked = await self._pick(ctx, asked)
             if picked is None:
                 return EpisodeResult(self.failure(), Outcome.INVALID, "no_choice")
             replies = [[reply] * source.repeats for reply in picked]
         else:
-            scores = await asyncio.gather(*(ctx.model().score(one.messages, one.continuation) for one in asked))
+            scores = await ctx.model().score_all([(one.messages, one.continuation) for one in asked])
+            ctx.record(_shown(asked))
             replies = [[(score.total, all(score.greedy))] * source.repeats for score in scores]
         return EpisodeResult(source.score(number, shots, replies, whole=whole))
 
@@ -246,5 +246,7 @@ def _setting(source: Source, arm: Arm) -> tuple[int, bool]:
     return int(arm.options.get("shots", source.shots)), bool(arm.options.get("whole", source.whole))
 
 
-def _backend_of(model: Model) -> Backend:
-    return model._broker.backend
+def _shown(asked: Sequence[Asked]) -> Observation:
+    """What a transcript shows of a document's requests: choices of one question share its text."""
+    first = asked[0].observation
+    return replace(first, text="\n\n".join(dict.fromkeys(one.text for one in asked)))

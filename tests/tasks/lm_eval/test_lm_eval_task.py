@@ -1,16 +1,20 @@
 """lm-eval's tasks as ours: the same prompts, the same numbers, and refusals that say why."""
 
 import os
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("lm_eval", reason="needs finchmark[lm-eval]")
 
 from finchmark import evaluate
+from finchmark.leaderboard.verify import verify
+from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UnknownName, UsageError
 from finchmark.suite.records import Outcome
 from finchmark.suite.registry import TASKS
+from finchmark.suite.rescore import rescore
 from finchmark.tasks.lm_eval import lookup
 from finchmark.tasks.lm_eval.source import Source
 
@@ -330,3 +334,31 @@ def test_a_folder_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv(lookup.FOLDERS, os.sep + "nowhere")
     with pytest.raises(UsageError, match="nowhere"):
         lookup.task_folders()
+
+
+# -- played again
+
+
+@pytest.mark.parametrize(("name", "kind"), [("colours", "choose"), ("onwards", "next"), ("said", "say")])
+def test_a_run_of_a_model_verifies(write, toy, tmp_path, name, kind):
+    write(name, kind)
+    done = evaluate(f"lm_eval/{name}", f"hf:{toy}", tier="full", samples=1, temperature=0, out=tmp_path / "run")
+    found = verify(done.path)
+    assert found.fully_replayed, found.findings
+    assert rescore(done.path, tmp_path / "again").changed == []
+
+
+def test_a_run_of_a_policy_that_names_choices_verifies(write, tmp_path):
+    write("colours")
+    done = evaluate("lm_eval/colours", "scripted:random", tier="full", samples=2, out=tmp_path / "run")
+    assert verify(done.path).fully_replayed
+
+
+def test_a_model_without_log_probabilities_is_not_asked_to_name_a_choice(write, tmp_path):
+    """Another question than the task's would be asked, and its answers would look like a score."""
+    write("colours")
+    backend = ScriptedBackend("canned", replies=["0"])
+    backend.capabilities = replace(backend.capabilities, scripted=False)
+    done = evaluate("lm_eval/colours", backend, tier="full", samples=1, out=tmp_path / "run")
+    assert {s.outcome for s in done.samples()} == {Outcome.ERROR}
+    assert "log-probabilities" in next(iter(done.samples())).error
