@@ -1,0 +1,60 @@
+"""The worlds that Finchmark ships: a line each. Reading this list imports neither NumPy nor Gymnasium nor a core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CORES", "WORLDS", "Line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A world of the catalogue.
+
+    Args:
+        name: Letters, digits and dashes; its Gymnasium id is ``finchmark-worlds/NAME-v1``.
+        core: A name of :data:`CORES`.
+        reward: One of the core's.
+        observation: One of the core's.
+        skin: One of the core's.
+        horizon: Steps of an episode.
+        preset: One of the core's.
+        summary: One line.
+        version: Raise it with any change that changes a score.
+    """
+
+    name: str
+    core: str
+    reward: str
+    observation: str
+    skin: str
+    horizon: int
+    preset: str
+    summary: str
+    version: int = 1
+
+
+_HOME = "finchmark.environments.worlds.cores"
+
+CORES: dict[str, str] = {
+    # name: "module:CORE", or "package:file.yaml" for a specification
+    "wind": f"{_HOME}.wind:CORE",
+    "colony": f"{_HOME}.colony:CORE",
+}
+
+WORLDS: tuple[Line, ...] = (
+    # wind
+    Line("wind-reach", "wind", "binary", "full", "plain", 30, "breeze", "Cross a grid of pits; the wind is told."),
+    Line("wind-unseen", "wind", "binary", "windless", "plain", 30, "breeze", "The same; the wind is hidden."),
+    Line(
+        "wind-gather", "wind", "accumulative", "near", "inverse", 40, "breeze",
+        "Gather crystals in a hidden wind; little is seen, and the words mislead.",
+    ),
+    # colony
+    Line("colony-trade", "colony", "accumulative", "full", "plain", 40, "valley", "Grow a colony and sell its ore."),
+    Line("colony-charter", "colony", "binary", "seasonless", "plain", 40, "valley", "Deliver enough; seasons are hidden."),
+    Line(
+        "colony-symbols", "colony", "accumulative", "seasonless", "symbols", 40, "valley",
+        "Grow and sell under hidden seasons, all in symbols.",
+    ),
+)  # fmt: skip
