@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from .backends.base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
-from .errors import BackendError
+from .errors import BackendError, UsageError
 
 __all__ = ["Broker"]
 
@@ -39,7 +39,9 @@ class Broker:
         Raises:
             BackendError: The backend failed.
             ContextOverflow: The prompt does not fit.
+            UsageError: It is to be steered, and the backend cannot.
         """
+        self._check(request)
         self.in_flight += 1
         try:
             if self._scheduling == "own":
@@ -57,8 +59,13 @@ class Broker:
 
     async def score(self, request: ScoreRequest) -> TokenScores:
         """Ask for the log-probabilities of a given reply."""
+        self._check(request)
         async with self._slots:
             return await self.backend.score(request)
+
+    def _check(self, request: GenerateRequest | ScoreRequest) -> None:
+        if request.steering and not self.backend.capabilities.steering:
+            raise UsageError(f"{type(self.backend).__name__} cannot steer; run the model with hf: instead.")
 
     async def _join_wave(self, request: GenerateRequest) -> Completion:
         loop = asyncio.get_running_loop()

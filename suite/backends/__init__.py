@@ -6,8 +6,10 @@ from .base import (
     Completion,
     ContextOverflow,
     GenerateRequest,
+    HiddenRequest,
     Message,
     ScoreRequest,
+    Steering,
     TokenScores,
 )
 
@@ -17,7 +19,9 @@ __all__ = [
     "Completion",
     "ContextOverflow",
     "GenerateRequest",
+    "HiddenRequest",
     "Message",
     "ScoreRequest",
+    "Steering",
     "TokenScores",
 ]

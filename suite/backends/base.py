@@ -5,7 +5,12 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from .steering import Steering
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "Backend",
@@ -13,8 +18,10 @@ __all__ = [
     "Completion",
     "ContextOverflow",
     "GenerateRequest",
+    "HiddenRequest",
     "Message",
     "ScoreRequest",
+    "Steering",
     "TokenLogprob",
     "TokenScores",
 ]
@@ -51,6 +58,7 @@ class GenerateRequest:
         think_budget: Cap on the tokens of a ``<think>`` part; when it is reached the part is closed and the reply
             goes on. None: thinking counts as reply.
         keep_thinking: Whether ``Completion.token_ids`` keeps the thinking part, for histories that keep it.
+        steering: Vectors that are added to residual streams, for backends whose ``capabilities.steering`` is set.
     """
 
     messages: tuple[Message, ...]
@@ -62,6 +70,7 @@ class GenerateRequest:
     stop: tuple[str, ...] = ()
     think_budget: int | None = None
     keep_thinking: bool = False
+    steering: tuple[Steering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +104,8 @@ class Completion:
         token_ids: The reply's tokens for the next prompt, or None where the backend has none.
         cost: US dollars, 0 where nothing is paid by the token.
         logprobs: One a generated token, where the backend was asked for them.
+        replayed: Whether it was given before and comes from a response cache; nothing is paid for it then.
+        spared: US dollars that a replayed answer cost when it was first given.
     """
 
     text: str
@@ -107,6 +118,8 @@ class Completion:
     token_ids: tuple[int, ...] | None = None
     cost: float = 0.0
     logprobs: tuple[TokenLogprob, ...] | None = None
+    replayed: bool = False
+    spared: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +130,32 @@ class ScoreRequest:
         messages: The prompt.
         continuation: The reply to be scored, as text.
         session: As in :class:`GenerateRequest`.
+        steering: As in :class:`GenerateRequest`.
     """
 
     messages: tuple[Message, ...]
     continuation: str
     session: str = ""
+    steering: tuple[Steering, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenRequest:
+    """Asks for the residual stream at a prompt, and at a reply if one is given.
+
+    Args:
+        messages: The prompt.
+        layers: After which layers; layer 0 is the first block, negative numbers count from the last.
+        continuation: A reply, as text. With one, only its positions are given back, without one the prompt's.
+        positions: ``last`` or ``all``.
+        steering: As in :class:`GenerateRequest`; what is read after a layer has what was added to it.
+    """
+
+    messages: tuple[Message, ...]
+    layers: tuple[int, ...]
+    continuation: str = ""
+    positions: Literal["last", "all"] = "last"
+    steering: tuple[Steering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +189,7 @@ class Capabilities:
         seeds: Whether the same seed gives the same reply.
         logprobs: What :meth:`Backend.score` can give.
         deterministic: Whether equal requests give equal replies, bit for bit, whatever the batch.
-        steering: Whether residual streams can be steered.
+        steering: Whether residual streams can be steered and read.
         scripted: Whether a policy or a fixed text answers in the place of a model; tasks that ask a model for
             log-probabilities let it name its choice instead.
     """
@@ -218,8 +252,23 @@ class Backend(abc.ABC):
         """
 
     def describe(self) -> dict[str, Any]:
-        """Describe where and how the model runs (device, versions), for the manifest only."""
+        """Describe where and how the model runs (device, versions), for the manifest only.
+
+        Of these ``counts`` is what has happened since the backend was made (requests, retries, faults by kind): numbers
+        that add up over the calls that work on one run. Asked for at any time, also before the start and after the end.
+        """
         return {}
+
+    def origin(self) -> dict[str, Any] | None:
+        """Tell what parts this model's answers from another's of the same identity, such as a server's address.
+
+        A response cache asks for it, and keeps no more of it than a hash.
+
+        Returns:
+            Plain data, right once :meth:`start` has returned; paths and addresses may be in it, keys may not. None:
+            there is nothing but :meth:`identity`. Then answers are kept only if that holds the weights' ``sha256``.
+        """
+        return None
 
     def locate(self) -> None:  # noqa: B027 - an optional hook, not a forgotten abstract method
         """Find or fetch what the model is made of, without loading it; :meth:`identity` is right from then on.
@@ -250,6 +299,19 @@ class Backend(abc.ABC):
         from ..errors import UsageError
 
         raise UsageError(f"The backend {type(self).__name__} gives no log-probabilities (logprobs = none).")
+
+    async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
+        """Give the residual stream after some layers.
+
+        Returns:
+            float32, ``[layers, tokens, hidden]``.
+
+        Raises:
+            UsageError: The backend shows no hidden states (``capabilities.steering`` is False).
+        """
+        from ..errors import UsageError
+
+        raise UsageError(f"The backend {type(self).__name__} shows no hidden states (steering = False).")
 
     def release(self, session: str) -> None:  # noqa: B027 - an optional hook
         """Forget what is kept for a session. Its episode has ended."""

@@ -9,24 +9,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import BackendError
-from .base import Completion, ContextOverflow, GenerateRequest, ScoreRequest, TokenScores
-from .chat import ChatFormat, ChatPrompt, may_open, part
-from .runner import Interrupted, Prompt, Runner
-from .sampling import BROKEN, Uniforms, pick
+from ..errors import BackendError, UsageError
+from .base import Completion, ContextOverflow, GenerateRequest, HiddenRequest, ScoreRequest, TokenScores
+from .chat import ChatFormat, ChatPrompt
+from .reply import Reply, read_all
+from .runner import Admitted, Interrupted, Prompt, Runner
+from .sampling import BROKEN, pick
 
-__all__ = ["DecodeLoop", "Ticket"]
+__all__ = ["DecodeLoop", "Ticket", "is_out_of_memory"]
 
 _PATIENCE = 4  # steps after which a waiting row is let in whatever the others do
-_WINDOW = 32  # tokens that are decoded again at each step to see stop strings
-_OVERLAP = 6  # of these stay when the window moves on
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # how the CPU's allocators say it
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +39,7 @@ class Ticket:
         cancelled: Set by the caller, at any time: nobody waits any more.
     """
 
-    request: GenerateRequest | ScoreRequest
+    request: GenerateRequest | ScoreRequest | HiddenRequest
     key: Any
     cancelled: bool = False
     prompt: ChatPrompt | None = None
@@ -48,29 +48,31 @@ class Ticket:
     waited: int = 0
 
 
-type_of_result = Completion | TokenScores | Exception
+type_of_result = Completion | TokenScores | np.ndarray | Exception
 Deliver = Callable[[list[tuple[Ticket, type_of_result]]], None]
 
 
 @dataclass(slots=True, eq=False)
 class _Row:
-    """A request in work."""
+    """A ticket in work."""
 
     ticket: Ticket
-    request: GenerateRequest
-    prompt: ChatPrompt
-    cached: int
-    uniforms: Uniforms
-    watched: bool
-    phase: Literal["start", "thinking", "reply"]
-    tokens: list[int] = field(default_factory=list)  # all that were generated, as the model's cache has them
-    visible: list[int] = field(default_factory=list)  # without those that spell nothing
-    forced: list[int] = field(default_factory=list)  # to be put in next, in the place of sampled ones
-    thought: int = 0  # tokens of the thinking part, once it is closed
-    text: str = ""
-    window: int = 0  # visible tokens before it are settled
-    settled: int = 0  # characters of ``text`` that they spell
-    head: str = ""  # text of the window's first tokens, in front of what was settled
+    reply: Reply
+
+
+@dataclass(slots=True, eq=False)
+class _Admission:
+    """Tickets whose prompts are being computed."""
+
+    tickets: list[Ticket]
+    work: Generator[None, None, Admitted]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 class DecodeLoop:
@@ -86,6 +88,7 @@ class DecodeLoop:
 
     def __init__(self, runner: Runner, chat: ChatFormat, *, context: int, limit: int, deliver: Deliver) -> None:
         self.runner, self.chat, self.context, self.limit, self.deliver = runner, chat, context, limit, deliver
+        self._most = limit
         self._inbox: list[Ticket] = []
         self._released: list[str] = []
         self._wake = threading.Condition()
@@ -93,6 +96,8 @@ class DecodeLoop:
         self._failure: BaseException | None = None
         self._waiting: deque[Ticket] = deque()
         self._scoring: deque[Ticket] = deque()
+        self._reading: deque[Ticket] = deque()
+        self._admission: _Admission | None = None
         self._rows: list[_Row] = []
         self._done: list[tuple[Ticket, type_of_result]] = []
         self.counters = {
@@ -101,7 +106,7 @@ class DecodeLoop:
             "generated_tokens": 0,
             "steps": 0,
             "row_steps": 0,
-            "halvings": 0,
+            "out_of_memory": 0,
         }
         self.busy_s = 0.0
 
@@ -131,6 +136,11 @@ class DecodeLoop:
             self._wake.notify()
 
     @property
+    def most(self) -> int:
+        """Rows in work at most, before memory ever ran out."""
+        return self._most
+
+    @property
     def active(self) -> int:
         """Rows in work."""
         return len(self._rows)
@@ -138,7 +148,8 @@ class DecodeLoop:
     @property
     def queued(self) -> int:
         """Requests that wait."""
-        return len(self._waiting) + len(self._scoring) + len(self._inbox)
+        coming = 0 if self._admission is None else len(self._admission.tickets)
+        return len(self._waiting) + len(self._scoring) + len(self._reading) + coming + len(self._inbox)
 
     # -- the thread
 
@@ -157,11 +168,10 @@ class DecodeLoop:
                 self._closing = True
                 rest = self._inbox
                 self._inbox = []
-            open_tickets = [r.ticket for r in self._rows] + list(self._waiting) + list(self._scoring) + rest
-            self._rows, self._waiting, self._scoring = [], deque(), deque()
+            open_tickets = [*self._drop_work(), *self._waiting, *self._scoring, *self._reading, *rest]
+            self._waiting, self._scoring, self._reading = deque(), deque(), deque()
             self._done += [(t, self._parting()) for t in open_tickets]
             self._hand_out()
-            self.runner.clear()
 
     def _parting(self) -> BackendError:
         if self._failure is not None:
@@ -174,7 +184,16 @@ class DecodeLoop:
     def _receive(self) -> bool:
         """Take new tickets in, waiting for some if there is nothing else to do. False when it is time to end."""
         with self._wake:
-            while not (self._inbox or self._rows or self._waiting or self._scoring or self._closing or self._released):
+            while not (
+                self._inbox
+                or self._rows
+                or self._admission
+                or self._waiting
+                or self._scoring
+                or self._reading
+                or self._closing
+                or self._released
+            ):
                 self._wake.wait()
             fresh, self._inbox = self._inbox, []
             released, self._released = self._released, []
@@ -184,7 +203,7 @@ class DecodeLoop:
         sessions = getattr(self.runner, "sessions", None)
         if sessions is not None:
             for session in released:
-                sessions.drop(session)
+                sessions.release(session)
         for ticket in fresh:
             if not ticket.cancelled:
                 self._prepare(ticket)
@@ -193,47 +212,57 @@ class DecodeLoop:
     def _prepare(self, ticket: Ticket) -> None:
         """Build the prompt and queue the ticket."""
         request = ticket.request
+        queue = self._waiting
         try:
+            if request.steering or isinstance(request, HiddenRequest):
+                self.runner.residual.check(request.steering)
             ticket.prompt = self.chat.prompt(request.messages)
             if not len(ticket.prompt.tokens):
                 raise BackendError("the prompt has no tokens")
-            if isinstance(request, ScoreRequest):
-                ticket.targets = np.array(self.chat.encode(request.continuation), dtype=np.int64)
-                ticket.need = len(ticket.prompt.tokens) + len(ticket.targets)
-            else:
+            ticket.need = len(ticket.prompt.tokens)
+            if isinstance(request, GenerateRequest):
                 think = 0 if request.think_budget is None else request.think_budget + len(self.chat.close_tokens)
-                ticket.need = len(ticket.prompt.tokens) + request.max_tokens + think
+                ticket.need += request.max_tokens + think
+            else:
+                queue = self._scoring if isinstance(request, ScoreRequest) else self._reading
+                ticket.targets = np.array(self.chat.encode(request.continuation), dtype=np.int64)
+                ticket.need += len(ticket.targets)
             if ticket.need > self.context:
                 raise ContextOverflow(ticket.need, self.context)
-        except (BackendError, ContextOverflow) as error:
+        except (BackendError, ContextOverflow, UsageError) as error:
             self._done.append((ticket, error))
         except Exception as error:  # noqa: BLE001 - a prompt that cannot be built fails its own request only
             self._done.append((ticket, _wrapped("the prompt could not be built", error)))
         else:
-            (self._scoring if isinstance(request, ScoreRequest) else self._waiting).append(ticket)
+            queue.append(ticket)
 
     def _round(self) -> None:
-        """One turn of the loop: drop, score, admit, step, hand out."""
+        """One turn of the loop: drop, score, read, compute a piece of new prompts, step, hand out."""
         self._drop_cancelled()
-        scoring = False
+        queue = self._scoring
         try:
             if self._scoring:
-                scoring = True
                 self._score()
-                scoring = False
-            admitted = self._admit() if self._waiting and self._is_time() else False
-            if self._rows and not admitted:
+            queue = self._reading
+            if self._reading:
+                self._read_hidden()
+            queue = self._waiting
+            if self._admission is None and self._waiting and self._is_time():
+                self._begin_admission()
+            landed = self._admission is not None and self._go_on()
+            if self._rows and not landed:
                 self._step()
         except Interrupted:
             pass
-        except torch.OutOfMemoryError as error:
-            self._halve(error, self._scoring if scoring else self._waiting)
         except Exception as error:  # noqa: BLE001 - any fault of the model fails what was in work, and no more
-            self._fail(error)
+            if is_out_of_memory(error):
+                self._relieve(error, queue)
+            else:
+                self._done += [(t, _wrapped("the model failed", error)) for t in self._drop_work()]
         self._hand_out()
 
     def _drop_cancelled(self) -> None:
-        for queue in (self._waiting, self._scoring):
+        for queue in (self._waiting, self._scoring, self._reading):
             if any(t.cancelled for t in queue):
                 alive = [t for t in queue if not t.cancelled]
                 queue.clear()
@@ -253,198 +282,101 @@ class DecodeLoop:
             ticket.waited += 1
         return len(self._waiting) >= max(1, active // 4) or self._waiting[0].waited >= _PATIENCE
 
-    def _admit(self) -> bool:
-        """Let waiting rows in; their first tokens are sampled at once."""
+    def _begin_admission(self) -> None:
+        """Choose the waiting tickets that come next."""
         tickets = [self._waiting[i] for i in range(min(len(self._waiting), self.limit - len(self._rows)))]
         if not self.runner.refills:  # whole waves: rows of one length together
             tickets.sort(key=lambda t: len(t.prompt.tokens) if t.prompt else 0)
         prompts = [_prompt(t) for t in tickets]
         n = self.runner.room(prompts)
         if not n:
-            return False
-        tickets, prompts = tickets[:n], prompts[:n]
-        chosen = set(map(id, tickets))
-        self._waiting = deque(t for t in self._waiting if id(t) not in chosen)
-        try:
-            admitted = self.runner.admit(prompts, self._is_closing)
-        except (torch.OutOfMemoryError, Interrupted):
-            self._waiting.extendleft(reversed(tickets))
-            raise
-        except Exception as error:  # noqa: BLE001 - rows in work are untouched: only these fail
-            self._done += [(t, _wrapped("the model failed", error)) for t in tickets]
-            return False
-        first = len(self._rows)
-        for k, i in enumerate(admitted.order):
-            self._rows.append(self._row(tickets[i], admitted.cached[k]))
-            self.counters["cached_tokens"] += admitted.cached[k]
-            self.counters["prefilled_tokens"] += len(prompts[i].tokens) - admitted.cached[k]
-        self._advance(first, admitted.logits)
-        return True
+            return
+        chosen = set(map(id, tickets[:n]))
+        rest = [t for t in self._waiting if id(t) not in chosen]
+        self._waiting.clear()
+        self._waiting.extend(rest)
+        self._admission = _Admission(tickets[:n], self.runner.admission(prompts[:n]))
 
-    def _row(self, ticket: Ticket, cached: int) -> _Row:
-        request, prompt = ticket.request, ticket.prompt
-        assert isinstance(request, GenerateRequest)
-        assert prompt is not None
-        watched = bool(request.stop or self.chat.end_strings) or request.think_budget is not None
-        row = _Row(ticket, request, prompt, cached, Uniforms(request.seed), watched, "start")
-        if prompt.thinking:
-            row.phase = "thinking"
-            if request.think_budget == 0:
-                row.forced = list(self.chat.close_tokens)
-        return row
+    def _go_on(self) -> bool:
+        """Compute a piece of the new prompts; when they are done, their first tokens are sampled at once."""
+        assert self._admission is not None
+        tickets = self._admission.tickets
+        try:
+            next(self._admission.work)
+        except StopIteration as end:
+            self._admission = None
+            self._land(tickets, end.value)
+            return True
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise  # with the admission still known, so that nothing is lost
+            self._admission = None
+            self._done += [(t, _wrapped("the model failed", error)) for t in tickets]  # rows in work are untouched
+        return False
+
+    def _land(self, tickets: Sequence[Ticket], admitted: Admitted) -> None:
+        first = len(self._rows)
+        for i, cached in zip(admitted.order, admitted.cached, strict=True):
+            ticket = tickets[i]
+            assert ticket.prompt is not None
+            assert isinstance(ticket.request, GenerateRequest)
+            self._rows.append(_Row(ticket, Reply(self.chat, ticket.request, ticket.prompt, cached)))
+            self.counters["cached_tokens"] += cached
+            self.counters["prefilled_tokens"] += len(ticket.prompt.tokens) - cached
+        self._advance(first, admitted.logits)
 
     def _step(self) -> None:
         self.counters["steps"] += 1
         self.counters["row_steps"] += len(self._rows)
-        self._advance(0, self.runner.step([r.tokens[-1] for r in self._rows]))
+        self._advance(0, self.runner.step([r.reply.tokens[-1] for r in self._rows]))
 
     def _advance(self, first: int, logits: torch.Tensor) -> None:
         """Sample for the rows from ``first`` on and end those that are done."""
-        rows = self._rows[first:]
+        replies = [r.reply for r in self._rows[first:]]
         tokens = pick(
             logits,
-            [r.request.temperature for r in rows],
-            [r.request.top_p for r in rows],
-            [r.uniforms.take() if r.request.temperature > 0 else 0.0 for r in rows],
+            [r.request.temperature for r in replies],
+            [r.request.top_p for r in replies],
+            [r.uniforms.take() if r.request.temperature > 0 else 0.0 for r in replies],
         )
-        ends, hidden = self.chat.ends, self.chat.hidden
-        outcomes: list[Completion | Exception | None] = [None] * len(rows)
+        outcomes: list[Completion | Exception | None] = [None] * len(replies)
         watched = []
-        for i, (row, token) in enumerate(zip(rows, tokens, strict=True)):
-            if row.forced:
-                token = row.forced.pop(0)  # the model's own choice is overruled
+        for i, (reply, token) in enumerate(zip(replies, tokens, strict=True)):
+            if reply.forced:
+                token = reply.forced.pop(0)  # the model's own choice is overruled
             elif token == BROKEN:
                 outcomes[i] = BackendError("the model gave logits that are not finite (NaN or infinity)")
                 continue
-            elif token in ends:
-                row.tokens.append(token)
-                outcomes[i] = self._completion(row, "stop", ended=True)
+            elif token in self.chat.ends:
+                reply.tokens.append(token)
+                outcomes[i] = reply.completion("stop", ended=True)
                 continue
-            row.tokens.append(token)
-            if token not in hidden:
-                row.visible.append(token)
-            if row.watched:
+            reply.take(token)
+            if reply.watched:
                 watched.append(i)
-            elif len(row.tokens) >= row.request.max_tokens:
-                outcomes[i] = self._completion(row, "length")
         if watched:
-            for i in self._read([rows[i] for i in watched], watched):
-                outcomes[i] = self._completion(rows[i], "stop")
-            for i in watched:
-                if outcomes[i] is None and self._is_full(rows[i]):
-                    outcomes[i] = self._completion(rows[i], "length")
-        for i in range(len(rows) - 1, -1, -1):
+            for i, stopped in zip(watched, read_all(self.chat, [replies[i] for i in watched]), strict=True):
+                if stopped:
+                    outcomes[i] = replies[i].completion("stop")
+        for i, reply in enumerate(replies):
+            if outcomes[i] is None and reply.is_full():
+                outcomes[i] = reply.completion("length")
+        for i in range(len(replies) - 1, -1, -1):
             outcome = outcomes[i]
             if outcome is not None:
-                self._done.append((rows[i].ticket, outcome))
+                if isinstance(outcome, Completion):
+                    self.counters["generated_tokens"] += len(replies[i].tokens)
+                self._done.append((self._rows[first + i].ticket, outcome))
                 self._remove(first + i, keep=isinstance(outcome, Completion))
-
-    # -- stop strings and thinking
-
-    def _read(self, rows: Sequence[_Row], keys: Sequence[int]) -> list[int]:
-        """Spell the rows' latest tokens; returns the keys of those that met a stop string."""
-        tails = self.chat.decode_all([r.visible[r.window :] for r in rows])
-        stopped = []
-        for row, key, tail in zip(rows, keys, tails, strict=True):
-            if tail.endswith("\ufffd"):  # a character in the making
-                continue
-            known = len(row.text)
-            row.text = row.text[: row.settled] + tail[len(row.head) :]
-            if len(row.visible) - row.window > _WINDOW:
-                row.window = len(row.visible) - _OVERLAP
-                row.head = self.chat.decode(row.visible[row.window :])
-                row.settled = len(row.text)
-            if row.phase != "reply":
-                known = self._think(row)
-            if row.phase == "reply" and self._meets_stop(row, known):
-                stopped.append(key)
-        return stopped
-
-    def _meets_stop(self, row: _Row, known: int) -> bool:
-        stops = row.request.stop + self.chat.end_strings
-        return any(s and row.text.find(s, max(0, known - len(s) + 1)) >= 0 for s in stops)
-
-    def _think(self, row: _Row) -> int:
-        """Follow a row through its thinking part; returns where its reply begins, as far as it is known."""
-        if row.phase == "start":
-            if may_open(row.text) and len(row.text.lstrip()) < len("<think>"):
-                return 0
-            row.phase = "thinking" if may_open(row.text) else "reply"
-            if row.phase == "reply":
-                return 0
-        parted = part(row.text, row.prompt.thinking)
-        if parted.closed:
-            row.phase, row.thought = "reply", len(row.tokens) + len(row.forced)
-            return parted.start
-        return len(row.text)
-
-    def _is_full(self, row: _Row) -> bool:
-        """Whether a watched row is at a cap. At the thinking cap the part is closed, and the row goes on."""
-        request = row.request
-        if request.think_budget is None:
-            return len(row.tokens) >= request.max_tokens
-        if row.phase == "thinking":
-            if not row.forced and len(row.tokens) >= request.think_budget:
-                row.forced = list(self.chat.close_tokens)
-            return False
-        return len(row.tokens) - row.thought >= request.max_tokens
-
-    def _completion(self, row: _Row, reason: Literal["stop", "length"], ended: bool = False) -> Completion:
-        """Put a row's result together."""
-        chat, request = self.chat, row.request
-        self.counters["generated_tokens"] += len(row.tokens)
-        text = chat.decode(row.visible)
-        if reason == "length" and text.endswith("\ufffd"):  # cut off inside a character
-            text = text.rstrip("\ufffd")
-        parted = part(text, row.prompt.thinking)
-        reply, end = parted.reply, None
-        for stop in request.stop:
-            at = reply.find(stop) if stop else -1
-            if at >= 0 and (end is None or at + len(stop) < end):
-                end = at + len(stop)
-        for stop in chat.end_strings:
-            at = reply.find(stop)
-            if at >= 0 and (end is None or at < end):
-                end = at
-        reply = reply[:end]
-        reasoning_tokens = 0
-        if parted.thinks:
-            total = len(row.tokens)
-            reasoning_tokens = total if not parted.closed else row.thought or chat.thinking_length(row.visible)
-        if not parted.thinks:
-            history = chat.history_tokens(row.visible, reply)
-        elif request.keep_thinking:
-            opening = chat.encode(_opening(row, chat)) if row.prompt.thinking else []
-            history = (*opening, *chat.history_tokens(row.visible, text[: parted.start] + reply))
-        else:
-            history = self._after_thinking(row, reply)
-        return Completion(
-            text=reply,
-            finish_reason=reason,
-            prompt_tokens=len(row.prompt.tokens),
-            completion_tokens=len(row.tokens) - ended,
-            reasoning=parted.reasoning,
-            reasoning_tokens=reasoning_tokens,
-            cached_tokens=row.cached,
-            token_ids=history,
-        )
-
-    def _after_thinking(self, row: _Row, reply: str) -> tuple[int, ...]:
-        """Tokens of a reply without the thinking before it."""
-        start = self.chat.thinking_length(row.visible)
-        rest = row.visible[start:]
-        while rest and not self.chat.decode(rest[:1]).strip("\n"):
-            rest = rest[1:]
-        return self.chat.history_tokens(rest, reply)
 
     # -- leaving
 
     def _remove(self, slot: int, keep: bool) -> None:
-        row = self._rows[slot]
-        session = row.request.session if keep else ""
+        reply = self._rows[slot].reply
+        session = reply.request.session if keep else ""
 
         def tokens() -> np.ndarray:
-            return np.concatenate([row.prompt.tokens, np.array(row.tokens, dtype=np.int64)])
+            return np.concatenate([reply.prompt.tokens, np.array(reply.tokens, dtype=np.int64)])
 
         self.runner.remove(slot, session, tokens)
         last = self._rows.pop()
@@ -472,11 +404,11 @@ class DecodeLoop:
                 results = self.runner.score(
                     prompts[: len(part_of)], [t.targets for t in part_of if t.targets is not None], self._is_closing
                 )
-            except (torch.OutOfMemoryError, Interrupted):
-                self._scoring.extendleft(reversed(batch))
-                raise
-            except Exception as error:  # noqa: BLE001 - fails these requests only
-                self._done += [(t, _wrapped("scoring failed", error)) for t in part_of]
+            except Exception as error:
+                if isinstance(error, Interrupted) or is_out_of_memory(error):
+                    self._scoring.extendleft(reversed(batch))
+                    raise
+                self._done += [(t, _wrapped("scoring failed", error)) for t in part_of]  # and no others
             else:
                 for ticket, (scores, greedy) in zip(part_of, results, strict=True):
                     assert ticket.targets is not None
@@ -484,42 +416,71 @@ class DecodeLoop:
                     self._done.append((ticket, result))
             batch = batch[len(part_of) :]
 
+    def _read_hidden(self) -> None:
+        while self._reading:
+            ticket = self._reading[0]
+            request, prompt, targets = ticket.request, ticket.prompt, ticket.targets
+            assert isinstance(request, HiddenRequest)
+            assert prompt is not None
+            assert targets is not None
+            begins = len(prompt.tokens)
+            try:
+                states = self.runner.residual.states(
+                    np.concatenate([prompt.tokens, targets]), request.layers, request.steering, begins
+                )
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                if not isinstance(error, UsageError):
+                    error = _wrapped("reading hidden states failed", error)
+                self._done.append((ticket, error))
+            else:
+                states = states[:, begins:] if len(targets) else states
+                self._done.append((ticket, states[:, -1:] if request.positions == "last" else states))
+            self._reading.popleft()
+
     # -- faults
 
-    def _halve(self, error: BaseException, queue: deque[Ticket]) -> None:
-        """Out of memory: half the rows at once from now on; those in work start again, with the same seeds."""
+    def _drop_work(self) -> list[Ticket]:
+        """Let go of all rows and of the admission in work; returns their tickets."""
         tickets = [r.ticket for r in self._rows]
         self._rows = []
+        if self._admission is not None:
+            tickets += self._admission.tickets
+            self._admission.work.close()
+            self._admission = None
         self.runner.clear()
+        return tickets
+
+    def _relieve(self, error: BaseException, queue: deque[Ticket]) -> None:
+        """Out of memory: keep nothing between turns, or else half the rows at once from now on.
+
+        Rows in work start again, with the same seeds.
+        """
+        self.counters["out_of_memory"] += 1
+        self._waiting.extendleft(reversed(self._drop_work()))
         sessions = getattr(self.runner, "sessions", None)
-        if sessions is not None:
+        kept = 0
+        if sessions is not None and sessions.size:
+            kept = sessions.size
             sessions.clear()
+            sessions.limit = min(sessions.limit, kept) // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        self._waiting.extendleft(reversed(tickets))
-        size = min(self.limit, max(len(queue), 1))
-        if size == 1:
-            self._done.append((queue.popleft(), _wrapped("not even one request fits into memory", error)))
+        if kept:
             return
-        self.limit = size // 2
-        self.counters["halvings"] += 1
-
-    def _fail(self, error: Exception) -> None:
-        """A step failed: so have the rows in it."""
-        self._done += [(r.ticket, _wrapped("the model failed", error)) for r in self._rows]
-        self._rows = []
-        self.runner.clear()
+        size = min(self.limit, max(len(queue), 1))
+        if size > 1:
+            self.limit = size // 2
+        elif queue:
+            self._done.append((queue.popleft(), _wrapped("not even one request fits into memory", error)))
+            self.limit = self._most  # this one was to blame; the others need not go one by one
 
 
 def _prompt(ticket: Ticket) -> Prompt:
     assert ticket.prompt is not None
-    return Prompt(ticket.prompt.tokens, ticket.request.session, ticket.need)
-
-
-def _opening(row: _Row, chat: ChatFormat) -> str:
-    """The end of the prompt from its opening tag on."""
-    tail = chat.decode(row.prompt.tokens[-16:].tolist())
-    return tail[tail.rindex("<think>") :] if "<think>" in tail else "<think>\n"
+    assert not isinstance(ticket.request, HiddenRequest)
+    return Prompt(ticket.prompt.tokens, ticket.request.session, ticket.need, ticket.request.steering)
 
 
 def _wrapped(what: str, error: BaseException) -> BackendError:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError, BackendUnavailable, UsageError
-from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .base import Backend, Capabilities, Completion, GenerateRequest, HiddenRequest, ScoreRequest, TokenScores
 from .weights import BUILT_IN, Weights, resolve
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .chat import ChatFormat
     from .decode import DecodeLoop, Ticket
 
@@ -35,7 +37,8 @@ class HFBackend(Backend):
         device: Such as ``cuda:1`` or ``cpu``; by default CUDA if there is one.
         device_map: As for transformers, to spread a model over devices.
         adapter: Folder or hub name of a PEFT adapter; it is merged into the weights.
-        batch_size: Rows decoded together at most; by default 32 on the CPU and 64 on CUDA.
+        batch_size: Rows decoded together at most; by default 32 on the CPU, and on CUDA what a trial at the start finds to
+            fit, 256 at most. It is lowered when memory runs out.
         cache_bytes: What sessions may keep between turns; by default a quarter of the memory that is free.
         max_length: Tokens of prompt and reply at most; by default the model's context.
         trust_remote_code: Whether Python files that come with the weights may run.
@@ -85,7 +88,12 @@ class HFBackend(Backend):
         self.trust_remote_code = _truth("trust_remote_code", trust_remote_code)
         self.chat_template = _template(chat_template)
         self.capabilities = Capabilities(
-            scheduling="own", concurrency=self.batch_size or 64, seeds=True, logprobs="full", deterministic=False
+            scheduling="own",
+            concurrency=self.batch_size or 64,
+            seeds=True,
+            logprobs="full",
+            deterministic=False,
+            steering=True,
         )
         self._model: Any = model_object
         self._tokenizer: Any = tokenizer_object
@@ -149,7 +157,18 @@ class HFBackend(Backend):
             "cached_tokens": float(c["cached_tokens"]),
             "generated_tokens": float(c["generated_tokens"]),
             "steps": float(steps),
+            "out_of_memory": float(c["out_of_memory"]),
+            "batch_limit": float(loop.limit),
         }
+
+    def notice(self) -> str:
+        """Say that memory ran out and rows were taken from the batch."""
+        loop = self._decode
+        if loop is None or not loop.counters["out_of_memory"]:
+            return ""
+        if loop.limit < loop.most:
+            return f"memory ran out: {loop.limit} rows at once instead of {loop.most}"
+        return "memory ran out: less is kept between turns"
 
     # -- life
 
@@ -251,7 +270,7 @@ class HFBackend(Backend):
             self._chat = ChatFormat(self._tokenizer, self.chat_template)
 
     def _load(self) -> DecodeLoop:
-        from .loading import choose_runner, context_length, free_memory, load_adapter, load_model
+        from .loading import choose_runner, context_length, find_batch_size, free_memory, load_adapter, load_model
 
         self.locate()
         import torch
@@ -283,19 +302,24 @@ class HFBackend(Backend):
         place = self._model.get_input_embeddings().weight.device
         on_cuda = self._on_cuda = place.type == "cuda"
         free = free_memory(place)
-        batch_size = self.batch_size or (64 if on_cuda else 32)
         sessions = SessionCache(free // 4 if self.cache_bytes is None else self.cache_bytes)
         runner, way = choose_runner(
             self._model,
             sessions,
             arena_bytes=free // 2,
             prefill_tokens=4096 if on_cuda else 2048,
+            beside_tokens=2048 if on_cuda else 512,
             own_attention=self.attn_implementation is None,
         )
         context = context_length(self._model)
         if self.max_length is not None:
             context = min(context, self.max_length)
-        self.capabilities = dataclasses.replace(self.capabilities, concurrency=batch_size)
+        batch_size = self.batch_size or 32
+        if self.batch_size is None and on_cuda and runner.refills:
+            words = self._model.get_input_embeddings().weight.shape[0]
+            batch_size = find_batch_size(runner, 256, words)
+        steering = runner.residual.layers > 0
+        self.capabilities = dataclasses.replace(self.capabilities, concurrency=batch_size, steering=steering)
         self._description = {
             "device": torch.cuda.get_device_name(place)
             if on_cuda
@@ -355,6 +379,16 @@ class HFBackend(Backend):
         """Give the log-probabilities of a continuation, over the whole vocabulary.
 
         Raises:
+            ContextOverflow: The prompt and the continuation do not fit into the context.
+            BackendError: The model failed, or the backend is not running.
+        """
+        return await self._ask(request)
+
+    async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
+        """Give the residual stream after some layers, float32, ``[layers, tokens, hidden]``.
+
+        Raises:
+            UsageError: There is no such layer.
             ContextOverflow: The prompt and the continuation do not fit into the context.
             BackendError: The model failed, or the backend is not running.
         """

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-__all__ = ["Arena", "Kept", "SessionCache", "common_prefix"]
+from .prefix_index import PrefixIndex, common_prefix
+
+__all__ = ["Arena", "Kept", "SessionCache"]
 
 _STEP = 16  # lengths are rounded up to it, so that kernels meet few shapes and aligned masks
-_DONORS = 16  # how many of the latest sessions a new one looks at for a common beginning
-_MIN_DONATED = 16  # a common beginning shorter than this is not worth the copying
+_RELEASED = 4  # how many sessions whose episodes have ended stay, for the next samples of the same items
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -24,14 +24,6 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 def round_up(length: int, step: int = _STEP) -> int:
     """Round up to a multiple of ``step``."""
     return -(-length // step) * step
-
-
-def common_prefix(a: np.ndarray, b: np.ndarray) -> int:
-    """Count the equal tokens at the beginning of two arrays."""
-    n = min(len(a), len(b))
-    differs = a[:n] != b[:n]
-    first = int(differs.argmax()) if n else 0
-    return first if n and differs[first] else n
 
 
 class _Layer(CacheLayerMixin):
@@ -178,10 +170,12 @@ class Kept:
     Args:
         tokens: Its tokens so far, ``[n]``.
         pairs: Their keys and values, one pair a layer, ``[kv_heads, n, dim]`` each; None where a layer has none.
+        kind: What else decides the keys and values: how the model was steered. Only equal kinds share.
     """
 
     tokens: np.ndarray
     pairs: list[Pair | None]
+    kind: Hashable = None
 
     @property
     def size(self) -> int:
@@ -200,7 +194,10 @@ class SessionCache:
 
     def __init__(self, limit: int) -> None:
         self.limit, self.size = limit, 0
+        self.evictions = 0
         self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._index = PrefixIndex()
+        self._released: deque[str] = deque()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -212,44 +209,61 @@ class SessionCache:
         if size > self.limit:
             return
         while self.size + size > self.limit:
-            self.drop(next(iter(self._kept)))
+            self.drop(self._released[0] if self._released else next(iter(self._kept)))
+            self.evictions += 1
         self._kept[session] = kept
+        self._index.add(session, kept.tokens, kept.kind)
         self.size += size
 
     def fits(self, size: int) -> bool:
         """Whether an entry of ``size`` bytes could be kept at all."""
         return size <= self.limit
 
-    def find(self, session: str, tokens: np.ndarray) -> tuple[Kept | None, int]:
+    def find(self, session: str, tokens: np.ndarray, kind: Hashable = None) -> tuple[Kept | None, int]:
         """Find keys and values for the longest beginning of a prompt.
 
-        The session's own entry comes first; a session without a good one borrows from the sessions used last, which
-        often share a system prompt.
+        The session's own entry comes first; a session without a good one borrows from the others, which often share
+        a system prompt or are samples of the same item.
 
         Returns:
             The entry and how many of its tokens agree; (None, 0) where there is nothing to reuse.
         """
-        best: tuple[Kept | None, int] = None, _MIN_DONATED - 1
+        best: tuple[Kept | None, int] = None, 0
         own = self._kept.get(session)
-        if own is not None:
+        if own is not None and own.kind == kind:
             self._kept.move_to_end(session)
-            n = common_prefix(own.tokens, tokens)
-            if 2 * n >= len(tokens):
-                return own, n
-            best = own, n
-        for kept in islice(reversed(self._kept.values()), _DONORS):
-            n = common_prefix(kept.tokens, tokens)
-            if n > best[1]:
-                best = kept, n
-        return best if best[0] is not None else (None, 0)
+            best = own, common_prefix(own.tokens, tokens)
+        if 2 * best[1] < len(tokens):
+            holder, n = self._index.find(tokens, kind)
+            if holder is not None and n > best[1]:
+                assert isinstance(holder, str)
+                self._kept.move_to_end(holder)
+                best = self._kept[holder], n
+        return best if best[1] else (None, 0)
+
+    def release(self, session: str) -> None:
+        """Note that a session has ended. The last few that have stay a while; they are the first to be evicted."""
+        if session not in self._kept:
+            return
+        if session in self._released:
+            self._released.remove(session)
+        self._released.append(session)
+        while len(self._released) > _RELEASED:
+            self.drop(self._released[0])
 
     def drop(self, session: str) -> None:
         """Forget a session."""
         kept = self._kept.pop(session, None)
-        if kept is not None:
-            self.size -= kept.size
+        if kept is None:
+            return
+        self.size -= kept.size
+        self._index.remove(session)
+        if session in self._released:
+            self._released.remove(session)
 
     def clear(self) -> None:
         """Forget all sessions."""
         self._kept.clear()
+        self._index.clear()
+        self._released.clear()
         self.size = 0

@@ -17,6 +17,7 @@ from .weights import Weights, file_hashes
 __all__ = [
     "choose_runner",
     "context_length",
+    "find_batch_size",
     "free_memory",
     "load_adapter",
     "load_model",
@@ -232,7 +233,7 @@ def set_attention(model: Any, name: str) -> None:
 
 
 def choose_runner(
-    model: Any, sessions: Any, *, arena_bytes: int, prefill_tokens: int, own_attention: bool
+    model: Any, sessions: Any, *, arena_bytes: int, prefill_tokens: int, beside_tokens: int, own_attention: bool
 ) -> tuple[Any, str]:
     """Find the best way to run a model, by trying.
 
@@ -243,6 +244,7 @@ def choose_runner(
         sessions: A :class:`~finchmark.suite.backends.kv_cache.SessionCache`.
         arena_bytes: What rows in work may take.
         prefill_tokens: New tokens of one forward pass at most.
+        beside_tokens: The same while other rows are decoded.
         own_attention: Whether the model's attention function may be replaced by a quicker one.
 
     Returns:
@@ -253,8 +255,10 @@ def choose_runner(
     """
     import torch
 
+    from .arena_runner import ArenaRunner
     from .attention import GROUPED, register
-    from .runner import ArenaRunner, PaddedRunner, reference_logits
+    from .padded_runner import PaddedRunner
+    from .runner import reference_logits
 
     config = model.config.get_text_config()
     if getattr(model.config, "is_encoder_decoder", False):
@@ -269,7 +273,9 @@ def choose_runner(
     faults = []
 
     def arena() -> Any:
-        return ArenaRunner(model, sessions, arena_bytes=arena_bytes, prefill_tokens=prefill_tokens)
+        return ArenaRunner(
+            model, sessions, arena_bytes=arena_bytes, prefill_tokens=prefill_tokens, beside_tokens=beside_tokens
+        )
 
     def grouped() -> Any:
         register()
@@ -307,11 +313,11 @@ def choose_runner(
 
 def _agree(runner: Any, rows: list[np.ndarray], goals: list[Any], *, recurrent: bool) -> None:
     """Feed two rows in pieces and compare with their plain logits."""
-    from .runner import Prompt
+    from .runner import Prompt, admit_at_once
 
     rows = [r[:12] for r in rows] if recurrent else rows
     cuts = [8, 8] if recurrent else [9, 5]
-    got = runner.admit([Prompt(r[:c], "", len(r)) for r, c in zip(rows, cuts, strict=True)], lambda: False)
+    got = admit_at_once(runner, [Prompt(r[:c], "", len(r)) for r, c in zip(rows, cuts, strict=True)])
     order, logits = list(got.order), got.logits
     for k in range(3):
         for slot, i in enumerate(order):
@@ -322,6 +328,52 @@ def _agree(runner: Any, rows: list[np.ndarray], goals: list[Any], *, recurrent: 
                 raise ArithmeticError(f"its logits are off by {off:.3f} standard deviations")
         if k < 2:
             logits = runner.step([int(rows[i][cuts[i] + k]) for i in order])
+
+
+def find_batch_size(runner: Any, most: int, vocabulary: int) -> int:
+    """Find how many rows can be decoded at once beside the largest prefill, by doing both.
+
+    Args:
+        runner: Has rows in no slot.
+        most: Where the search begins; it goes down by halves.
+        vocabulary: How many tokens the model knows.
+
+    Returns:
+        The largest that went through, at least 1.
+
+    Raises:
+        BackendUnavailable: Not even one row did.
+    """
+    import torch
+
+    from .decode import is_out_of_memory
+    from .runner import Prompt, admit_at_once
+    from .sampling import pick
+
+    size = most
+    while size:
+        try:
+            with torch.inference_mode():
+                # Prompts that differ from their first token on share nothing.
+                short = [np.array([k % vocabulary, (7 * k + 1) % vocabulary], dtype=np.int64) for k in range(size)]
+                length = max(2, runner.prefill_tokens // size)
+                prompts = [Prompt(np.resize(tokens, length), "", length + 2) for tokens in short]
+                admit_at_once(runner, prompts)
+                logits = runner.step([1] * runner.count)
+                pick(logits, [0.5] * len(logits), [0.9] * len(logits), [0.5] * len(logits))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            size //= 2
+        else:
+            return size
+        finally:
+            runner.clear()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+    raise BackendUnavailable(
+        "Memory is too small for this model: not even one row could be decoded; try another dtype."
+    )
 
 
 def choose_dtype(dtype: str | None, device: str) -> str:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from finchmark.suite.backends import ContextOverflow, Message, ScoreRequest
+from finchmark.suite.backends.arena_runner import ArenaRunner
 from finchmark.suite.backends.hf import HFBackend
-from finchmark.suite.backends.runner import ArenaRunner
 from finchmark.suite.errors import BackendError, BackendUnavailable, UsageError
 
 
@@ -170,7 +170,7 @@ def test_one_row_that_does_not_fit_fails_alone(serve, ask, monkeypatch):
     prefill = ArenaRunner._prefill
 
     def scarce(self, first, prompts, starts, closing):
-        if any(len(p) > 100 for p in prompts):
+        if any(p.length > 100 for p in prompts):
             raise torch.OutOfMemoryError("CUDA out of memory (not really)")
         return prefill(self, first, prompts, starts, closing)
 
@@ -213,7 +213,7 @@ def test_a_fault_while_rows_are_let_in_spares_the_rows_in_work(serve, ask, monke
     prefill = ArenaRunner._prefill
 
     def faulty(self, first, prompts, starts, closing):
-        if any(len(p) > 100 for p in prompts):
+        if any(p.length > 100 for p in prompts):
             raise ValueError("a fault of the model")
         return prefill(self, first, prompts, starts, closing)
 
@@ -262,16 +262,31 @@ def test_logits_that_are_not_finite_fail_the_request(serve, ask, tokenizer, llam
     assert good.completion_tokens > 0
 
 
-def test_releasing_a_session_frees_its_cache(serve, ask):
+def test_of_released_sessions_only_the_last_few_are_kept(serve, ask):
     async def use(backend):
-        await backend.generate(ask(session="a"))
-        await backend.generate(ask("9", session="b"))
-        kept = len(backend._decode.runner.sessions)
-        backend.release("a")
-        await backend.generate(ask("9", session="b"))
-        return kept, len(backend._decode.runner.sessions)
+        for k in range(12):
+            await backend.generate(ask(f"Which lamp {k}?", session=f"s{k}"))
+        kept = set(backend._decode.runner.sessions._kept)
+        for k in range(10):
+            backend.release(f"s{k}")
+        await backend.generate(ask("9", session="s11"))
+        return len(kept), set(backend._decode.runner.sessions._kept)
 
-    assert serve(use) == (2, 1)
+    kept, left = serve(use)
+    assert kept == 12
+    assert left == {"s6", "s7", "s8", "s9", "s10", "s11"}
+
+
+def test_the_next_sample_of_an_item_borrows_from_one_that_has_ended(serve, ask):
+    async def use(backend):
+        first = await backend.generate(ask("Turn the switch on, then off again. " * 8, session="item/0"))
+        backend.release("item/0")
+        second = await backend.generate(ask("Turn the switch on, then off again. " * 8, session="item/1"))
+        return first, second
+
+    first, second = serve(use)
+    assert second.cached_tokens == first.prompt_tokens - 1
+    assert second.text == first.text
 
 
 def test_an_unknown_argument_is_refused_with_those_there_are():

@@ -52,9 +52,9 @@ def test_scores_agree_with_a_plain_log_softmax(serve, model, tokenizer):
 
 
 def test_scores_in_small_chunks_are_the_same(serve, model, tokenizer, monkeypatch):
-    from finchmark.suite.backends import runner
+    from finchmark.suite.backends import arena_runner, runner
 
-    monkeypatch.setattr(runner, "_CHUNK", 16)
+    monkeypatch.setattr(arena_runner, "_CHUNK", 16)
     monkeypatch.setattr(runner, "_LOGITS", 500)
     requests = [_request(*a) for a in ASKED]
 
@@ -104,12 +104,12 @@ def test_an_empty_continuation_has_no_scores(serve):
 
 
 def test_a_model_served_in_waves_scores_too(serve, model, tokenizer, monkeypatch):
-    from finchmark.suite.backends import runner
+    from finchmark.suite.backends import arena_runner
 
     def refuse(self, *args, **kwargs):
         raise NotImplementedError("not today")
 
-    monkeypatch.setattr(runner.ArenaRunner, "__init__", refuse)
+    monkeypatch.setattr(arena_runner.ArenaRunner, "__init__", refuse)
     requests = [_request(*a) for a in ASKED]
 
     async def use(backend):
