@@ -5,7 +5,7 @@ from ..registry import Entry
 CATALOGUE = (
     Entry(
         name="hf",
-        target="finchmark.suite.backends.hf:HFBackend",
+        target="finchmark.suite.backends.local:LocalBackend",
         summary="Weights on this machine, CUDA or CPU: hf:smollm2, hf:ORG/NAME, hf:FOLDER, hf:FILE.gguf.",
     ),
     Entry(
