@@ -20,7 +20,9 @@ _spec.loader.exec_module(faulty)
 FaultyServer = faulty.FaultyServer
 
 ALL = {
+    "sampling": "yes",
     "seeds": "yes",
+    "seeds at once": "yes",
     "n": "yes",
     "logprobs": "yes",
     "top_logprobs": "yes",
@@ -55,7 +57,7 @@ def test_what_a_server_lacks_is_found_and_nothing_else(missing):
     rest.remove(missing)
     with FaultyServer(features=rest) as server:
         found = states(server)
-    also = {"top_logprobs", "echo"} if missing == "logprobs" else set()
+    also = {"logprobs": {"top_logprobs", "echo"}, "seeds": {"seeds at once"}}.get(missing, set())
     assert {name for name, state in found.items() if state != "yes"} == {missing} | also
 
 
@@ -70,6 +72,60 @@ def test_a_server_without_a_list_of_models_needs_a_name():
 def test_tools_are_unknown_where_the_model_calls_none():
     with FaultyServer(features=("models",)) as server:
         assert serve_check(server.url)["tools"].state == "unknown"
+
+
+def test_tools_that_the_prompt_has_no_place_for_are_found_out():
+    with FaultyServer(features=("models", "usage", "no-tool-prompt")) as server:
+        finding = serve_check(server.url)["tools"]
+    assert finding.state == "no"
+    assert "with and without them" in finding.evidence
+
+
+def test_tools_that_the_model_sees_and_leaves_are_unknown():
+    with FaultyServer(features=("models", "usage")) as server:
+        assert serve_check(server.url)["tools"].state == "unknown"
+
+
+def test_a_server_that_ignores_the_temperature_is_found_out():
+    with FaultyServer(features=("models", "usage", "seeds", "greedy-only")) as server:
+        report = serve_check(server.url)
+    assert report["sampling"].state == "no"
+    assert "all samples of an item are one" in report["sampling"].means
+    assert report["seeds"].state == report["seeds at once"].state == "unknown"
+
+
+def test_seeds_that_hold_only_alone_are_found_out():
+    with FaultyServer(features=("models", "usage", "seeds", "shared-seeds"), latency=0.02) as server:
+        report = serve_check(server.url)
+    assert report["seeds"].state == "yes"
+    assert report["seeds at once"].state == "no"
+    assert "concurrency=1" in report["seeds at once"].means
+
+
+def test_seeds_that_do_not_hold_alone_are_not_tried_at_once():
+    with FaultyServer(features=("models", "usage")) as server:
+        report = serve_check(server.url)
+    assert report["seeds"].state == "no"
+    assert report["seeds at once"].evidence == "not asked: they do not hold alone"
+
+
+def test_a_refused_field_is_a_no_with_what_the_server_said():
+    with FaultyServer(features=("models", "usage", "seeds", "strict")) as server:
+        finding = serve_check(server.url)["prompt_logprobs"]
+    assert finding.state == "no"
+    assert "Unexpected fields" in finding.evidence
+
+
+@pytest.mark.parametrize("fault", ["429", "503", "reset"])
+def test_a_server_that_is_too_busy_to_answer_decides_nothing(fault):
+    with FaultyServer(faults=lambda n: fault if n > 1 else "") as server:
+        report = serve_check(server.url)
+    assert {report[name].state for name in ("seeds", "n", "logprobs", "tools", "streaming")} == {"unknown"}
+
+
+def test_an_empty_list_of_models_is_told_from_none():
+    with FaultyServer(features=("models", "no-models")) as server, pytest.raises(UsageError, match="is empty"):
+        serve_check(server.url)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,13 @@ Body = dict[str, Any]
 Policy = Callable[[Body], str]
 Schedule = Callable[[int], str]
 
+# What the OpenAI formats name; "strict" servers refuse the rest.
+_FIELDS = frozenset(
+    (
+        *("model", "messages", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop"),
+        *("n", "logprobs", "top_logprobs", "echo", "stream", "stream_options", "tools"),
+    )
+)
 _PIECES = re.compile(r"\s*\S+|\s+$")
 _WORDS = (
     *("lamp", "water", "under", "the", "action", "yellow", "stone", "finch"),
@@ -72,8 +79,10 @@ class FaultyServer:
         owner: What the list of models says.
         reasoning: A thinking part: text, and whether it stands in a field of its own.
         features: Of ``seeds``, ``usage``, ``logprobs``, ``prompt_logprobs``, ``echo``, ``n``, ``tools``, ``models``,
-            ``broken-models`` (the list fails), ``tokenize``, ``cuts``
-            (prompts that are too long are cut in silence).
+            ``broken-models`` (the list fails), ``no-models`` (it is empty), ``tokenize``, ``cuts``
+            (prompts that are too long are cut in silence), ``greedy-only`` (the temperature is ignored),
+            ``shared-seeds`` (one generator for all: the seed that came last counts), ``no-tool-prompt`` (the prompt
+            has no place for tools), ``strict`` (unknown fields are refused, as FastAPI does).
         max_parallel: Above so many requests at once it says 429.
         keep: How many bodies are kept for tests to look at.
     """
@@ -113,6 +122,7 @@ class FaultyServer:
         self.bodies: list[Body] = []
         self.replies: list[str] = []
         self.active = self.most_active = 0
+        self.last_seed: int | None = None
         self.port = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -250,7 +260,7 @@ class FaultyServer:
         if "models" not in self.features:
             return self._refuse("no list", 404)
         entry = {"id": self.model, "object": "model", "owned_by": self.owner, "max_model_len": self.context}
-        return web.json_response({"object": "list", "data": [entry]})
+        return web.json_response({"object": "list", "data": [] if "no-models" in self.features else [entry]})
 
     async def _tokenize(self, request: web.Request) -> web.Response:
         if "tokenize" not in self.features:
@@ -273,6 +283,7 @@ class FaultyServer:
             body: Body = json.loads(await request.read())
             if len(self.bodies) < self.keep:
                 self.bodies.append(body)
+            self.last_seed = body.get("seed", self.last_seed)
             if self.latency:
                 await asyncio.sleep(self.latency)
             if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
@@ -295,6 +306,10 @@ class FaultyServer:
         prompt = _chat_text(body["messages"]) if chat else body["prompt"]
         pieces = tokens_of(prompt) if isinstance(prompt, str) else [str(t) for t in prompt]
         cap = body.get("max_tokens") or body.get("max_completion_tokens") or 16
+        if body.get("tools") and "no-tool-prompt" not in self.features:
+            pieces = [*tokens_of(json.dumps(body["tools"])), *pieces]
+        if "strict" in self.features and (strange := body.keys() - _FIELDS):
+            return web.json_response({"detail": f"Unexpected fields in the request: {strange}"}, status=422)
         if "cuts" in self.features:
             pieces = pieces[: self.context - cap]
         if len(pieces) + cap > self.context:
@@ -305,6 +320,10 @@ class FaultyServer:
             )
         if "seeds" not in self.features:
             body = {**body, "seed": number_of(self)}
+        if "shared-seeds" in self.features:
+            body = {**body, "seed": self.last_seed}
+        if "greedy-only" in self.features:
+            body = {**body, "temperature": 0}
         many = body.get("n", 1) if "n" in self.features else 1
         many = 2 if fault == "wrong-n" else many
         choices = [self._choice(body, chat, cap, pieces, index) for index in range(many)]
