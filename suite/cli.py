@@ -115,6 +115,11 @@ def run(
     ] = None,
     include: Include = None,
     label: Annotated[str | None, typer.Option(help="The model's name in tables. [the backend]")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="A response cache, FILE.sqlite or a folder: answers of before are replayed, not drawn anew."),
+    ] = None,
+    cache_size: Annotated[int | None, typer.Option(help="MiB that the response cache may take. [1024]")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that this call may spend, with a backend that knows prices.")

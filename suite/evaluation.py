@@ -17,12 +17,15 @@ from pydantic import ValidationError
 
 from .agents.base import Agent
 from .backends.base import Backend
+from .backends.cached import CachedBackend
+from .backends.response_cache import ResponseCache
 from .canonical import content_hash
 from .engine import Engine, Plan, Watcher
 from .environment import describe_environment, version
 from .errors import UsageError
 from .private_items import commitment, private_seed, read_secret
 from .records import (
+    REPLAYED,
     STOPPED_EARLY,
     AgentChoice,
     BackendChoice,
@@ -53,6 +56,7 @@ class Prepared:
     manifest: Manifest
     make_agent: Callable[[], Agent]
 
+    cache: ResponseCache | None = None
     @property
     def expected(self) -> int:
         """How many samples the run has."""
@@ -147,6 +151,8 @@ _COLUMNS = frozenset(
         "model_seconds",
         "cached_tokens",
         "attempt",
+        "replayed",
+        "spared",
     )
 )
 
@@ -192,6 +198,8 @@ def prepare(
     include: Sequence[str | Path] = (),
     label: str | None = None,
 ) -> Prepared:
+    cache: str | Path | None = None,
+    cache_size: int | None = None,
     """Turn names into a run: find tasks, make items, backend and agent. Spends nothing and writes nothing.
 
     The arguments are those of :func:`evaluate`.
@@ -298,7 +306,34 @@ def prepare(
         tasks=sheets,
         expected=sum(len(p.arms) * len(p.items) for p in plans) * samples,
     )
-    return Prepared(spec, tuple(plans), engine, manifest, _agent_factory(agent_choice))
+    kept = _response_cache(cache, cache_size, time_limit)
+    return Prepared(spec, tuple(plans), engine, manifest, _agent_factory(agent_choice), kept)
+
+
+def _response_cache(place: str | Path | None, mebibytes: int | None, time_limit: float | None) -> ResponseCache | None:
+    """Name the cache that was asked for; nothing is opened yet."""
+    if place is None:
+        if mebibytes is not None:
+            raise UsageError(f"--cache-size {mebibytes}: it is the size of a response cache; name one by --cache.")
+        return None
+    if time_limit is not None:
+        raise UsageError(
+            "--cache and --time-limit exclude each other: an answer of before takes no time, so that a sample could be "
+            "played to its end whose time was up."
+        )
+    if mebibytes is not None and mebibytes < 1:
+        raise UsageError(f"cache-size must be at least 1 (MiB), not {mebibytes}.")
+    return ResponseCache(place, **({} if mebibytes is None else {"most_bytes": mebibytes * 2**20}))
+
+
+def _replay_note(writer: RunWriter) -> list[str]:
+    replayed, calls = writer.replayed()
+    if not replayed:
+        return []
+    return [
+        f"{replayed:,} of {calls:,} {REPLAYED}: as far as they go this is the run that they are from, and no "
+        "independent repeat of it"
+    ]
 
 
 async def _run(
@@ -312,6 +347,8 @@ async def _run(
 ) -> StoredRun:
     backend = prepared.backend
     # The weights are found before the folder is made: their hash is part of what the folder is a run of.
+    if prepared.cache is not None:
+        backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
     await asyncio.to_thread(backend.locate)
     identity = backend.identity()
     environment = describe_environment()
@@ -346,6 +383,8 @@ async def _run(
             counts = writer.counts()
             complete = sum(counts.values()) == engine.expected
             notes = [note for note in writer.manifest.notes if note != STOPPED_EARLY]
+            if prepared.cache is not None:
+                notes = [*(note for note in notes if REPLAYED not in note), *_replay_note(writer)]
             writer.update(
                 counts=counts,
                 complete=complete,
@@ -454,7 +493,8 @@ def evaluate(
             file: private items), ``data`` (files with others' items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
             ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
-            (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables).
+            (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables),
+            ``cache`` (a file or folder: a response cache, see :class:`.CachedBackend`), ``cache_size`` (MiB, 1024).
 
     Returns:
         The run: ``.frame()`` has one row a sample, ``.manifest`` what was run where, ``.samples()`` the transcripts.

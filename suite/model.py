@@ -176,6 +176,8 @@ class Model:
             reasoning_tokens=completion.reasoning_tokens,
             seconds=time.perf_counter() - started,
             cost=completion.cost,
+            replayed=int(completion.replayed),
+            spared=completion.spared,
         )
         self._calls.append(
             Call(

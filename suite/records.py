@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SerializerFunctionWrapHandler, model_serializer
 
 from .canonical import content_hash
 
 __all__ = [
     "MAX_LOST",
+    "REPLAYED",
     "STOPPED_EARLY",
     "AgentChoice",
     "BackendChoice",
@@ -39,6 +40,9 @@ SPEC_FORMAT = "finchmark-run/1"
 
 MAX_LOST = 0.02
 """Share of lost samples beyond which complete cases no longer stand alone: missing is not random."""
+
+REPLAYED = "calls were answered from a response cache"
+"""Part of the note of a run that got answers which an earlier run was given: of those it is no independent repeat."""
 
 STOPPED_EARLY = "stopped early by a sequential gate"
 """The note of a run that a gate has driven: what is not there was not needed any more."""
@@ -78,7 +82,8 @@ class Usage(Record):
 
     ``prompt_tokens`` counts every prompt in full; ``cached_tokens`` of them were found in a cache.
     ``completion_tokens`` includes ``reasoning_tokens``. ``seconds`` is the time that the caller waited,
-    ``cost`` is in US dollars.
+    ``cost`` is in US dollars. ``replayed`` of the calls were answered from a response cache: their tokens are those of
+    the first time, their cost is 0, and ``spared`` is what they cost when they were first answered.
     """
 
     calls: int = 0
@@ -88,6 +93,17 @@ class Usage(Record):
     reasoning_tokens: int = 0
     seconds: float = 0.0
     cost: float = 0.0
+    replayed: int = 0
+    spared: float = 0.0
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only a response cache fills: most runs have none, and older versions read those too."""
+        data = dump(self)
+        if not self.replayed:
+            data.pop("replayed", None)
+            data.pop("spared", None)
+        return data
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -98,6 +114,8 @@ class Usage(Record):
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             seconds=self.seconds + other.seconds,
             cost=self.cost + other.cost,
+            replayed=self.replayed + other.replayed,
+            spared=self.spared + other.spared,
         )
 
 

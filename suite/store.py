@@ -213,13 +213,15 @@ class StoredRun:
         """One row a sample, sorted by key.
 
         Args:
-            timing: Add what differs between equal runs: seconds, cached tokens, attempts.
+            timing: Add what differs between equal runs: seconds, cached tokens, calls that a response cache answered
+                (``replayed``) and the US dollars that it ``spared``, attempts.
 
         Returns:
             Columns ``model, backend, task, version, tier, arm, item, item_hash, sample, stream, position, checkpoint,
             agent, outcome, reason, turns, calls, prompt_tokens, completion_tokens, reasoning_tokens, cost`` and
             ``transcript`` (the hash of what the model wrote), then one of float64 per metric: NaN where it does not
-            apply, and throughout for ``error``.
+            apply, and throughout for ``error``. ``cost`` is what the answers cost when they were given: a response
+            cache spares the payment, it does not make a model cheaper. ``cost`` minus ``spared`` was paid.
         """
         import numpy as np
         import pandas as pd
@@ -236,8 +238,9 @@ class StoredRun:
         columns += ["outcome", "reason", "turns"]
         frame = pd.DataFrame([row[: len(columns)] for row in rows], columns=columns)
         usages = _parse_all([row[13] for row in rows])
-        for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cost"):
+        for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens"):
             frame[name] = [u.get(name, 0) for u in usages]
+        frame["cost"] = [_price(u) for u in usages]
         frame["transcript"] = [row[15] for row in rows]
         frame.insert(0, "model", self.manifest.label)
         frame.insert(1, "backend", str(self.manifest.spec.backend))
@@ -250,6 +253,8 @@ class StoredRun:
             frame["seconds"] = [row[16] for row in rows]
             frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
             frame["cached_tokens"] = [u.get("cached_tokens", 0) for u in usages]
+            frame["replayed"] = [u.get("replayed", 0) for u in usages]
+            frame["spared"] = [u.get("spared", 0.0) for u in usages]
             frame["attempt"] = [row[17] for row in rows]
         return frame
 
@@ -333,13 +338,21 @@ def _turn_json(turn: Turn) -> str:
     return turn.model_dump_json(exclude=None if turn.likelihoods else {"likelihoods"})
 
 
+def _price(usage: dict[str, Any]) -> float:
+    """What answers cost when they were given, in US dollars; rounded, so that sums do not show their order."""
+    return round(usage.get("cost", 0.0) + usage.get("spared", 0.0), 12)
+
+
 def _exportable(sample: Sample, timing: bool) -> dict[str, Any]:
     data = sample.model_dump(mode="json")
     if not timing:
         del data["attempt"], data["seconds"]
         usages = [data["usage"], *(call["usage"] for turn in data["turns"] for call in turn["calls"])]
         for usage in usages:
+            usage["cost"] = _price(usage)
             del usage["seconds"], usage["cached_tokens"]
+            for name in ("replayed", "spared"):
+                usage.pop(name, None)
         # A traceback names lines and folders of one machine; its last line says what happened.
         data["error"] = data["error"].strip().splitlines()[-1] if data["error"].strip() else ""
     return data
@@ -523,6 +536,12 @@ class RunWriter:
         rows = self._db.execute(f"SELECT outcome, COUNT(*) FROM ({_latest('outcome')}) GROUP BY outcome").fetchall()
         found = dict(rows)
         return {str(o): found.get(str(o), 0) for o in Outcome}
+
+    def replayed(self) -> tuple[int, int]:
+        """How many calls of the samples so far a response cache answered, and of how many; the last attempts count."""
+        sums = "TOTAL(json_extract(usage, '$.replayed')), TOTAL(json_extract(usage, '$.calls'))"
+        row = self._db.execute(f"SELECT {sums} FROM ({_latest('usage')})").fetchone()
+        return int(row[0]), int(row[1])
 
     def close(self) -> None:
         """Fold the log into the store and let go of the lock."""

@@ -145,6 +145,20 @@ class LMEvalBackend(Backend):
         assert self._identity is not None
         return dict(self._identity)
 
+    def origin(self) -> dict[str, Any] | None:
+        """The arguments that name a place, how stops are treated, and versions; None for a model that was handed over.
+
+        Arguments cannot hold keys: :func:`.find_class` refuses them.
+        """
+        if self._found is None:
+            return None
+        left_out = {
+            name: repr(value)
+            for name, value in self._arguments.items()
+            if name not in self._found.identity and name not in self.placement
+        }
+        return {"arguments": left_out, "send_stops": self.send_stops, "versions": _versions(self._found.kind)}
+
     def describe(self) -> dict[str, Any]:
         """Versions, batch size, and how prompts are put."""
         return dict(self._description)
@@ -551,6 +565,17 @@ class _Asked:
     context: Any
     kwargs: dict[str, Any]
     count: int | None
+
+
+def _versions(kind: str) -> dict[str, str]:
+    """Versions of lm-eval and, where the model runs here, of what may compute it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("lm_eval",) if kind == "api" else ("lm_eval", "torch", "transformers", "tokenizers", "vllm", "sglang"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _device() -> str:

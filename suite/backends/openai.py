@@ -181,6 +181,7 @@ class OpenAIBackend(Backend):
         self._score: ScoreWay = "none" if score == "auto" else score  # pyright: ignore[reportAttributeAccessIssue] - checked above
         self._located: dict[str, Any] | None = None
         self._context: int | None = None
+        self._root = ""
         self.limiter = Limiter(self._concurrency)
         self.circuit = Circuit(give_up=number("give_up", give_up, 0.001))
         self.purse = Purse(self._max_cost)
@@ -252,6 +253,21 @@ class OpenAIBackend(Backend):
             "cost": self.purse.spent,
             "cost_lost_at_most": self.purse.lost,
             "prices": None if self._prices is None else dataclasses.asdict(self._prices),
+        }
+
+    def origin(self) -> dict[str, Any]:
+        """The address, what the server lists of the model, the key's variable, and what is asked for beside the text.
+
+        A server that is started anew with other weights from another folder lists another ``root``.
+        """
+        return {
+            "url": self.url,
+            "root": self._root,
+            "server": dict(self._located or {}),
+            "api_key_env": self.key_env,
+            "logprobs": self._shape.logprobs,
+            "top_logprobs": self._shape.top_logprobs,
+            "score": self._score,
         }
 
     def stats(self) -> dict[str, float]:
@@ -347,6 +363,7 @@ class OpenAIBackend(Backend):
             return {}
         entry: dict[str, Any] = {"owner": http.clean(ours.get("owned_by") or "")}
         root = ours.get("root")
+        self._root = str(root or "")
         # A path says where the weights lie, not what they are.
         if isinstance(root, str) and root and root != self.model and not root.startswith(("/", "~", ".")):
             entry["root"] = http.clean(root)
