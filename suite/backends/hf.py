@@ -37,8 +37,8 @@ class HFBackend(Backend):
         device: Such as ``cuda:1`` or ``cpu``; by default CUDA if there is one.
         device_map: As for transformers, to spread a model over devices.
         adapter: Folder or hub name of a PEFT adapter; it is merged into the weights.
-        batch_size: Rows decoded together at most; by default 32 on the CPU, and on CUDA what a trial at the start finds to
-            fit, 256 at most. It is lowered when memory runs out.
+        batch_size: Rows decoded together at most; by default 32 on the CPU, and on CUDA what a trial at the start finds
+            to fit, 256 at most. It is lowered when memory runs out.
         cache_bytes: What sessions may keep between turns; by default a quarter of the memory that is free.
         max_length: Tokens of prompt and reply at most; by default the model's context.
         trust_remote_code: Whether Python files that come with the weights may run.
