@@ -73,6 +73,7 @@ class CachedBackend(Backend):
         self._off = "it is not started"
         self._flying: dict[bytes, asyncio.Future[Any]] = {}
         self._counts: Counter[str] = Counter()
+        self._before = Counter(cache.counts)
 
     def __repr__(self) -> str:
         return f"CachedBackend({self.inner!r})"
@@ -108,7 +109,8 @@ class CachedBackend(Backend):
         """
         described = self.inner.describe()
         counts = {"replayed": self._counts["replayed"], "asked": self._counts["asked"]}
-        counts |= {name: self.cache.counts[name] for name in ("damaged", "stored", "unsaved", "evicted")}
+        now = self.cache.counts
+        counts |= {name: now[name] - self._before[name] for name in ("damaged", "stored", "unsaved", "evicted")}
         return {
             **described,
             "counts": {**described.get("counts", {}), **{f"cache_{name}": n for name, n in counts.items()}},
