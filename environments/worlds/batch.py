@@ -60,7 +60,9 @@ def begin_batch(world: World, params: Sequence[Any], keys: Sequence[Key]) -> Bat
     """
     dynamics = _batched(world)
     if len(params) != len(keys) or not keys:
-        raise UsageError(f"begin_batch needs as many levels as keys, at least one; there are {len(params)}, {len(keys)}.")
+        raise UsageError(
+            f"begin_batch needs a key for each level, one or more: {len(params)} levels, {len(keys)} keys."
+        )
     roots = key_array(keys)
     rows = len(keys)
     states = dynamics.init_batch(params, child_keys(roots, 0))

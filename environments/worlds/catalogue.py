@@ -52,7 +52,7 @@ WORLDS: tuple[Line, ...] = (
     ),
     # colony
     Line("colony-trade", "colony", "accumulative", "full", "plain", 40, "valley", "Grow a colony and sell its ore."),
-    Line("colony-charter", "colony", "binary", "seasonless", "plain", 40, "valley", "Deliver enough; seasons are hidden."),
+    Line("colony-charter", "colony", "binary", "seasonless", "plain", 40, "valley", "Deliver in hidden seasons."),
     Line(
         "colony-symbols", "colony", "accumulative", "seasonless", "symbols", 40, "valley",
         "Grow and sell under hidden seasons, all in symbols.",

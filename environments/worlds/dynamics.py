@@ -1,10 +1,10 @@
-"""The first axis of a world: what there is, and what an action changes. It knows no reward, no observation, no words."""
+"""The first axis of a world: what there is, and what an action changes. It knows no reward, view or word."""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .actions import Action, ActionSchema
 from .keys import STILL, Key
@@ -61,11 +61,11 @@ class Dynamics(abc.ABC, Generic[P, S]):
     return the state, with an event if a player should learn of it.
     """
 
-    actions: ClassVar[ActionSchema]
-    events: ClassVar[Mapping[str, str]]
+    actions: ActionSchema
+    events: Mapping[str, str]
     """What can happen, by name, in a line each. Rewards pay for these."""
 
-    stochastic: ClassVar[bool] = False
+    stochastic: bool = False
     """Whether keys matter."""
 
     @abc.abstractmethod
@@ -92,6 +92,18 @@ class Dynamics(abc.ABC, Generic[P, S]):
             state: The state before.
             action: One of ``actions``.
             key: This step's own; all that is random comes from its slots.
+        """
+
+    @abc.abstractmethod
+    def limits(self, params: P, horizon: int) -> Mapping[str, float]:
+        """The most of each event that an episode is *meant* to have, by any play and with any luck.
+
+        Write down what you intend, not what the code does: the audit proves that no play gets more, and that is what
+        tells an economy from a reward that can be farmed. Events that nobody pays for may be left out.
+
+        Args:
+            params: The level.
+            horizon: Steps of an episode.
         """
 
     def starts(self, params: P) -> Sequence[tuple[float, S]] | None:

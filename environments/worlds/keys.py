@@ -24,7 +24,7 @@ _MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 def _mix(z: int) -> int:
-    """The 64-bit finaliser of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA, figure 16, with Stafford's variant 13)."""
+    """The 64-bit finaliser of SplitMix64 (Steele, Lea and Flood 2014, OOPSLA; Stafford's variant 13)."""
     z = (z ^ (z >> 30)) * _MIX_1 & _MASK
     z = (z ^ (z >> 27)) * _MIX_2 & _MASK
     return z ^ (z >> 31)
@@ -99,7 +99,8 @@ def child_keys(keys: NDArray[np.uint64], index: int | NDArray[np.uint64]) -> NDA
     """:meth:`Key.at` on an array; ``index`` is one number or an array of the keys' shape."""
     import numpy as np
 
-    return _mixed(keys + (np.asarray(index, dtype=np.uint64) + np.uint64(1)) * np.uint64(_STEP))
+    # An array even of one number: NumPy warns where a scalar wraps round, which is meant here.
+    return _mixed(keys + (np.atleast_1d(np.asarray(index, dtype=np.uint64)) + np.uint64(1)) * np.uint64(_STEP))
 
 
 def uniforms(keys: NDArray[np.uint64], slot: int = 0) -> NDArray[np.float64]:

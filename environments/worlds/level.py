@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
@@ -116,9 +116,9 @@ class Generator(abc.ABC):
         attempts: The most draws for one level; after that :meth:`levels` raises.
     """
 
-    version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Preset]]
-    attempts: ClassVar[int] = 5_000
+    version: int = 1
+    presets: Mapping[str, Preset]
+    attempts: int = 5_000
 
     @abc.abstractmethod
     def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:

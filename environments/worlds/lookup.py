@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 
 from ...suite.errors import UnknownName, UsageError
@@ -31,7 +31,7 @@ def find_line(name: str) -> Line:
     raise UnknownName("world", name, world_names())
 
 
-@lru_cache(maxsize=None)
+@cache
 def find_core(name: str) -> Core:
     """A core, imported or read from its specification on first use. Cores are immutable, so one is enough.
 
@@ -53,7 +53,7 @@ def find_core(name: str) -> Core:
     return core
 
 
-@lru_cache(maxsize=None)
+@cache
 def find_world(name: str) -> World:
     """A world of the catalogue.
 

@@ -18,9 +18,9 @@ V = TypeVar("V", bound=Hashable, covariant=True)
 class Observation(abc.ABC, Generic[P, S, V]):
     """Makes a view of a state: the only thing that a skin gets.
 
-    ``V`` is the core's view: immutable and hashable, best a ``NamedTuple`` whose hidden fields are None. All policies of
-    a core give the same type, so that each goes with every skin. Numbers in a view are as exact as they will be shown:
-    round floats here, not in the skin. A noisy reading is drawn by the dynamics and kept in the state.
+    ``V`` is the core's view: immutable and hashable, best a ``NamedTuple`` whose hidden fields are None. All policies
+    of a core give the same type, so that each goes with every skin. Numbers in a view are as exact as they will be
+    shown: round floats here, not in the skin. A noisy reading is drawn by the dynamics and kept in the state.
 
     Attributes:
         name: Of this variant, such as ``near`` or ``full``.

@@ -42,8 +42,8 @@ class ActionReader:
     - ``move north``, ``trade ore 3``, ``set 0.5``, ``order b,a,c``: the action's word, then a value for each parameter
       in their order, separated by white space; a list's words are joined by commas without spaces;
     - ``trade good=ore amount=3``: the same with names, in any order, all or none;
-    - ``{"action": "trade", "good": "ore", "amount": 3}`` or ``{"action": "trade", "params": {"good": "ore", …}}``: JSON;
-      numbers are numbers and lists are lists.
+    - ``{"action": "trade", "good": "ore", "amount": 3}`` or ``{"action": "trade", "params": {"good": "ore", …}}``:
+      JSON; numbers are numbers and lists are lists.
 
     Nothing else is: no sentence around it, no missing and no further value, nothing out of its range, no name twice.
 
@@ -201,8 +201,6 @@ class ActionReader:
         for kind in self.schema.kinds:
             usage = " ".join([self.vocabulary[kind.name], *(self.vocabulary[p.name].upper() for p in kind.parameters)])
             told = f": {self.vocabulary.fill(kind.summary)}" if kind.summary else ""
-            values = "".join(
-                f"\n    {self.vocabulary[p.name].upper()} is {self._range(p)}" for p in kind.parameters
-            )
+            values = "".join(f"\n    {self.vocabulary[p.name].upper()} is {self._range(p)}" for p in kind.parameters)
             lines.append(f"- {usage}{told}{values}")
         return "\n".join(lines)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -77,25 +76,29 @@ class Scale:
 
 def has_scale(world: str) -> bool:
     """Whether a world has passed its audit."""
-    return (_HOME / f"{world}.json").is_file()
+    return (_HOME / f"{world}.yaml").is_file()
 
 
-@lru_cache(maxsize=None)
+@cache
 def find_scale(world: str) -> Scale:
     """The scale of a world.
 
     Raises:
         UnknownName: It has none: it has not passed its audit.
     """
-    path = _HOME / f"{world}.json"
+    path = _HOME / f"{world}.yaml"
     if not path.is_file():
-        raise UnknownName("scale of world", world, (p.stem for p in _HOME.glob("*.json")))
-    return Scale(**json.loads(path.read_text(encoding="utf-8")))
+        raise UnknownName("scale of world", world, (p.stem for p in _HOME.glob("*.yaml")))
+    import yaml
+
+    return Scale(**yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def write_scale(scale: Scale, home: Path = _HOME) -> Path:
     """Write a scale where :func:`find_scale` reads it."""
+    import yaml
+
     home.mkdir(exist_ok=True)
-    path = home / f"{scale.world}.json"
-    path.write_text(json.dumps(asdict(scale), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path = home / f"{scale.world}.yaml"
+    path.write_text(yaml.safe_dump(asdict(scale)), encoding="utf-8")
     return path

@@ -25,8 +25,8 @@ class Vocabulary:
 
     Args:
         name: Of this variant, such as ``plain`` or ``inverse``.
-        kind: ``aligned``: words mean what they say; ``inverse``: they mislead; ``abstract``: symbols; ``other``: another
-            setting or language.
+        kind: ``aligned``: words mean what they say; ``inverse``: they mislead; ``abstract``: symbols; ``other``:
+            another setting or language.
         words: By concept.
     """
 
@@ -86,7 +86,7 @@ class Skin(abc.ABC, Generic[V]):
 
     @abc.abstractmethod
     def setting(self) -> str:
-        """Where the player is and what is to be seen, in a few sentences. Rules that are to be found out stay untold."""
+        """Where the player is and what is to be seen, in a few sentences. Rules to be found out stay untold."""
 
     @abc.abstractmethod
     def text(self, view: V) -> str:

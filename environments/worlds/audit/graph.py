@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dynamics import Dynamics, Event
-from ..keys import STILL
 from ..reward import Reward
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ MOST_TRANSITIONS = 1_500_000
 
 @dataclass(frozen=True, eq=False)
 class StateGraph:
-    """A level's states and outcomes; rows are (state, action) pairs, ``actions`` of them a state, outcomes sorted by row.
+    """A level's states and outcomes; rows are (state, action) pairs, outcomes are sorted by row.
 
     Attributes:
         states: The states by number.
@@ -52,7 +51,7 @@ class StateGraph:
     _priced: dict[int, tuple[Any, ...]] = field(default_factory=dict)
 
     def priced(self, reward: Reward) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each row pays on average, and what weight each outcome's state has for what follows (0 where it ends)."""
+        """What each row pays on average, and each outcome's weight for what follows (0 where it ends)."""
         found = self._priced.get(id(reward))
         if found is None:
             pays = np.array([reward.pay(events) for events in self.kinds])
@@ -64,9 +63,19 @@ class StateGraph:
         return found[0], found[1]
 
     def backup(self, reward: Reward, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each action in each state is worth when states are worth ``values`` after it: shape (states, actions)."""
+        """What each action in each state is worth if states are worth ``values`` after it: (states, actions)."""
         now, later = self.priced(reward)
         return (now + np.add.reduceat(later * values[self.after], self.first)).reshape(-1, self.actions)
+
+    def backup_at(self, reward: Reward, values: NDArray[np.float64], state: int) -> NDArray[np.float64]:
+        """One row of :meth:`backup`: shape (actions,)."""
+        now, later = self.priced(reward)
+        low = state * self.actions
+        begin = int(self.first[low])
+        end = int(self.first[low + self.actions]) if low + self.actions < len(self.first) else len(self.row)
+        worth = now[low : low + self.actions].copy()
+        np.add.at(worth, self.row[begin:end] - low, later[begin:end] * values[self.after[begin:end]])
+        return worth
 
     def optimum(self, reward: Reward, horizon: int) -> NDArray[np.float64]:
         """Values with 0, 1, … horizon steps left under the best actions: shape (horizon + 1, states).
@@ -99,7 +108,7 @@ class StateGraph:
         Args:
             reward: What pays.
             horizon: Steps of the episode.
-            chances: Of each action, shape (actions,), (states, actions), or (horizon, states, actions) by steps left - 1.
+            chances: Of each action: (actions,), (states, actions), or (horizon, states, actions) by steps left - 1.
         """
         values = np.zeros(len(self.states))
         for left in range(horizon):
@@ -107,13 +116,34 @@ class StateGraph:
             values = (self.backup(reward, values) * now).sum(axis=-1)
         return self.start_value(values)
 
+    def most(self, reward: Reward, event: str, horizon: int) -> float:
+        """The largest total amount of an event in one episode, by any play and with any luck.
+
+        Args:
+            reward: Whose end ends the episode.
+            event: Its name.
+            horizon: Steps of the episode.
+        """
+        amounts = np.array([sum(e.amount for e in events if e.name == event) for events in self.kinds])[self.kind]
+        ends = np.array([reward.ends(events) for events in self.kinds], dtype=bool)[self.kind]
+        goes_on = ~(self.over | ends)
+        values = np.zeros(len(self.states))
+        for _ in range(horizon):
+            best = np.maximum.reduceat(amounts + np.where(goes_on, values[self.after], 0.0), self.first)
+            values = np.maximum(best.reshape(-1, self.actions).max(axis=1), values)
+        return max(float(values[n]) for _, n in self.starts)
+
     def start_value(self, values: NDArray[np.float64]) -> float:
         """The mean of values over the starts."""
         return float(sum(p * values[n] for p, n in self.starts))
 
 
 def explore(
-    dynamics: Dynamics[Any, Any], params: Any, horizon: int, limit: int = MOST_TRANSITIONS
+    dynamics: Dynamics[Any, Any],
+    params: Any,
+    horizon: int,
+    limit: int = MOST_TRANSITIONS,
+    most_states: int | None = None,
 ) -> StateGraph | None:
     """List all states that can be reached within a number of steps, breadth first.
 
@@ -122,6 +152,7 @@ def explore(
         params: A loaded level.
         horizon: Steps.
         limit: The most outcomes to list.
+        most_states: The most states; None: no limit of their own.
 
     Returns:
         The graph; None where starts, actions or outcomes cannot be listed, or are too many. States of the last step
@@ -154,7 +185,8 @@ def explore(
                 if outcomes is None:
                     return None
                 for probability, (new, events, ended) in outcomes:
-                    where = number.get(new)
+                    # Nobody acts in a state where all is over: it needs no number.
+                    where = at if ended else number.get(new)
                     if where is None:
                         where = number[new] = len(states)
                         states.append(new)
@@ -163,7 +195,7 @@ def explore(
                     after.append(where)
                     kind.append(kinds.setdefault(events, len(kinds)))
                     over.append(ended)
-            if len(row) > limit:
+            if len(row) > limit or (most_states is not None and len(states) > most_states):
                 return None
         done, depth = last, depth + 1
     nothing = kinds.setdefault((), len(kinds))
@@ -222,4 +254,3 @@ def ahead(graph: StateGraph, reward: Reward, promise: NDArray[np.float64], depth
         values = worth.max(axis=1)
         worth = graph.backup(reward, values)
     return worth
-

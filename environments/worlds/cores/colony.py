@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....suite.errors import UsageError
 from ..actions import Action, ActionKind, ActionSchema, Choice, Integer
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CORE"]
 
-_MOST_FOOD, _MOST_ORE, _MOST_WORKERS = 9, 6, 3
+_MOST_FOOD, _MOST_ORE, _MOST_WORKERS = 8, 5, 3
 _SEASONS, _SEASON = 3, 2  # seasons of a year, steps of a season
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ColonyLevel:
-    """A level: what there is at the start, how often harvests fail, which season is barren, and what the charter asks."""
+    """A level: stocks at the start, how often harvests fail, which season is barren, what the charter asks."""
 
     food: int
     workers: int
@@ -70,18 +70,18 @@ class ColonyView(NamedTuple):
 class ColonyDynamics(Dynamics[ColonyLevel, ColonyState]):
     """Work, then eat."""
 
-    actions: ClassVar[ActionSchema] = ActionSchema(
+    actions: ActionSchema = ActionSchema(
         (
             ActionKind("work", "all workers do it", (Choice("task", ("farm", "mine", "forge", "settle")),)),
             ActionKind("sell", "to the trader, if you have as much", (Integer("amount", 1, 3),)),
         )
     )
-    events: ClassVar[Mapping[str, str]] = {
+    events: Mapping[str, str] = {
         "sold": "ore that the trader took",
         "chartered": "the trader has got what the charter asks, for the first time",
         "starved": "workers lost",
     }
-    stochastic: ClassVar[bool] = True
+    stochastic: bool = True
 
     def load(self, data: Mapping[str, Any]) -> ColonyLevel:
         """A level of ``food``, ``workers``, ``failure``, ``barren``, ``start`` and ``target``."""
@@ -112,10 +112,16 @@ class ColonyDynamics(Dynamics[ColonyLevel, ColonyState]):
             return ((1.0, good),)
         return ((1 - params.failure, good), (params.failure, self._after(params, state, action, fails=True)))
 
+    def limits(self, params: ColonyLevel, horizon: int) -> Mapping[str, float]:
+        """One charter. A step of mining yields up to 4 ore and a step of selling takes up to 3: 4 sold in 7/3 steps."""
+        return {"sold": horizon * 12 / 7, "chartered": 1, "starved": params.workers + horizon}
+
     def _may_fail(self, params: ColonyLevel, state: ColonyState, action: Action) -> bool:
         return params.failure > 0 and action.values[0] == "farm" and state.clock // _SEASON != params.barren
 
-    def _after(self, params: ColonyLevel, state: ColonyState, action: Action, *, fails: bool) -> Transition[ColonyState]:
+    def _after(
+        self, params: ColonyLevel, state: ColonyState, action: Action, *, fails: bool
+    ) -> Transition[ColonyState]:
         food, ore, workers, tools, clock, delivered = state
         events: list[Event] = []
         what = action.values[0]
@@ -149,10 +155,10 @@ class ColonyDynamics(Dynamics[ColonyLevel, ColonyState]):
 class ColonyGenerator(Generator):
     """Small colonies that differ in stocks, luck, season and charter."""
 
-    version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Preset]] = {
-        "valley": Preset("valley", "harvests fail now and then", {"failures": [0.0, 0.1, 0.2], "target": [12, 20]}),
-        "heath": Preset("heath", "harvests fail often", {"failures": [0.2, 0.3, 0.4], "target": [10, 16]}),
+    version: int = 1
+    presets: Mapping[str, Preset] = {
+        "valley": Preset("valley", "harvests fail now and then", {"failures": [0.0, 0.1, 0.2], "target": [9, 14]}),
+        "heath": Preset("heath", "harvests fail often", {"failures": [0.2, 0.3, 0.4], "target": [7, 12]}),
     }
 
     def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
@@ -195,9 +201,7 @@ class _Ledger(Observation[ColonyLevel, ColonyState, ColonyView]):
         season = None
         if self._season:
             season = (state.clock // _SEASON, _SEASON - state.clock % _SEASON, params.barren)
-        return ColonyView(
-            state.food, state.ore, state.workers, state.tools, params.target - state.delivered, season
-        )
+        return ColonyView(state.food, state.ore, state.workers, state.tools, params.target - state.delivered, season)
 
 
 class ColonySkin(Skin[ColonyView]):
@@ -214,7 +218,8 @@ class ColonySkin(Skin[ColonyView]):
         """The ledger."""
         w = self.vocabulary
         text = (
-            f"{w['food']} {view.food}, {w['ore']} {view.ore}, {w['worker']}s {view.workers}, {w['tool']}s {view.tools}\n"
+            f"{w['food']} {view.food}, {w['ore']} {view.ore}, "
+            f"{w['worker']}s {view.workers}, {w['tool']}s {view.tools}\n"
             f"{w['charter']}: {view.missing} to go"
         )
         if view.season is not None:
@@ -237,39 +242,48 @@ class ColonySkin(Skin[ColonyView]):
 def _potential(params: ColonyLevel, state: ColonyState, reward: Reward) -> float:
     """What the stocks are worth: ore nearly its price, workers and tools what they will yet bring."""
     missing = params.target - state.delivered
-    if reward.kind == "binary":
-        price = 1.0 / params.target
-        return price * (state.delivered + 0.9 * min(state.ore, missing) + 0.8 * state.workers + 0.3 * state.tools) + (
-            0.02 * min(state.food, 2 * state.workers)
-        ) if missing else 0.0
-    return 0.9 * state.ore + 3.0 * state.workers + 2.0 * state.tools + 0.45 * min(state.food, 3 * state.workers)
+    if reward.kind == "binary" and missing == 0:
+        return 0.0
+    food = min(state.food, 3 * state.workers) + 0.2 * state.food
+    stocks = 0.9 * state.ore + 3.0 * state.workers + 2.0 * state.tools + 0.45 * food
+    if reward.kind == "accumulative":
+        return stocks
+    # Delivering is worth more than having, whatever else it costs.
+    return (1.2 * state.delivered + stocks) / (2 * params.target + 40)
 
 
 class ColonyPlayer:
-    """Farms when food is short, learns which steps of the year yield nothing, else mines and sells."""
+    """Learns which steps of the year yield nothing, farms in time, and else settles, forges, mines, sells."""
 
     def __init__(self, world: World) -> None:
-        self._bad: set[int] = set()
+        self._failed: dict[int, int] = {}
         self._time = 0
         self._farmed: tuple[int, int] | None = None
 
     def act(self, view: ColonyView, reward: float, key: Key) -> Action:
-        """By thresholds."""
+        """By what the stocks must last for."""
+        year = _SEASONS * _SEASON
         if self._farmed is not None:
             when, food = self._farmed
-            (self._bad.add if view.food < food else self._bad.discard)(when % (_SEASONS * _SEASON))
-        self._farmed = None
-        now = self._time % (_SEASONS * _SEASON)
+            # A harvest fails now and then in any season: one that comes dispels what was thought.
+            self._failed[when] = self._failed.get(when, 0) + 1 if view.food < food else -5
+        now = self._time % year
         self._time += 1
-        if view.food < 2 * view.workers and now not in self._bad:
+        barren = {step for step, count in self._failed.items() if count > 0}
+        wait = next((k for k in range(1, year) if (now + k) % year not in barren), year)
+        self._farmed = None
+        if now not in barren and view.food < view.workers * (wait + 1):
             self._farmed = (now, view.food)
             return Action("work", ("farm",))
-        if view.workers < _MOST_WORKERS and view.food >= 7:
+        if view.workers < _MOST_WORKERS and view.food >= 3 + (view.workers + 1) * wait and view.food >= 5:
             return Action("work", ("settle",))
-        if view.tools == 0 and view.ore >= 3 and view.workers > 1:
+        if view.tools == 0 and view.ore >= 3:
             return Action("work", ("forge",))
-        if view.ore >= 3:
-            return Action("sell", (3,))
+        if view.workers < _MOST_WORKERS and now not in barren and view.food < _MOST_FOOD - 1 and self._time < 12:
+            self._farmed = (now, view.food)
+            return Action("work", ("farm",))
+        if view.ore >= 3 or (view.missing and view.ore >= view.missing):
+            return Action("sell", (min(3, view.ore),))
         return Action("work", ("mine",))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....suite.errors import UsageError
 from ..actions import Action, ActionKind, ActionSchema, Choice
@@ -32,7 +32,9 @@ __all__ = ["CORE"]
 
 _MOVES = {"north": (0, -1), "east": (1, 0), "south": (0, 1), "west": (-1, 0), "none": (0, 0)}
 _PERIODS = (2, 3)
-_REGIMES = [(way, period, phase) for way in ("north", "east", "south", "west") for period in _PERIODS for phase in range(period)]
+_WAYS = ("north", "east", "south", "west")
+_REGIMES = [(way, period, phase) for way in _WAYS for period in _PERIODS for phase in range(period)]
+_Regime = tuple[str, int, int]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,19 +67,19 @@ class WindView(NamedTuple):
     y: int
     cells: tuple[str, ...]
     goal: tuple[int, int]
-    gust: tuple[str, int, int] | None
+    gust: _Regime | None
 
 
 class WindDynamics(Dynamics[WindLevel, WindState]):
     """Moves, gusts, pits."""
 
-    actions: ClassVar[ActionSchema] = ActionSchema(
+    actions: ActionSchema = ActionSchema(
         (
             ActionKind("move", "one cell", (Choice("direction", ("north", "east", "south", "west")),)),
             ActionKind("wait", "stay where you are"),
         )
     )
-    events: ClassVar[Mapping[str, str]] = {
+    events: Mapping[str, str] = {
         "arrived": "the goal is reached for the first time",
         "gathered": "crystals gathered",
         "fell": "the player is in a pit",
@@ -120,6 +122,10 @@ class WindDynamics(Dynamics[WindLevel, WindState]):
                     left ^= 1 << bit
                     events.append(Event("gathered"))
         return Transition(WindState(x, y, (clock + 1) % params.period, left), tuple(events), False)
+
+    def limits(self, params: WindLevel, horizon: int) -> Mapping[str, float]:
+        """One goal, and each crystal once."""
+        return {"arrived": 1, "gathered": len(params.crystals), "fell": 1}
 
     # Batched: the same in arrays, levels stacked.
 
@@ -227,8 +233,8 @@ _DX, _DY = _offsets(0), _offsets(1)
 class WindGenerator(Generator):
     """Random grids in which the goal is some way off and every crystal can be reached."""
 
-    version: ClassVar[int] = 1
-    presets: ClassVar[Mapping[str, Preset]] = {
+    version: int = 1
+    presets: Mapping[str, Preset] = {
         "breeze": Preset("breeze", "7 x 7, 8 pits, 4 crystals", {"size": 7, "pits": 8, "crystals": 4, "least": 7}),
         "gale": Preset("gale", "9 x 9, 16 pits, 5 crystals", {"size": 9, "pits": 16, "crystals": 5, "least": 10}),
     }
@@ -401,7 +407,9 @@ class WindPlayer:
         self._time = 0
         self._last: tuple[int, int, int, int] | None = None
 
-    def _blown(self, x: int, y: int, move: tuple[int, int], time: int, regime: tuple[str, int, int], size: int) -> list[tuple[int, int]]:
+    def _blown(
+        self, x: int, y: int, move: tuple[int, int], time: int, regime: _Regime, size: int
+    ) -> list[tuple[int, int]]:
         way, period, phase = regime
         path = []
         for dx, dy in (move, _MOVES[way] if time % period == phase else (0, 0)):
@@ -431,7 +439,14 @@ class WindPlayer:
         self._time += 1
         return Action("wait") if best == "none" else Action("move", (best,))
 
-    def _way(self, here: tuple[int, int], size: int, guess: tuple[str, int, int], regimes: list[tuple[str, int, int]], key: Key) -> str:
+    def _way(
+        self,
+        here: tuple[int, int],
+        size: int,
+        guess: _Regime,
+        regimes: list[_Regime],
+        key: Key,
+    ) -> str:
         queue = deque([(here, self._time, "")])
         seen = {(here, self._time % guess[1])}
         fallback = "none"
@@ -463,8 +478,8 @@ CORE = Core(
     generator=WindGenerator(),
     rewards=by_name(
         [
-            Pays("binary", "binary", "Reach the {goal}: that pays 1 and ends it.", {"arrived": 1.0}, frozenset({"arrived"})),
-            Pays("accumulative", "accumulative", "Every {crystal} that you gather pays 1.", {"gathered": 1.0}),
+            Pays("binary", "binary", "Reach the {goal}: that pays 1.", {"arrived": 1.0}, frozenset({"arrived"})),
+            Pays("accumulative", "accumulative", "Every {crystal} you gather pays 1.", {"gathered": 1.0}),
         ]
     ),
     observations=by_name(
