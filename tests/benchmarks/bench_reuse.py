@@ -18,7 +18,7 @@ import time
 from finchmark.suite.backends import GenerateRequest, Message
 from finchmark.suite.backends.hf import HFBackend
 
-WORDS = [
+WORDS = (
     "finch",
     "lamp",
     "stone",
@@ -33,9 +33,7 @@ WORDS = [
     "bird",
     "road",
     "wall",
-    "garden",
-    "window",
-]
+)
 
 
 def story(number, turn, words):
