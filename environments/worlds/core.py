@@ -41,13 +41,11 @@ class Solved:
     """What a core's own solver found for one level of one world.
 
     Args:
-        value: What the plan, played from the start, earns in expectation over the noise.
-        bound: No policy earns more; equal to ``value`` where the plan is optimal.
-        act: The action in a state: ``act(state, time)``.
+        bound: No policy earns more in expectation over the noise.
+        act: The best action known in a state: ``act(state, time)``. The audit plays it to see what it earns.
         reason: Why the bound is one, in a sentence.
     """
 
-    value: float
     bound: float
     act: Callable[[Any, int], Action]
     reason: str
