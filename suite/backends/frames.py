@@ -44,7 +44,8 @@ class Kind(enum.IntEnum):
     ANSWERS = 18
     """From the worker: a list of (number, whether it is an error, answer)."""
     BEAT = 19
-    """From the worker, once a second: it lives; its backend's counters and, where it has changed, the description."""
+    """From the worker, once a second: it lives; its backend's counters, its description where that has changed, and its
+    notice."""
 
 
 def pack(kind: Kind, body: Any) -> bytes:

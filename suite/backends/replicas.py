@@ -9,85 +9,34 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import itertools
-import logging
-from collections import Counter, OrderedDict, deque
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from ..errors import BackendError, BackendUnavailable, FinchmarkError, UsageError
+from ..errors import BackendError, BackendUnavailable, UsageError
 from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
-from .frames import Kind, as_error
+from .dispatcher import Ask, Dispatcher
 from .hf import HFBackend
-from .seating import Seating
+from .losses import Losses
+from .replica import Answer, Replica
 from .weights import BUILT_IN, resolve
-from .worker_process import COMMAND, Death, WorkerProcess
+from .worker_process import COMMAND, Death
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .base import HiddenRequest
 
-__all__ = ["ReplicaBackend"]
+__all__ = ["SILENT", "STUCK", "WATCH_S", "ReplicaBackend"]
 
-_log = logging.getLogger(__name__)
+WATCH_S = 5.0
+"""Seconds between two looks at the workers."""
+SILENT = 24
+"""Looks without a sign of life after which a worker is killed."""
+STUCK = 60
+"""Looks without progress after which a worker is named in :meth:`ReplicaBackend.notice`."""
 
-_DEATHS = 3
-"""A request that was aboard so many workers when they died, the last time alone, is given up; a worker that dies so
-often in a row without an answer in between is not started again."""
-_TICK_S = 5.0
-_SILENT_TICKS = 24
-_STUCK_TICKS = 60
 _ROUNDS = 8  # turns of the event loop that a list of requests may go on growing, as in one process
-_SESSIONS = 1 << 16  # whose losses are kept, for callers that never release any
-
-
-class _Died(Exception):
-    """A worker died before it was ready."""
-
-
-@dataclass(slots=True, eq=False)
-class _Ask:
-    """One request on its way."""
-
-    number: int
-    method: str
-    request: Any
-    session: str
-    named: bool  # whether the session is the caller's, or only this request's
-    future: asyncio.Future[Any]
-    deaths: int = 0
-    alone: bool = False
-    slot: _Slot | None = None
-    sent: float = 0.0
-    lost_since: float | None = None  # from when on a fault of ours has kept it from being answered
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """The place of one worker."""
-
-    number: int
-    device: str
-    state: Literal["new", "loading", "ready", "lost"] = "new"
-    process: WorkerProcess | None = None
-    greeting: asyncio.Future[dict[str, Any]] | None = None
-    life: asyncio.Task[None] | None = None
-    asks: dict[int, _Ask] = field(default_factory=dict)
-    row: int = 0  # deaths since its last answer
-    ready: dict[str, Any] = field(default_factory=dict)
-    description: dict[str, Any] = field(default_factory=dict)
-    stats: dict[str, float] = field(default_factory=dict)
-    past: dict[str, float] = field(default_factory=dict)  # counters of the processes that died here
-    fallen: bool = False  # it died before it was ready
-    silent: int = 0  # ticks without a word
-    stuck: int = 0  # ticks without progress
-    progress: tuple[float, ...] = ()
-    why: str = ""  # its last death, or why it is lost
-
-    def __str__(self) -> str:
-        return f"worker {self.number} ({self.device})"
 
 
 class ReplicaBackend(Backend):
@@ -135,7 +84,6 @@ class ReplicaBackend(Backend):
                 raise UsageError(f"hf: devices does not go with {other}: {why}.")
         self.model, self.devices = model, tuple(devices)
         self._arguments = {key: value for key, value in arguments.items() if value is not None}
-        self._command = tuple(command)
         # Never started: it checks the arguments, and says who the model is exactly as it would alone.
         self._plain = HFBackend(model, device=self.devices[0], **self._arguments)
         self.capabilities = dataclasses.replace(
@@ -143,27 +91,21 @@ class ReplicaBackend(Backend):
         )
         self._settings: dict[str, Any] | None = None
         self._environment: dict[str, str] = {}
-        self._slots = [_Slot(k, device) for k, device in enumerate(self.devices)]
-        self._seats = Seating()
+        self._replicas = [Replica(k, device, self, command) for k, device in enumerate(self.devices)]
+        self._losses = Losses(len(self.devices))
+        self._dispatcher = Dispatcher(self._replicas, self._losses, self._time)
         self._numbers = itertools.count()
-        self._outbox: list[_Ask] = []
+        self._outbox: list[Ask] = []
         self._flushing = False
-        self._pending: deque[_Ask] = deque()
-        self._suspects: deque[_Ask] = deque()
-        self._ward: _Slot | None = None  # the worker that runs suspects, one at a time
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watching: asyncio.Task[None] | None = None
         self._started = self._closed = False
-        self._over = ""  # why no worker is left
-        self.deaths: Counter[str] = Counter()
-        self.restarts = self.run_again = self.given_up = 0
-        # Time lost. Of each session: its own, and the share of the computing that was missing when it began.
-        self._lost: dict[str, float] = {}
-        self._born: OrderedDict[str, float] = OrderedDict()
-        self._share = self._share_at = 0.0
 
     def __repr__(self) -> str:
         return f"ReplicaBackend({self.model!r}, devices={list(self.devices)!r})"
+
+    def _time(self) -> float:
+        return 0.0 if self._loop is None else self._loop.time()
 
     # -- who and where
 
@@ -205,61 +147,68 @@ class ReplicaBackend(Backend):
 
     def describe(self) -> dict[str, Any]:
         """What the workers run on, and how often they died. What all have in common is said once."""
-        ready = [slot.description for slot in self._slots if slot.description]
-        if not ready:
+        described = [replica.description for replica in self._replicas if replica.description]
+        if not described:
             return {}
         common: dict[str, Any] = {}
-        for key in ready[0]:
-            values = [description.get(key) for description in ready]
+        for key in described[0]:
+            values = [description.get(key) for description in described]
             common[key] = values[0] if all(v == values[0] for v in values) else values
         return {
             **common,
-            "workers": len(self._slots),
             "devices": list(self.devices),
             "threads": int(self._environment.get("OMP_NUM_THREADS", 0)),
             "counts": {
-                "deaths": dict(sorted(self.deaths.items())),
-                "restarts": self.restarts,
-                "requests_run_again": self.run_again,
-                "requests_given_up": self.given_up,
-                "workers_lost": sum(slot.state == "lost" for slot in self._slots),
+                "deaths": dict(sorted(self._deaths().items())),
+                "restarts": sum(replica.restarts for replica in self._replicas),
+                "requests_run_again": self._dispatcher.run_again,
+                "requests_given_up": self._dispatcher.given_up,
+                "workers_lost": sum(replica.state == "lost" for replica in self._replicas),
             },
         }
+
+    def _deaths(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for replica in self._replicas:
+            found.update(replica.deaths)
+        return found
 
     def stats(self) -> dict[str, float]:
         """Counters of all workers together, dead ones included, about a second old; rates and queues of the living."""
         if not self._started:
             return {}
-        found = {"queue": float(len(self._outbox) + len(self._pending) + len(self._suspects))}
+        found = {"queue": float(len(self._outbox) + self._dispatcher.waiting)}
         steps = fill = 0.0
-        for slot in self._slots:
-            for key, value in (*slot.past.items(), *slot.stats.items()):
+        for replica in self._replicas:
+            stats = replica.stats
+            for key, value in stats.items():
                 found[key] = found.get(key, 0.0) + value
-            now = slot.stats.get("steps", 0.0)
-            steps, fill = steps + now, fill + now * slot.stats.get("batch_fill", 0.0)
+            steps, fill = steps + stats.get("steps", 0.0), fill + stats.get("steps", 0.0) * stats.get("batch_fill", 0.0)
         return {
             **found,
             "batch_fill": fill / steps if steps else 0.0,
-            "workers": float(sum(slot.state == "ready" for slot in self._slots)),
-            "deaths": float(self.deaths.total()),
-            "restarts": float(self.restarts),
-            "run_again": float(self.run_again),
+            "workers": float(sum(replica.state == "ready" for replica in self._replicas)),
+            "deaths": float(self._deaths().total()),
+            "restarts": float(sum(replica.restarts for replica in self._replicas)),
+            "run_again": float(self._dispatcher.run_again),
         }
 
     def notice(self) -> str:
         """Which worker is away or stands still, and what has happened before; empty where nothing has."""
-        said = []
-        for slot in self._slots:
-            if slot.state == "loading" and self._started:
-                said.append(f"{slot} died ({slot.why}) and is being started again")
-            elif slot.state == "lost":
-                said.append(f"{slot} is lost ({slot.why})")
-            elif slot.stuck >= _STUCK_TICKS:
-                said.append(f"{slot} has made no progress for {slot.stuck * _TICK_S / 60:.0f} min")
-        if self.deaths:
-            causes = ", ".join(f"{name} {n}" for name, n in sorted(self.deaths.items()))
-            said.append(f"workers died: {causes}; {self.run_again} requests were run again")
-        return "; ".join(said)
+        parts = []
+        for replica in self._replicas:
+            if replica.state == "loading" and self._started:
+                parts.append(f"{replica} died ({replica.why}) and is being started again")
+            elif replica.state == "lost":
+                parts.append(f"{replica} is lost ({replica.why})")
+            elif replica.stuck >= STUCK:
+                parts.append(f"{replica} has made no progress for {replica.stuck * WATCH_S / 60:.0f} min")
+            elif replica.said:
+                parts.append(f"{replica}: {replica.said}")
+        if deaths := self._deaths():
+            causes = ", ".join(f"{name} {n}" for name, n in sorted(deaths.items()))
+            parts.append(f"workers died: {causes}; {self._dispatcher.run_again} requests were run again")
+        return "; ".join(parts)
 
     # -- life
 
@@ -270,113 +219,58 @@ class ReplicaBackend(Backend):
             BackendUnavailable: A worker cannot load, or died at it three times.
             UsageError: An argument does not fit this machine.
         """
-        if self._started or self._closed:
+        if self._loop is not None or self._closed:
             raise BackendError("the backend was started already")
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.locate)
+        assert self._settings is not None
+        starts = [asyncio.create_task(r.start(self._settings, self._environment)) for r in self._replicas]
         try:
-            ups = [asyncio.ensure_future(self._bring_up(slot)) for slot in self._slots]
-            try:
-                await asyncio.gather(*ups)
-            finally:
-                for up in ups:
-                    up.cancel()
-                await asyncio.gather(*ups, return_exceptions=True)
-        except BaseException:
+            await asyncio.gather(*starts)
+        except BaseException:  # one is enough, and so is a cancellation: no process stays behind
+            for start in starts:
+                start.cancel()
             await self._end_all()
             raise
-        concurrency = sum(slot.ready["capabilities"].concurrency for slot in self._slots)
-        capabilities: Capabilities = self._slots[0].ready["capabilities"]
+        capabilities: Capabilities = self._replicas[0].greeting["capabilities"]
+        concurrency = sum(replica.greeting["capabilities"].concurrency for replica in self._replicas)
         self.capabilities = dataclasses.replace(capabilities, concurrency=concurrency)
-        self._started, self._share_at = True, self._loop.time()
+        self._losses.away(0, self._time())
+        self._started = True
         self._watching = asyncio.create_task(self._watch())
 
-    async def _bring_up(self, slot: _Slot) -> None:
-        """Start a worker until it is ready.
-
-        Raises:
-            BackendUnavailable: It cannot load, or died ``_DEATHS`` times in a row.
-        """
+    async def _watch(self) -> None:
+        """Kill workers that give no sign of life; slow ones do."""
         while True:
-            try:
-                await self._load(slot)
-            except _Died:
-                slot.row += 1
-                if slot.row >= _DEATHS:
-                    raise BackendUnavailable(
-                        f"hf: {slot} died {slot.row} times in a row without an answer: {slot.why}"
-                    ) from None
-                await asyncio.sleep(slot.row - 1)
-            else:
-                return
-
-    async def _load(self, slot: _Slot) -> None:
-        assert self._loop is not None
-        assert self._settings is not None
-        self._put(slot, "loading")
-        slot.greeting, slot.fallen = self._loop.create_future(), False
-        slot.process = WorkerProcess(
-            on_frame=partial(self._on_frame, slot),
-            on_death=partial(self._on_death, slot),
-            command=self._command,
-            environment=self._environment,
-        )
-        try:
-            await slot.process.start({**self._settings, "device": slot.device})
-            slot.ready = await slot.greeting
-            if slot.fallen:
-                raise _Died
-            self._check_identity(slot)
-        except BaseException:
-            await slot.process.close()
-            raise
-        slot.description, slot.stats = slot.ready["description"], {}
-        slot.silent = slot.stuck = 0
-        self._put(slot, "ready")
-
-    def _check_identity(self, slot: _Slot) -> None:
-        """Refuse a worker that has loaded another model: the files may have changed since the run began."""
-        mine, theirs = self._plain.identity(), slot.ready["identity"]
-        for key in ("sha256", "dtype", "adapter", "chat_template"):
-            if key in theirs and theirs[key] != mine[key]:
-                raise BackendUnavailable(
-                    f"hf: {slot} loaded another model than the run began with: {key} is {theirs[key]!r}, not "
-                    f"{mine[key]!r}. The files of {self.model!r} were changed meanwhile; begin another run for them."
-                )
-
-    def _put(self, slot: _Slot, state: Literal["loading", "ready", "lost"]) -> None:
-        """Change a slot's state, and keep account of the share of the computing that is missing."""
-        self._share = self._share_now()
-        self._share_at = self._loop.time() if self._loop else 0.0
-        slot.state = state
-
-    def _share_now(self) -> float:
-        """Seconds of all the computing that faults have taken since the start."""
-        if not self._started or self._loop is None:
-            return 0.0
-        missing = sum(slot.state != "ready" for slot in self._slots) / len(self._slots)
-        return self._share + missing * (self._loop.time() - self._share_at)
+            await asyncio.sleep(WATCH_S)
+            for replica in self._replicas:
+                if replica.state != "ready":
+                    continue
+                replica.stuck = replica.stuck + 1 if self._dispatcher.busy(replica) else 0
+                replica.silent += 1
+                if replica.silent >= SILENT:
+                    seconds = replica.silent * WATCH_S
+                    replica.kill(Death("silence", f"no sign of life for {seconds:.0f} s: stopped or deadlocked"))
 
     async def aclose(self) -> None:
         """End the workers, whatever they compute, and fail what is open. No process stays behind."""
         self._closed = True
-        rest = [*self._outbox, *self._pending, *self._suspects]
-        for slot in self._slots:
-            rest += slot.asks.values()
-            slot.asks.clear()
-        self._outbox, self._ward = [], None
-        self._pending.clear()
-        self._suspects.clear()
-        for ask in rest:
-            self._fail(ask, BackendError("the backend was closed before the request was answered"))
+        outbox, self._outbox = self._outbox, []
+        error = BackendError("the backend was closed before the request was answered")
+        for ask in outbox:
+            if not ask.future.done():
+                ask.future.set_exception(BackendError(str(error)))
+        self._dispatcher.end(error)
         await self._end_all()
 
     async def _end_all(self) -> None:
-        tasks = [t for t in (self._watching, *(slot.life for slot in self._slots)) if t is not None]
-        for task in tasks:
-            task.cancel()
-        processes = [slot.process for slot in self._slots if slot.process is not None]
-        await asyncio.gather(*tasks, *(p.close() for p in processes), return_exceptions=True)
+        if self._watching is not None:
+            self._watching.cancel()
+        try:
+            await asyncio.gather(*(replica.close() for replica in self._replicas), return_exceptions=True)
+        finally:  # also where we are cancelled before any of that has begun
+            for replica in self._replicas:
+                replica.finish()
 
     # -- requests
 
@@ -402,14 +296,10 @@ class ReplicaBackend(Backend):
     async def _ask(self, method: str, request: Any, session: str) -> Any:
         if not self._started or self._closed or self._loop is None:
             raise BackendError("the hf backend is not running; start it first, and make no requests after closing it")
-        if self._over:
-            raise BackendUnavailable(self._over)
         number = next(self._numbers)
-        ask = _Ask(number, method, request, session or f"\0{number}", bool(session), self._loop.create_future())
-        if session and session not in self._born:
-            self._born[session] = self._share_now()
-            if len(self._born) > _SESSIONS:
-                self._lost.pop(self._born.popitem(last=False)[0], None)
+        ask = Ask(number, method, request, session or f"\0{number}", bool(session), self._loop.create_future())
+        if session:
+            self._losses.meet(session, self._time())
         self._outbox.append(ask)
         if not self._flushing:
             self._flushing = True
@@ -417,10 +307,7 @@ class ReplicaBackend(Backend):
         try:
             return await ask.future
         finally:
-            if not ask.named:
-                self._seats.leave(ask.session)
-            if ask.future.cancelled():
-                self._forget(ask)
+            self._dispatcher.forget(ask)
 
     def _flush(self, seen: int, rounds: int) -> None:
         """Send what has gathered once no more comes: episodes that woke together ask within a few turns of the loop."""
@@ -429,244 +316,45 @@ class ReplicaBackend(Backend):
             self._loop.call_soon(self._flush, len(self._outbox), rounds + 1)
             return
         self._flushing = False
-        self._pending.extend(self._outbox)
-        self._outbox = []
-        self._dispatch()
-
-    def _dispatch(self) -> None:
-        """Send whatever can be sent."""
-        if self._closed or self._loop is None:
-            return
-        self._isolate()
-        free = [slot for slot in self._slots if slot.state == "ready" and slot is not self._ward]
-        pending = [ask for ask in self._pending if not ask.future.done()]
-        self._pending.clear()
-        if free:
-            kin = {ask.session: hash(ask.request.messages) for ask in pending if self._seats.at(ask.session) is None}
-            self._seats.seat(list(kin.items()), [slot.number for slot in free])
-            batches: dict[int, list[_Ask]] = {}
-            for ask in pending:
-                at = self._seats.at(ask.session)
-                batches.setdefault(free[0].number if at is None else at, []).append(ask)
-            for at, asks in batches.items():
-                self._send(self._slots[at], asks)
-        else:
-            self._pending.extend(pending)
-        for ask in itertools.chain(self._pending, self._suspects):
-            if ask.lost_since is None:  # waiting here has no other reason than somebody's death
-                ask.lost_since = self._loop.time()
-
-    def _isolate(self) -> None:
-        """Run requests that were aboard dead workers alone, so that the one that kills takes no others along."""
-        while self._suspects and self._suspects[0].future.done():
-            self._suspects.popleft()
-        if self._ward is not None and (self._ward.state != "ready" or not (self._suspects or self._ward.asks)):
-            self._ward = None
-        if not self._suspects:
-            return
-        if self._ward is None:
-            ready = [slot for slot in self._slots if slot.state == "ready"]
-            idle = [slot for slot in ready if not slot.asks]
-            if not idle and (not ready or any(slot.state == "loading" for slot in self._slots)):
-                return  # the one that is coming up will be empty
-            # The one whose own deaths are fewest, so that a bad device does not make requests look bad.
-            self._ward = min(idle or ready, key=lambda slot: (slot.row, len(slot.asks)))
-            self._seats.clear(self._ward.number)
-        if not self._ward.asks:
-            ask = self._suspects.popleft()
-            ask.alone = True
-            self._send(self._ward, [ask])
-
-    def _send(self, slot: _Slot, asks: Sequence[_Ask]) -> None:
-        assert slot.process is not None
-        assert self._loop is not None
-        now = self._loop.time()
-        try:
-            slot.process.send(Kind.ASK, [(ask.number, ask.method, ask.request) for ask in asks])
-        except BackendError as error:
-            if len(asks) == 1:
-                self._fail(asks[0], error)
-            else:
-                for ask in asks:
-                    self._send(slot, [ask])
-            return
-        for ask in asks:
-            self._book(ask)
-            ask.slot, ask.sent = slot, now
-            slot.asks[ask.number] = ask
-
-    def _forget(self, ask: _Ask) -> None:
-        """Nobody waits for it any more."""
-        self._book(ask)
-        slot = ask.slot
-        if slot is None or slot.asks.pop(ask.number, None) is None or slot.process is None:
-            return
-        slot.process.send(Kind.CANCEL, ask.number)
-        if slot is self._ward:
-            self._dispatch()
-
-    def _fail(self, ask: _Ask, error: Exception) -> None:
-        if not ask.future.done():
-            ask.future.set_exception(error)
-
-    def _book(self, ask: _Ask) -> None:
-        """Add what a request has lost to its session's account."""
-        if ask.lost_since is not None and ask.named and self._loop is not None:
-            self._lost[ask.session] = self._lost.get(ask.session, 0.0) + self._loop.time() - ask.lost_since
-        ask.lost_since = None
+        outbox, self._outbox = self._outbox, []
+        if outbox:
+            self._dispatcher.submit(outbox)
 
     def release(self, session: str) -> None:
         """Forget a session, and have its worker drop its cache."""
-        self._lost.pop(session, None)
-        self._born.pop(session, None)
-        at = self._seats.at(session)
-        self._seats.leave(session)
-        if at is not None and (process := self._slots[at].process) is not None and not self._closed:
-            process.send(Kind.RELEASE, session)
+        self._losses.forget(session)
+        self._dispatcher.release(session)
 
     def delayed(self, session: str) -> float:
-        """Seconds that workers' deaths have cost a session.
+        """Seconds that workers' deaths have cost a session; see :class:`.Losses`."""
+        return self._losses.of(session, self._time(), self._dispatcher.lost_now(session))
 
-        That is the longer of two times: what its own requests lost (work thrown away, and waiting for a worker), and
-        the share of all computing that was missing since it began, which every session feels.
+    # -- what happens at the workers' places
+
+    def fits(self, replica: Replica) -> None:
+        """Refuse a worker that has loaded another model: the files may have changed since the run began.
+
+        Raises:
+            BackendUnavailable: It has.
         """
-        if not self.deaths or self._loop is None or session not in self._born:
-            return 0.0
-        now = self._loop.time()
-        waiting = [ask for ask in (*self._pending, *self._suspects) if ask.session == session]
-        own = self._lost.get(session, 0.0) + sum(now - a.lost_since for a in waiting if a.lost_since is not None)
-        return max(own, self._share_now() - self._born[session])
+        mine, theirs = self._plain.identity(), replica.greeting["identity"]
+        for key in ("sha256", "dtype", "adapter", "chat_template"):
+            if key in theirs and theirs[key] != mine[key]:
+                raise BackendUnavailable(
+                    f"hf: {replica} loaded another model than the run began with: {key} is {theirs[key]!r}, not "
+                    f"{mine[key]!r}. The files of {self.model!r} were changed meanwhile; begin another run for them."
+                )
 
-    # -- what workers say, and when they fall silent
+    def answered(self, replica: Replica, answers: Sequence[Answer]) -> None:
+        """Hand answers to those who asked."""
+        self._dispatcher.take(replica, answers)
 
-    def _on_frame(self, slot: _Slot, kind: Kind, body: Any) -> None:
-        slot.silent = 0
-        if kind is Kind.ANSWERS:
-            self._take(slot, body)
-        elif kind is Kind.BEAT:
-            slot.stats, description = body
-            slot.description = description or slot.description
-            progress = tuple(slot.stats.get(k, 0.0) for k in ("steps", "prefilled_tokens", "generated_tokens"))
-            if progress != slot.progress or not slot.asks:
-                slot.progress, slot.stuck = progress, 0
-        elif kind in (Kind.READY, Kind.REFUSED) and slot.greeting is not None and not slot.greeting.done():
-            if kind is Kind.READY:
-                slot.greeting.set_result(body)
-            else:
-                error = as_error(body)
-                wrong = type(error) is UsageError  # BackendUnavailable is one too
-                slot.greeting.set_exception(error if wrong else BackendUnavailable(f"hf: {slot}: {error}"))
-        else:
-            raise BackendError(f"a worker sent a message of the kind {kind.name} out of turn")
+    def died(self, replica: Replica, death: Death) -> bool:
+        """Take back what a dead worker had to do."""
+        return self._dispatcher.died(replica, death)
 
-    def _take(self, slot: _Slot, answers: Sequence[tuple[int, bool, Any]]) -> None:
-        slot.stuck = 0
-        for number, failed, answer in answers:
-            if failed and _is_broken_for_good(answer) and number in slot.asks and slot.process is not None:
-                # Every later request of that process would fail too, through no fault of its own.
-                slot.process.kill(Death("CUDA error", answer[-1]))
-                continue
-            ask = slot.asks.pop(number, None)
-            if not failed:
-                slot.row = 0
-            if ask is None or ask.future.done():
-                continue
-            if failed:
-                ask.future.set_exception(as_error(answer))
-            else:
-                ask.future.set_result(answer)
-        if slot is self._ward:
-            self._dispatch()
-
-    def _on_death(self, slot: _Slot, death: Death) -> None:
-        assert self._loop is not None
-        self.deaths[death.name] += 1
-        slot.why = str(death)
-        for key, value in slot.stats.items():
-            if key not in ("batch_fill", "queue", "active", "tokens_per_second"):
-                slot.past[key] = slot.past.get(key, 0.0) + value
-        slot.stats = {}
-        _log.warning("%s died: %s", slot, death)
-        if slot.state == "loading":
-            slot.fallen = True
-            if slot.greeting is not None and not slot.greeting.done():
-                slot.greeting.set_exception(_Died())
-            return
-        asks, slot.asks = list(slot.asks.values()), {}
-        self._seats.clear(slot.number)
-        # A death of a request that was alone is that request's, not the worker's.
-        condemned = len(asks) == 1 and asks[0].alone
-        if not condemned:
-            slot.row += 1
-        self._put(slot, "loading")
-        for ask in reversed(asks):
-            self._again(ask, death)
-        if slot.row >= _DEATHS:
-            self._lose(slot, f"it died {slot.row} times in a row without an answer: {death}")
-        else:
-            slot.life = self._loop.create_task(self._revive(slot))
-        self._dispatch()
-
-    def _again(self, ask: _Ask, death: Death) -> None:
-        """Have a request run again, unless it is the one that kills."""
-        if ask.future.done():
-            return
-        ask.deaths, ask.slot = ask.deaths + 1, None
-        ask.lost_since = ask.sent
-        if ask.alone and ask.deaths >= _DEATHS:
-            self.given_up += 1
-            self._book(ask)
-            self._fail(
-                ask,
-                BackendError(
-                    f"this request was aboard {ask.deaths} workers that died, the last time alone: {death}. If memory "
-                    "is short, a lower max_length or batch_size may help; other requests are not affected"
-                ),
-            )
-            return
-        self.run_again += 1
-        (self._suspects if ask.deaths >= _DEATHS - 1 else self._pending).appendleft(ask)
-
-    async def _revive(self, slot: _Slot) -> None:
-        try:
-            await self._bring_up(slot)
-        except FinchmarkError as error:
-            self._lose(slot, str(error))
-        else:
-            self.restarts += 1
-            _log.warning("%s is back", slot)
-        self._dispatch()
-
-    def _lose(self, slot: _Slot, why: str) -> None:
-        """Do without a worker from now on."""
-        slot.why = why
-        self._put(slot, "lost")
-        _log.error("%s is not started again: %s", slot, why)
-        if any(other.state != "lost" for other in self._slots):
-            return
-        self._over = f"hf: none of the {len(self._slots)} workers is left; the last: {why}"
-        for ask in [*self._outbox, *self._pending, *self._suspects]:
-            self._book(ask)
-            self._fail(ask, BackendUnavailable(self._over))
-        self._outbox = []
-        self._pending.clear()
-        self._suspects.clear()
-
-    async def _watch(self) -> None:
-        """Kill workers that give no sign of life; slow ones do."""
-        while True:
-            await asyncio.sleep(_TICK_S)
-            for slot in self._slots:
-                if slot.state != "ready" or slot.process is None:
-                    continue
-                slot.stuck += bool(slot.asks)
-                slot.silent += 1
-                if slot.silent >= _SILENT_TICKS:
-                    slot.process.kill(
-                        Death("silence", f"no sign of life for {slot.silent * _TICK_S:.0f} s: stopped or deadlocked")
-                    )
-
-
-def _is_broken_for_good(answer: tuple[Any, ...]) -> bool:
-    """Whether an error leaves a process without a usable CUDA context; being out of memory does not."""
-    return answer[0] in ("backend", "failed") and "CUDA error" in str(answer[1])
+    def changed(self, replica: Replica) -> None:
+        """Count who is away, and send what can be sent now."""
+        if self._started and not self._closed:
+            self._losses.away(sum(r.state != "ready" for r in self._replicas), self._time())
+            self._dispatcher.send()

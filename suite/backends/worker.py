@@ -97,7 +97,7 @@ class _Desk:
             if self._writer.transport.get_write_buffer_size() < _BACKLOG:
                 description = backend.describe()
                 fresh, self._described = description != self._described, description
-                self._writer.write(pack(Kind.BEAT, (backend.stats(), description if fresh else None)))
+                self._writer.write(pack(Kind.BEAT, (backend.stats(), description if fresh else None, backend.notice())))
 
     async def _answer(self, number: int, method: str, request: Any) -> None:
         try:

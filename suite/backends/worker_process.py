@@ -152,12 +152,18 @@ class WorkerProcess:
             self._hang_up()
             await self._reap()
         finally:  # also when we are cancelled: nothing may stay behind
-            if self._process is not None and self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
-            self._unhear()
-            if self._reading is not None and self._reading is not asyncio.current_task():
-                self._reading.cancel()
+            self.finish()
+
+    def finish(self) -> None:
+        """Kill the process if it is there, and let go of what belongs to it."""
+        self._closing = True
+        self._hang_up()
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._unhear()
+        if self._reading is not None and self._reading is not asyncio.current_task():
+            self._reading.cancel()
 
     # -- what comes from it
 

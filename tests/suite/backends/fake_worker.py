@@ -3,8 +3,9 @@
     python fake_worker.py SOCKET PARENT
 
 What is in a prompt decides: POISON (a fault in native code), SHORT (the kernel's killer), LEAVE (exit 7), BROKEN (a
-CUDA context that is lost, once), SLOW (two seconds), MUTE (stopped, once), GARBLED (no frame, once), HUGE. ``FAKE_START`` says how starts go:
-``die`` or ``refuse``, for good; or the name of a file that holds how many starts die before one succeeds.
+CUDA context that is lost, once), SLOW (two seconds), MUTE (stopped, once), GARBLED (no frame, once), HUGE (more than a
+frame holds). ``FAKE_START`` says how starts go: ``die`` or ``refuse``, for good; or the name of a file that holds how
+many starts die before one succeeds.
 """
 
 # ruff: noqa: T201 - last words

@@ -32,10 +32,10 @@ FAKE = (sys.executable, "-P", str(Path(__file__).with_name("fake_worker.py")))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, tokenizer, llama) -> str:
-    """A toy that lies on the disk."""
+def folder(tmp_path_factory, tokenizer, endless) -> str:
+    """A toy that lies on the disk. Its replies end at their caps only."""
     path = tmp_path_factory.mktemp("toy")
-    llama(tokenizer).save_pretrained(path)
+    endless.save_pretrained(path)
     tokenizer.save_pretrained(path)
     return str(path)
 
@@ -102,7 +102,7 @@ def test_work_is_spread_and_a_session_stays_where_it_is(fakes):
 
     stats, described = fakes(use)
     assert described["threads_variable"] == str(described["threads"])
-    assert described["workers"] == 2
+    assert described["devices"] == ["cpu", "cpu"]
     assert described["counts"]["deaths"] == {}
     assert stats["deaths"] == 0
 
@@ -247,8 +247,8 @@ def test_a_lost_cuda_context_is_a_death_and_its_requests_run_again(fakes, tmp_pa
 
 def test_a_worker_that_falls_silent_is_killed_and_its_requests_run_again(fakes, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKE_MENDED", str(tmp_path / "mended"))
-    monkeypatch.setattr(module, "_TICK_S", 0.3)
-    monkeypatch.setattr(module, "_SILENT_TICKS", 8)
+    monkeypatch.setattr(module, "WATCH_S", 0.3)
+    monkeypatch.setattr(module, "SILENT", 8)
 
     async def use(backend):
         replies = await asyncio.gather(*(backend.generate(ask(t)) for t in ("MUTE", "a", "b", "c")))
@@ -260,8 +260,8 @@ def test_a_worker_that_falls_silent_is_killed_and_its_requests_run_again(fakes, 
 
 
 def test_a_slow_worker_is_left_alone_and_named(fakes, monkeypatch):
-    monkeypatch.setattr(module, "_TICK_S", 0.1)
-    monkeypatch.setattr(module, "_STUCK_TICKS", 8)
+    monkeypatch.setattr(module, "WATCH_S", 0.1)
+    monkeypatch.setattr(module, "STUCK", 8)
 
     async def use(backend):
         task = asyncio.create_task(backend.generate(ask("SLOW")))
@@ -660,7 +660,7 @@ def test_refusals_cross_the_border(running):
 
 
 def test_a_real_worker_killed_in_mid_decode_loses_nothing(running, single):
-    requests = [ask(f"lamp {k}", f"kill/{k}", seed=k, max_tokens=60, temperature=float(k % 2)) for k in range(40)]
+    requests = [ask(f"lamp {k}", f"kill/{k}", seed=k, max_tokens=40 + k, temperature=float(k % 2)) for k in range(40)]
 
     async def use(backend, fire):
         tasks = [asyncio.create_task(backend.generate(r)) for r in requests]
