@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..leaderboard.entries import entries
 from ..leaderboard.standings import Standing, ordered, rows
+from ..leaderboard.text import plural
 from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
-from ..suite.records import Outcome, Sample
+from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.store import StoredRun
 
@@ -189,6 +190,7 @@ def run_text(run: StoredRun) -> str:
         f"made       {manifest.created}, last written {manifest.updated}, finchmark {manifest.finchmark}",
         f"identity   {json.dumps(manifest.model, ensure_ascii=False)}",
         f"on         {json.dumps(manifest.environment, ensure_ascii=False)}",
+        *_backend_lines(manifest),
         *(f"note       {note}" for note in manifest.notes),
     ]
     bad = [s for s in run.samples(turns=False) if s.outcome is not Outcome.OK]
@@ -197,6 +199,18 @@ def run_text(run: StoredRun) -> str:
     if len(bad) > 10:
         lines.append(f"           and {len(bad) - 10} more that did not end as ok")
     return "\n".join(str(_cell(line)) for line in lines)
+
+
+def _backend_lines(manifest: Manifest) -> list[str]:
+    """What the backend counted over all calls that worked on the run, and that some of them were killed."""
+    if not manifest.backend_counts:
+        return []
+    calls = [session for session in manifest.sessions if "counts" in session]
+    killed = sum(not session.get("ended") for session in calls)
+    text = ", ".join(f"{name} {value:,g}" for name, value in manifest.backend_counts.items())
+    over = f" over {plural(len(calls), 'call')}" if len(calls) > 1 else ""
+    rest = f", {killed} of them killed or still at work" if killed else ""
+    return [f"counted    {text}{over}{rest}"]
 
 
 def _name(sample: Sample) -> str:

@@ -40,6 +40,7 @@ from .records import (
     Thinking,
 )
 from .registry import AGENTS, BACKENDS, TASKS, include_file
+from .session import Session
 from .store import RunWriter, StoredRun
 from .task import EpisodeResult, Estimate, Item, Task
 
@@ -55,8 +56,8 @@ class Prepared:
     backend: Backend
     manifest: Manifest
     make_agent: Callable[[], Agent]
-
     cache: ResponseCache | None = None
+
     @property
     def expected(self) -> int:
         """How many samples the run has."""
@@ -150,9 +151,9 @@ _COLUMNS = frozenset(
         "seconds",
         "model_seconds",
         "cached_tokens",
-        "attempt",
         "replayed",
         "spared",
+        "attempt",
     )
 )
 
@@ -197,9 +198,9 @@ def prepare(
     token_limit: int | None = None,
     include: Sequence[str | Path] = (),
     label: str | None = None,
-) -> Prepared:
     cache: str | Path | None = None,
     cache_size: int | None = None,
+) -> Prepared:
     """Turn names into a run: find tasks, make items, backend and agent. Spends nothing and writes nothing.
 
     The arguments are those of :func:`evaluate`.
@@ -346,9 +347,9 @@ async def _run(
     wanted: Callable[[Key, Item], bool] | None,
 ) -> StoredRun:
     backend = prepared.backend
-    # The weights are found before the folder is made: their hash is part of what the folder is a run of.
     if prepared.cache is not None:
         backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
+    # The weights are found before the folder is made: their hash is part of what the folder is a run of.
     await asyncio.to_thread(backend.locate)
     identity = backend.identity()
     environment = describe_environment()
@@ -375,9 +376,11 @@ async def _run(
             amend=amend,
             wanted=wanted,
         )
+        session = Session(writer, backend)
         ended = False
         try:
-            await engine.run()
+            with session.watched():
+                await engine.run()
             ended = True
         finally:
             counts = writer.counts()
@@ -385,11 +388,11 @@ async def _run(
             notes = [note for note in writer.manifest.notes if note != STOPPED_EARLY]
             if prepared.cache is not None:
                 notes = [*(note for note in notes if REPLAYED not in note), *_replay_note(writer)]
-            writer.update(
+            session.save(
+                ended=True,
                 counts=counts,
                 complete=complete,
                 notes=(*notes, STOPPED_EARLY) if wanted is not None and ended and not complete else tuple(notes),
-                updated=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
                 environment={**manifest.environment, "backend": backend.describe()},
             )
     return StoredRun(out)

@@ -406,7 +406,9 @@ class RunSpec(Record):
 class Manifest(Record):
     """What a run folder says about its run: the specification, and where and with what it ran.
 
-    ``sessions`` has a line for every call that worked on the run: when, with which version and commit, on what machine.
+    ``sessions`` has a line for every call that worked on the run: when, with which version and commit, on what machine,
+    what its backend counted (requests, retries, faults by kind), and whether it ended or was killed.
+    ``backend_counts`` adds these counts up over all calls.
     ``label`` names the model in tables. ``environment`` holds versions, hardware, the git commit and the device;
     ``counts`` the samples by outcome when the run last stopped; ``complete`` whether every sample was there then.
     """
@@ -426,3 +428,4 @@ class Manifest(Record):
     expected: int = 0
     notes: tuple[str, ...] = ()
     sessions: tuple[dict[str, Any], ...] = ()
+    backend_counts: dict[str, float] = Field(default_factory=dict)
