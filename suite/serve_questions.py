@@ -333,6 +333,8 @@ async def _long_prompt(p: Prober) -> ServeFinding:
     try:
         payload = await p.ask(prompt, tokens=4)
     except Refused as refused:
+        if not refused.decided:
+            raise
         return ServeFinding("long prompt", "yes", f"{words} words were refused: {refused}"[:200])
     read = _read_tokens(payload)
     if read is None:

@@ -18,8 +18,9 @@ from ..seeds import derive
 from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
 from .circuit import Circuit
 from .limiter import Limiter
-from .openai_arguments import extra_fields, number, omitted, template, truth
+from .openai_arguments import extra_fields, model_name, number, omitted, template, truth
 from .openai_client import Client
+from .openai_context import Context
 from .openai_http import Answer, Http, read_key, read_url
 from .openai_refusal import refusal
 from .openai_reply import merge_stream, parse
@@ -74,6 +75,8 @@ class OpenAIBackend(Backend):
         top_logprobs: How many alternatives a token, 0 to 20.
         score: How given replies are scored: ``prompt_logprobs`` (vLLM), ``echo`` (with ``api=completions``), ``none``,
             or ``auto``: the first where the server says that it is vLLM.
+        context: Tokens that prompt and reply may have together, for servers that do not hold the model's context
+            (``transformers serve`` reads on past it); by default the server refuses.
         omit: Names of request fields that are not sent, a list or separated by ``+``; seed, stop, temperature …
         extra_body: Further fields for every request, a table or JSON.
         prices: US dollars per million tokens: a table, JSON or a TOML file; see :func:`.read_prices`.
@@ -119,6 +122,7 @@ class OpenAIBackend(Backend):
         logprobs: bool | str = False,
         top_logprobs: int | str = 0,
         score: str = "auto",
+        context: int | str | None = None,
         omit: str | list[str] | tuple[str, ...] = (),
         extra_body: str | Mapping[str, Any] | None = None,
         prices: str | Path | Mapping[str, Any] | None = None,
@@ -142,7 +146,7 @@ class OpenAIBackend(Backend):
             raise UsageError(
                 "openai: needs the model's name on the server: openai:MODEL. `finchmark serve-check` lists them."
             )
-        self.model = model
+        self.model = model_name(model)
         self.url = read_url(base_url)
         self.key_env = api_key_env or "OPENAI_API_KEY"
         self._key_needed = api_key_env is not None
@@ -179,8 +183,9 @@ class OpenAIBackend(Backend):
             raise UsageError("openai: max_cost needs prices, or nothing would be counted.")
         self._score_asked = score
         self._score: ScoreWay = "none" if score == "auto" else score  # pyright: ignore[reportAttributeAccessIssue] - checked above
+        self._window = Context(None if context is None else int(number("context", context, 1, whole=True)))
         self._located: dict[str, Any] | None = None
-        self._context: int | None = None
+        self._context = self._window.tokens
         self._root = ""
         self.limiter = Limiter(self._concurrency)
         self.circuit = Circuit(give_up=number("give_up", give_up, 0.001))
@@ -225,6 +230,8 @@ class OpenAIBackend(Backend):
             identity |= {k: v for k, v in self._located.items() if k == "root"}
         if self._shape.api == "completions":
             identity["chat_template"] = hashlib.sha256(self._shape.template.encode()).hexdigest()[:32]
+        if self._window.tokens is not None:
+            identity["context"] = self._window.tokens
         if self._shape.omit:
             identity["omit"] = sorted(self._shape.omit)
         if self._shape.extra:
@@ -324,7 +331,7 @@ class OpenAIBackend(Backend):
             self.capabilities = dataclasses.replace(
                 self.capabilities, logprobs="none" if self._score == "none" else "full"
             )
-        self._context = self._located.get("context")
+        self._context = self._window.tokens or self._located.get("context")
 
     async def _models_of(self, http: Http) -> dict[str, Any]:
         """What the server's list of models says of ours; empty where it has no list."""
@@ -405,7 +412,7 @@ class OpenAIBackend(Backend):
         """Answer one request.
 
         Raises:
-            ContextOverflow: The server says that prompt and reply do not fit.
+            ContextOverflow: Prompt and reply do not fit, as the server says or ``context`` does.
             BackendError: The request failed for good.
             BackendUnavailable: No request can be answered: the key, the account or the model's name.
             RunStopped: The request could cost more than is left of ``max_cost``.
@@ -416,6 +423,7 @@ class OpenAIBackend(Backend):
                 f"a request needs max_tokens >= 1, temperature >= 0 and top_p in (0, 1], not {request.max_tokens}, "
                 f"{request.temperature} and {request.top_p}"
             )
+        self._window.before(request)
 
         def read(answer: Answer) -> Completion:
             payload = merge_stream(answer.body) if self._shape.stream else _json(answer.body)
@@ -442,7 +450,7 @@ class OpenAIBackend(Backend):
                 completion = dataclasses.replace(completion, cost=cost)
             return completion
 
-        return await self.client.ask(
+        completion = await self.client.ask(
             lambda: (f"{self.url}{self._shape.path}", self._shape.encode(request)),
             read,
             session=request.session,
@@ -451,6 +459,7 @@ class OpenAIBackend(Backend):
             cost=lambda completion: completion.cost,
             declined=lambda completion: completion,
         )
+        return self._window.after(completion)
 
     def _bound(self, length: int, request: GenerateRequest) -> float:
         """The most that a request of ``length`` bytes can cost: no token is shorter than a byte."""
@@ -485,9 +494,10 @@ class OpenAIBackend(Backend):
 
         Raises:
             UsageError: The server gives none (``score=none``).
-            ContextOverflow: The server says that it does not fit.
+            ContextOverflow: It does not fit, as the server says or ``context`` does.
             BackendError: The request failed for good.
         """
+        self._window.before(request)
         if self._score == "none":
             raise UsageError(
                 f"openai:{self.model} gives no log-probabilities of given replies: choose score=prompt_logprobs (vLLM) "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["OMITTABLE", "OWN_FIELDS", "extra_fields", "number", "omitted", "template", "truth"]
+__all__ = ["OMITTABLE", "OWN_FIELDS", "extra_fields", "model_name", "number", "omitted", "template", "truth"]
 
 OWN_FIELDS = frozenset(
     (
@@ -34,6 +35,21 @@ OWN_FIELDS = frozenset(
 
 OMITTABLE = ("seed", "stop", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stream_options")
 """Fields that can be left out, for servers that refuse them."""
+
+
+def model_name(value: str) -> str:
+    """Check a model's name for arguments that were written behind it.
+
+    Raises:
+        UsageError: They were, as other backends have it.
+    """
+    found = re.search(r",(base_url|api_key_env|api|concurrency|timeout|extra_body|score|context)=", value)
+    if found:
+        raise UsageError(
+            f"openai: the model's name is {value[: found.start()]!r}, and {found[1]} is an argument: write "
+            f"--backend openai:{value[: found.start()]} --model-args {found[1]}=…"
+        )
+    return value
 
 
 def number(name: str, value: Any, least: float, most: float = float("inf"), *, whole: bool = False) -> float:

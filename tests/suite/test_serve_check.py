@@ -209,3 +209,9 @@ def test_the_report_has_a_line_for_each_question():
     with FaultyServer() as server:
         text = serve_check(server.url).text()
     assert all(f"  {name}" in text for name in ALL)
+
+
+def test_no_answer_in_time_decides_nothing():
+    with FaultyServer(faults=lambda n: "stall:5" if n > 1 else "") as server:
+        report = serve_check(server.url, timeout=0.1)
+    assert {report[name].state for name in ("seeds", "tools", "long prompt")} == {"unknown"}
