@@ -82,6 +82,11 @@ class Replica:
         return f"worker {self.number} ({self.device})"
 
     @property
+    def pid(self) -> int:
+        """Process id of the last worker here, 0 before the first."""
+        return 0 if self._process is None else self._process.pid or 0
+
+    @property
     def stats(self) -> dict[str, float]:
         """Counters of all that were here, and what the one that is here does now."""
         return {k: self._past.get(k, 0.0) + self._now.get(k, 0.0) for k in {**self._past, **self._now}}

@@ -91,9 +91,9 @@ class ReplicaBackend(Backend):
         )
         self._settings: dict[str, Any] | None = None
         self._environment: dict[str, str] = {}
-        self._replicas = [Replica(k, device, self, command) for k, device in enumerate(self.devices)]
+        self.replicas = [Replica(k, device, self, command) for k, device in enumerate(self.devices)]
         self._losses = Losses(len(self.devices))
-        self._dispatcher = Dispatcher(self._replicas, self._losses, self._time)
+        self._dispatcher = Dispatcher(self.replicas, self._losses, self._time)
         self._numbers = itertools.count()
         self._outbox: list[Ask] = []
         self._flushing = False
@@ -147,7 +147,7 @@ class ReplicaBackend(Backend):
 
     def describe(self) -> dict[str, Any]:
         """What the workers run on, and how often they died. What all have in common is said once."""
-        described = [replica.description for replica in self._replicas if replica.description]
+        described = [replica.description for replica in self.replicas if replica.description]
         if not described:
             return {}
         common: dict[str, Any] = {}
@@ -160,16 +160,16 @@ class ReplicaBackend(Backend):
             "threads": int(self._environment.get("OMP_NUM_THREADS", 0)),
             "counts": {
                 "deaths": dict(sorted(self._deaths().items())),
-                "restarts": sum(replica.restarts for replica in self._replicas),
+                "restarts": sum(replica.restarts for replica in self.replicas),
                 "requests_run_again": self._dispatcher.run_again,
                 "requests_given_up": self._dispatcher.given_up,
-                "workers_lost": sum(replica.state == "lost" for replica in self._replicas),
+                "workers_lost": sum(replica.state == "lost" for replica in self.replicas),
             },
         }
 
     def _deaths(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for replica in self._replicas:
+        for replica in self.replicas:
             found.update(replica.deaths)
         return found
 
@@ -179,7 +179,7 @@ class ReplicaBackend(Backend):
             return {}
         found = {"queue": float(len(self._outbox) + self._dispatcher.waiting)}
         steps = fill = 0.0
-        for replica in self._replicas:
+        for replica in self.replicas:
             stats = replica.stats
             for key, value in stats.items():
                 found[key] = found.get(key, 0.0) + value
@@ -187,16 +187,16 @@ class ReplicaBackend(Backend):
         return {
             **found,
             "batch_fill": fill / steps if steps else 0.0,
-            "workers": float(sum(replica.state == "ready" for replica in self._replicas)),
+            "workers": float(sum(replica.state == "ready" for replica in self.replicas)),
             "deaths": float(self._deaths().total()),
-            "restarts": float(sum(replica.restarts for replica in self._replicas)),
+            "restarts": float(sum(replica.restarts for replica in self.replicas)),
             "run_again": float(self._dispatcher.run_again),
         }
 
     def notice(self) -> str:
         """Which worker is away or stands still, and what has happened before; empty where nothing has."""
         parts = []
-        for replica in self._replicas:
+        for replica in self.replicas:
             if replica.state == "loading" and self._started:
                 parts.append(f"{replica} died ({replica.why}) and is being started again")
             elif replica.state == "lost":
@@ -224,7 +224,7 @@ class ReplicaBackend(Backend):
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.locate)
         assert self._settings is not None
-        starts = [asyncio.create_task(r.start(self._settings, self._environment)) for r in self._replicas]
+        starts = [asyncio.create_task(r.start(self._settings, self._environment)) for r in self.replicas]
         try:
             await asyncio.gather(*starts)
         except BaseException:  # one is enough, and so is a cancellation: no process stays behind
@@ -232,8 +232,8 @@ class ReplicaBackend(Backend):
                 start.cancel()
             await self._end_all()
             raise
-        capabilities: Capabilities = self._replicas[0].greeting["capabilities"]
-        concurrency = sum(replica.greeting["capabilities"].concurrency for replica in self._replicas)
+        capabilities: Capabilities = self.replicas[0].greeting["capabilities"]
+        concurrency = sum(replica.greeting["capabilities"].concurrency for replica in self.replicas)
         self.capabilities = dataclasses.replace(capabilities, concurrency=concurrency)
         self._losses.away(0, self._time())
         self._started = True
@@ -243,7 +243,7 @@ class ReplicaBackend(Backend):
         """Kill workers that give no sign of life; slow ones do."""
         while True:
             await asyncio.sleep(WATCH_S)
-            for replica in self._replicas:
+            for replica in self.replicas:
                 if replica.state != "ready":
                     continue
                 replica.stuck = replica.stuck + 1 if self._dispatcher.busy(replica) else 0
@@ -267,9 +267,9 @@ class ReplicaBackend(Backend):
         if self._watching is not None:
             self._watching.cancel()
         try:
-            await asyncio.gather(*(replica.close() for replica in self._replicas), return_exceptions=True)
+            await asyncio.gather(*(replica.close() for replica in self.replicas), return_exceptions=True)
         finally:  # also where we are cancelled before any of that has begun
-            for replica in self._replicas:
+            for replica in self.replicas:
                 replica.finish()
 
     # -- requests
@@ -356,5 +356,5 @@ class ReplicaBackend(Backend):
     def changed(self, replica: Replica) -> None:
         """Count who is away, and send what can be sent now."""
         if self._started and not self._closed:
-            self._losses.away(sum(r.state != "ready" for r in self._replicas), self._time())
+            self._losses.away(sum(r.state != "ready" for r in self.replicas), self._time())
             self._dispatcher.send()

@@ -17,7 +17,7 @@ import signal
 import sys
 from pathlib import Path
 
-from finchmark.suite.backends import Backend, Capabilities, Completion
+from finchmark.suite.backends import Backend, Capabilities, Completion, frames
 from finchmark.suite.backends.worker import main
 from finchmark.suite.errors import BackendError, BackendUnavailable
 
@@ -73,7 +73,8 @@ class Fake(Backend):
             os.write(int(sys.argv[1]), b"\0\1\0\143" + bytes(4))
             await asyncio.sleep(5)
         if "HUGE" in said:
-            return Completion("x" * (300 << 20), "stop")
+            frames.LIMIT = 1 << 20
+            return Completion("x" * frames.LIMIT, "stop")
         self.answered += 1
         text = hashlib.sha256(f"{request.seed} {said}".encode()).hexdigest()[:8]
         return Completion(f"<action>{int(text, 16) % 5}</action> {text}", "stop", 10, 3)
