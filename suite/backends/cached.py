@@ -56,6 +56,7 @@ class CachedBackend(Backend):
 
     A backend whose identity has no hash of weights and that states no origin keeps nothing: nobody could tell its model
     from another. So do the references of ``scripted:``, whose replies depend on what they have seen, not on the prompt.
+    A model that was handed over as an object is known by its parameters and template; hooks on it are not seen.
 
     Args:
         inner: The backend that is asked.

@@ -24,6 +24,7 @@ from .base import (
 from .chat import part
 from .lm_eval_calls import gives_log_probabilities, in_parts, replies_of, seeded
 from .lm_eval_class import Found, class_arguments, find_class, lm_eval_module
+from .lm_eval_origin import origin
 from .lm_eval_prompt import FORMATS, PromptFormat, choose_format
 from .lm_eval_rows import Row, RowWatch, cut
 from .lm_eval_server import hush_progress, sent_temperature, speaks_chat_only, told
@@ -146,18 +147,15 @@ class LMEvalBackend(Backend):
         return dict(self._identity)
 
     def origin(self) -> dict[str, Any] | None:
-        """The arguments that name a place, how stops are treated, and versions; None for a model that was handed over.
-
-        Arguments cannot hold keys: :func:`.find_class` refuses them.
-        """
-        if self._found is None:
-            return None
-        left_out = {
-            name: repr(value)
-            for name, value in self._arguments.items()
-            if name not in self._found.identity and name not in self.placement
-        }
-        return {"arguments": left_out, "send_stops": self.send_stops, "versions": _versions(self._found.kind)}
+        """The arguments that name a place, how prompts are put and stops treated, and versions; see :func:`.origin`."""
+        return origin(
+            self.identity(),
+            self._found,
+            {name: value for name, value in self._arguments.items() if name not in self.placement},
+            put=None if self._format is None else self._format.put,
+            encode=getattr(self._lm, "tok_encode", None),
+            send_stops=self.send_stops,
+        )
 
     def describe(self) -> dict[str, Any]:
         """Versions, batch size, and how prompts are put."""
@@ -565,17 +563,6 @@ class _Asked:
     context: Any
     kwargs: dict[str, Any]
     count: int | None
-
-
-def _versions(kind: str) -> dict[str, str]:
-    """Versions of lm-eval and, where the model runs here, of what may compute it."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in ("lm_eval",) if kind == "api" else ("lm_eval", "torch", "transformers", "tokenizers", "vllm", "sglang"):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _device() -> str:
