@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import numbers
 from collections.abc import Mapping
@@ -46,27 +47,38 @@ def exact(value: Any) -> Any:
     Raises:
         TypeError: It holds anything else.
     """
-    if value is None or isinstance(value, (bool, str)):
+    kind = type(value)
+    if value is None or kind in (str, int, bool):
         return value
+    if isinstance(value, (list, tuple)):
+        if value and all(type(each) is int for each in value):
+            return {"integers": " ".join(map(str, value))}  # token ids: many, and quicker as one text
+        return [exact(each) for each in value]
+    if dataclasses.is_dataclass(kind):
+        return {name: exact(getattr(value, name)) for name in _fields(kind)}
+    if isinstance(value, Mapping):
+        return {str(key): exact(each) for key, each in value.items()}
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real):
         return {"float": float(value).hex()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: exact(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): exact(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [exact(each) for each in value]
+    if isinstance(value, str):
+        return str(value)
     digest = getattr(value, "digest", None)  # what is too large for a key, such as a vector, has a hash of its content
     if isinstance(digest, str):
         return {"digest": digest}
     raise TypeError(f"a response cache cannot tell {type(value).__name__} from another: {value!r}")
 
 
+@functools.cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
 def encode_answer(answer: Completion | TokenScores) -> bytes:
     """An answer as JSON: floats to the last bit, lone surrogates as escapes."""
-    return json.dumps(dataclasses.asdict(answer), separators=(",", ":")).encode()
+    fields = {name: getattr(answer, name) for name in _fields(type(answer))}
+    return json.dumps(fields, separators=(",", ":"), default=dataclasses.asdict).encode()
 
 
 def decode_answer(payload: bytes, kind: type[_Answer]) -> _Answer:
@@ -82,7 +94,7 @@ def decode_answer(payload: bytes, kind: type[_Answer]) -> _Answer:
         KeyError: A field is missing.
     """
     data: Any = json.loads(payload)
-    if not isinstance(data, dict) or data.keys() != {field.name for field in dataclasses.fields(kind)}:
+    if not isinstance(data, dict) or data.keys() != set(_fields(kind)):
         raise TypeError(f"the fields are not those of {kind.__name__}")
     fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     if kind is Completion and fields["logprobs"] is not None:
