@@ -207,7 +207,7 @@ def _backend_lines(manifest: Manifest) -> list[str]:
         return []
     calls = [session for session in manifest.sessions if "counts" in session]
     killed = sum(not session.get("ended") for session in calls)
-    text = ", ".join(f"{name} {value:,g}" for name, value in manifest.backend_counts.items())
+    text = ", ".join(f"{name} {value:,.12g}" for name, value in manifest.backend_counts.items())
     over = f" over {plural(len(calls), 'call')}" if len(calls) > 1 else ""
     rest = f", {killed} of them killed or still at work" if killed else ""
     return [f"counted    {text}{over}{rest}"]

@@ -6,16 +6,14 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 from gymnasium.spaces import Text
 
-from ...suite.errors import UsageError
 from .energy_actions import Command, read_action, read_reference_action
 from .energy_grid import EnergyGrid
 from .energy_rules import EnergyRules
 from .energy_text import feedback, help_line, observation, reference_text, report, state
 from .energy_worlds import EnergyDifficulty, EnergyWorld, generate, turns_for
-from .quotes import quote
+from .world_env import OdysseyEnv
 
 __all__ = ["EnergyEnv"]
 
@@ -25,7 +23,7 @@ _CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuatio
 _MAX_OBSERVATION = 1500
 
 
-class EnergyEnv(gymnasium.Env[str, str]):
+class EnergyEnv(OdysseyEnv[EnergyRules, EnergyWorld, EnergyDifficulty]):
     """Run a small power grid for weeks, where wind and sun follow patterns that nobody tells.
 
     ## Description
@@ -121,7 +119,8 @@ class EnergyEnv(gymnasium.Env[str, str]):
     - v1: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute
+    family = "energy"
+    action_words = "An energy action is JSON text"
 
     def __init__(
         self,
@@ -131,75 +130,47 @@ class EnergyEnv(gymnasium.Env[str, str]):
         reference_rules: bool = False,
         max_steps: int | None = None,
     ) -> None:
-        if config is not None and difficulty is not None:
-            raise UsageError("EnergyEnv takes a config or a difficulty, not both: a config is one world already.")
-        self.rules: EnergyRules | None = None
-        self.world: EnergyWorld | None = None
-        self._difficulty: EnergyDifficulty | None = None
-        if config is None:
-            self._difficulty = EnergyDifficulty.named("lite" if difficulty is None else difficulty)
-            days = self._difficulty.horizon
-        else:
-            self.rules = EnergyRules.from_config(config)
-            days = self.rules.horizon
-        self.max_steps = (days if reference_rules else turns_for(days)) if max_steps is None else max_steps
-        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
-            raise UsageError(f"max_steps is a whole number of steps, 1 or more, not {quote(repr(max_steps))}.")
-        self.reference_rules = reference_rules
+        super().__init__(config, difficulty=difficulty, reference_rules=reference_rules, max_steps=max_steps)
         self.action_space = Text(200, charset=_CHARACTERS)
         self.observation_space = Text(_MAX_OBSERVATION, charset=_CHARACTERS | {_ARROW})
         self.grid: EnergyGrid | None = None
         self._last: Command | None = None
-        self._turns = 0
-        self._running = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Go back to the morning of the first day; with a difficulty, in a new world.
+    def read_config(self, config: Mapping[str, Any]) -> EnergyRules:
+        """The rules of a config; see :meth:`.EnergyRules.from_config`."""
+        return EnergyRules.from_config(config)
 
-        Args:
-            seed: Which world to draw; without one the environment's own generator decides. Without effect with a
-                config.
-            options: There are none.
+    def named_difficulty(self, difficulty: str | EnergyDifficulty) -> EnergyDifficulty:
+        """The preset of a name; see :meth:`.EnergyDifficulty.named`."""
+        return EnergyDifficulty.named(difficulty)
 
-        Returns:
-            The observation and the info.
+    def draw(self, difficulty: EnergyDifficulty, *path: str | int) -> EnergyWorld:
+        """Draw a world; see :func:`.energy_worlds.generate`."""
+        return generate(difficulty, *path)
 
-        Raises:
-            UsageError: An option was given.
-        """
-        super().reset(seed=seed)
-        if options:
-            raise UsageError(f"Energy has no reset options, but {quote(', '.join(map(str, options)))} came.")
-        if self._difficulty is not None:
-            path = (seed,) if seed is not None else ("reset", int(self.np_random.integers(2**63)))
-            self.world = generate(self._difficulty, *path)
-            self.rules = EnergyRules.from_config(self.world.config)
+    def default_steps(self) -> int:
+        """The horizon and a tenth, at least 5 more; by the reference's rules the horizon."""
+        days = self._horizon()
+        return days if self.reference_rules else turns_for(days)
+
+    def _horizon(self) -> int:
+        if self.difficulty is not None:
+            return self.difficulty.horizon
+        assert self.rules is not None
+        return self.rules.horizon
+
+    def begin(self) -> tuple[str, dict[str, Any]]:
+        """Go to the morning of the first day."""
         assert self.rules is not None
         self.grid = grid = EnergyGrid(self.rules)
         self._last = None
-        self._turns = 0
-        self._running = True
         shown = reference_text(grid) if self.reference_rules else observation(grid)
         return shown, self._info(grid, "", usable=True)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Command the plants for a day.
-
-        Args:
-            action: Any text; usable if it is a JSON object with commands inside their ranges.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            UsageError: The action is no string, or the episode has not begun or is over.
-        """
-        if not isinstance(action, str):
-            raise UsageError(f"An energy action is JSON text, not {type(action).__name__} {quote(repr(action))}.")
+    def act(self, action: str) -> tuple[str, float, bool, dict[str, Any]]:
+        """Command the plants for a day."""
         grid = self.grid
-        if not self._running or grid is None:
-            raise UsageError("This energy episode is over or has not begun: call reset() before step().")
-        self._turns += 1
+        assert grid is not None
         if self.reference_rules:
             command = read_reference_action(action, self._last)
         else:
@@ -211,11 +182,9 @@ class EnergyEnv(gymnasium.Env[str, str]):
             self._last = command
             answer = "" if self.reference_rules else feedback(grid)
         terminated = grid.done
-        truncated = not terminated and self._turns >= self.max_steps
-        self._running = not (terminated or truncated)
         shown = reference_text(grid) if self.reference_rules else f"{answer}\n{observation(grid)}"
         info = self._info(grid, answer, usable=not isinstance(command, str))
-        return shown, float(terminated and grid.success), terminated, truncated, info
+        return shown, float(terminated and grid.success), terminated, info
 
     def _info(self, grid: EnergyGrid, answer: str, *, usable: bool) -> dict[str, Any]:
         return {"state": state(grid), "feedback": answer, "usable": usable, "report": report(grid)}

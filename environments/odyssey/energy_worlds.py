@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
 from ...suite.seeds import generator, uniform
 from .energy_actions import Command
 from .energy_rules import NAMES
 from .energy_solver import solve
+from .presets import difficulty_key, preset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,14 +116,7 @@ class EnergyDifficulty:
         Raises:
             UsageError: There is no preset of that name.
         """
-        if isinstance(difficulty, EnergyDifficulty):
-            return difficulty
-        if difficulty not in ENERGY_PRESETS:
-            raise UsageError(
-                f"There is no energy difficulty {difficulty!r}. The presets are {', '.join(ENERGY_PRESETS)}; "
-                "for others make an EnergyDifficulty."
-            )
-        return ENERGY_PRESETS[difficulty]
+        return preset(difficulty, ENERGY_PRESETS, "energy")
 
 
 ENERGY_PRESETS: Mapping[str, EnergyDifficulty] = MappingProxyType(
@@ -240,11 +233,8 @@ def generate(difficulty: str | EnergyDifficulty, *seed_path: str | int) -> Energ
             difficulty's attempts.
     """
     difficulty = EnergyDifficulty.named(difficulty)
-    if not seed_path:
-        raise UsageError("generate() needs a seed path after the difficulty, as in generate('lite', 7).")
-    # The number of attempts is no part of the key: a world that was found within fewer stays the same with more.
-    drawn = {name: value for name, value in asdict(difficulty).items() if name != "attempts"}
-    path = ("odyssey/energy", content_hash(drawn), *seed_path)
+    key = difficulty_key(difficulty, seed_path)
+    path = ("odyssey/energy", key, *seed_path)
     for attempt in range(difficulty.attempts):
         config = _draw(difficulty, (*path, attempt))
         plan = solve(config, carbon_slack=difficulty.carbon_room)

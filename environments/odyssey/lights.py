@@ -6,13 +6,12 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 from gymnasium.spaces import Text
 
-from ...suite.errors import UsageError
 from .lights_rules import LightsRules
 from .lights_worlds import LightsDifficulty, LightsWorld, generate
 from .quotes import quote
+from .world_env import OdysseyEnv
 
 __all__ = ["LightsEnv"]
 
@@ -24,7 +23,7 @@ _MAX_FEEDBACK = 240
 _FEEDBACK_CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation + " \n")
 
 
-class LightsEnv(gymnasium.Env[str, str]):
+class LightsEnv(OdysseyEnv[LightsRules, LightsWorld, LightsDifficulty]):
     """Switch on all bulbs, where every switch works under a condition that nobody tells.
 
     ## Description
@@ -107,7 +106,8 @@ class LightsEnv(gymnasium.Env[str, str]):
     - v1: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute
+    family = "lights"
+    action_words = "A lights action is text such as '3'"
 
     def __init__(
         self,
@@ -117,21 +117,12 @@ class LightsEnv(gymnasium.Env[str, str]):
         reference_rules: bool = False,
         max_steps: int | None = None,
     ) -> None:
-        if config is not None and difficulty is not None:
-            raise UsageError("LightsEnv takes a config or a difficulty, not both: a config is one world already.")
-        self.rules: LightsRules | None = None
-        self.world: LightsWorld | None = None
-        self._difficulty: LightsDifficulty | None = None
-        if config is None:
-            self._difficulty = LightsDifficulty.named("lite" if difficulty is None else difficulty)
-            most, steps = self._difficulty.max_bulbs, self._difficulty.horizon
+        super().__init__(config, difficulty=difficulty, reference_rules=reference_rules, max_steps=max_steps)
+        if self.difficulty is not None:
+            most = self.difficulty.max_bulbs
         else:
-            self.rules = LightsRules.from_config(config)
-            most, steps = self.rules.level, _DEFAULT_STEPS
-        self.max_steps = steps if max_steps is None else max_steps
-        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
-            raise UsageError(f"max_steps is a whole number of steps, 1 or more, not {quote(repr(max_steps))}.")
-        self.reference_rules = reference_rules
+            assert self.rules is not None
+            most = self.rules.level
         numbers = [str(bulb) for bulb in range(most)]
         self.action_space = Text(max(map(len, numbers)), charset=frozenset("".join(numbers)))
         glyphs = 2 * most - 1
@@ -142,53 +133,33 @@ class LightsEnv(gymnasium.Env[str, str]):
         )
         self.mask = 0
         self._steps = 0
-        self._turns = 0
-        self._running = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Turn all bulbs off; with a difficulty, in a new world.
+    def read_config(self, config: Mapping[str, Any]) -> LightsRules:
+        """The rules of a config; see :meth:`.LightsRules.from_config`."""
+        return LightsRules.from_config(config)
 
-        Args:
-            seed: Which world to draw; without one the environment's own generator decides. Without effect with a
-                config.
-            options: There are none.
+    def named_difficulty(self, difficulty: str | LightsDifficulty) -> LightsDifficulty:
+        """The preset of a name; see :meth:`.LightsDifficulty.named`."""
+        return LightsDifficulty.named(difficulty)
 
-        Returns:
-            The observation and the info.
+    def draw(self, difficulty: LightsDifficulty, *path: str | int) -> LightsWorld:
+        """Draw a world; see :func:`.lights_worlds.generate`."""
+        return generate(difficulty, *path)
 
-        Raises:
-            UsageError: An option was given.
-        """
-        super().reset(seed=seed)
-        if options:
-            raise UsageError(f"Lights has no reset options, but {quote(', '.join(map(str, options)))} came.")
-        if self._difficulty is not None:
-            path = (seed,) if seed is not None else ("reset", int(self.np_random.integers(2**63)))
-            self.world = generate(self._difficulty, *path)
-            self.rules = LightsRules.from_config(self.world.config)
-        self.mask = self._steps = self._turns = 0
-        self._running = True
+    def default_steps(self) -> int:
+        """The difficulty's horizon; with a config 200."""
+        return _DEFAULT_STEPS if self.difficulty is None else self.difficulty.horizon
+
+    def begin(self) -> tuple[str, dict[str, Any]]:
+        """Turn all bulbs off."""
+        self.mask = self._steps = 0
         return self._glyphs(), self._info("", usable=True)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Press a switch.
-
-        Args:
-            action: Any text; usable if it names a bulb.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            UsageError: The action is no string, or the episode has not begun or is over.
-        """
-        if not isinstance(action, str):
-            raise UsageError(f"A lights action is text such as '3', not {type(action).__name__} {quote(repr(action))}.")
+    def act(self, action: str) -> tuple[str, float, bool, dict[str, Any]]:
+        """Press a switch."""
         rules = self.rules
-        if not self._running or rules is None:
-            raise UsageError("This lights episode is over or has not begun: call reset() before step().")
+        assert rules is not None
         bulb = _reference_bulb(action, rules.level) if self.reference_rules else _bulb(action, rules.level)
-        self._turns += 1
         if bulb is None:
             if self.reference_rules:
                 feedback = ""
@@ -201,10 +172,8 @@ class LightsEnv(gymnasium.Env[str, str]):
             self.mask = rules.press(bulb, before)
             feedback = self._feedback(bulb, changed=self.mask != before)
         terminated = self.mask == rules.goal
-        truncated = not terminated and self._turns >= self.max_steps
-        self._running = not (terminated or truncated)
         observation = self._glyphs() if self.reference_rules else f"{feedback}\n{self._glyphs()}"
-        return observation, float(terminated), terminated, truncated, self._info(feedback, usable=bulb is not None)
+        return observation, float(terminated), terminated, self._info(feedback, usable=bulb is not None)
 
     def _feedback(self, bulb: int, *, changed: bool) -> str:
         on = self.mask >> bulb & 1 == 1

@@ -14,16 +14,16 @@ of a rule stand in random order. What the rules themselves imply cannot be hidde
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
 from ...suite.seeds import generator
 from .lights_rules import LightsRules
 from .lights_solver import MAX_SOLVABLE, random_success, solve
 from .logic import And, Bulb, Constant, Expression, Not, Or
+from .presets import difficulty_key, preset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,14 +93,7 @@ class LightsDifficulty:
         Raises:
             UsageError: There is no preset of that name.
         """
-        if isinstance(difficulty, LightsDifficulty):
-            return difficulty
-        if difficulty not in LIGHTS_PRESETS:
-            raise UsageError(
-                f"There is no lights difficulty {difficulty!r}. The presets are {', '.join(LIGHTS_PRESETS)}; "
-                "for others make a LightsDifficulty."
-            )
-        return LIGHTS_PRESETS[difficulty]
+        return preset(difficulty, LIGHTS_PRESETS, "lights")
 
 
 LIGHTS_PRESETS: Mapping[str, LightsDifficulty] = MappingProxyType(
@@ -174,11 +167,8 @@ def generate(difficulty: str | LightsDifficulty, *seed_path: str | int) -> Light
             difficulty's attempts.
     """
     difficulty = LightsDifficulty.named(difficulty)
-    if not seed_path:
-        raise UsageError("generate() needs a seed path after the difficulty, as in generate('lite', 7).")
-    # The number of attempts is no part of the key: a world that was found within fewer stays the same with more.
-    drawn = {name: value for name, value in asdict(difficulty).items() if name != "attempts"}
-    rng = generator("odyssey/lights", content_hash(drawn), *seed_path)
+    key = difficulty_key(difficulty, seed_path)
+    rng = generator("odyssey/lights", key, *seed_path)
     for _ in range(difficulty.attempts):
         config = _draw(rng, difficulty).to_config()
         plan = solve(config)

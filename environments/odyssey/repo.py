@@ -6,16 +6,14 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium
 from gymnasium.spaces import Text
 
-from ...suite.errors import UsageError
-from .quotes import quote
 from .repo_commands import Problem, read, read_reference
 from .repo_machine import Machine
 from .repo_rules import RepoRules
 from .repo_words import in_our_words, in_reference_words
 from .repo_worlds import RepoDifficulty, RepoWorld, generate
+from .world_env import OdysseyEnv
 
 __all__ = ["RepoEnv"]
 
@@ -35,7 +33,7 @@ class _AnyText(Text):
         return isinstance(x, str)
 
 
-class RepoEnv(gymnasium.Env[str, str]):
+class RepoEnv(OdysseyEnv[RepoRules, RepoWorld, RepoDifficulty]):
     """Install packages until a project runs, where nobody tells which versions go together.
 
     ## Description
@@ -125,7 +123,8 @@ class RepoEnv(gymnasium.Env[str, str]):
     - v1: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute
+    family = "repo"
+    action_words = "A repo action is text such as 'pip list'"
 
     def __init__(
         self,
@@ -135,79 +134,43 @@ class RepoEnv(gymnasium.Env[str, str]):
         reference_rules: bool = False,
         max_steps: int | None = None,
     ) -> None:
-        if config is not None and difficulty is not None:
-            raise UsageError("RepoEnv takes a config or a difficulty, not both: a config is one world already.")
-        self.rules: RepoRules | None = None
-        self.world: RepoWorld | None = None
+        super().__init__(config, difficulty=difficulty, reference_rules=reference_rules, max_steps=max_steps)
         self.machine: Machine | None = None
-        self._difficulty: RepoDifficulty | None = None
-        if config is None:
-            self._difficulty = RepoDifficulty.named("lite" if difficulty is None else difficulty)
-            steps = self._difficulty.horizon
-        else:
-            self.rules = RepoRules.from_config(config)
-            steps = _DEFAULT_STEPS
-        self.max_steps = steps if max_steps is None else max_steps
-        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
-            raise UsageError(f"max_steps is a whole number of steps, 1 or more, not {quote(repr(max_steps))}.")
-        self.reference_rules = reference_rules
         self.action_space = Text(80, charset=_COMMAND_CHARACTERS)
         self.observation_space = (
             _AnyText(_MAX_OBSERVATION, min_length=0, charset=_CHARACTERS)
             if reference_rules
             else Text(_MAX_OBSERVATION, charset=_CHARACTERS)
         )
-        self._steps = 0
-        self._running = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Start with nothing installed; with a difficulty, in a new world.
+    def read_config(self, config: Mapping[str, Any]) -> RepoRules:
+        """The rules of a config; see :meth:`.RepoRules.from_config`."""
+        return RepoRules.from_config(config)
 
-        Args:
-            seed: Which world to draw; without one the environment's own generator decides. Without effect with a
-                config.
-            options: There are none.
+    def named_difficulty(self, difficulty: str | RepoDifficulty) -> RepoDifficulty:
+        """The preset of a name; see :meth:`.RepoDifficulty.named`."""
+        return RepoDifficulty.named(difficulty)
 
-        Returns:
-            The observation and the info.
+    def draw(self, difficulty: RepoDifficulty, *path: str | int) -> RepoWorld:
+        """Draw a world; see :func:`.repo_worlds.generate`."""
+        return generate(difficulty, *path)
 
-        Raises:
-            UsageError: An option was given.
-        """
-        super().reset(seed=seed)
-        if options:
-            raise UsageError(f"Repo has no reset options, but {quote(', '.join(map(str, options)))} came.")
-        if self._difficulty is not None:
-            path = (seed,) if seed is not None else ("reset", int(self.np_random.integers(2**63)))
-            self.world = generate(self._difficulty, *path)
-            self.rules = RepoRules.from_config(self.world.config)
+    def default_steps(self) -> int:
+        """The difficulty's horizon; with a config 120."""
+        return _DEFAULT_STEPS if self.difficulty is None else self.difficulty.horizon
+
+    def begin(self) -> tuple[str, dict[str, Any]]:
+        """Start with nothing installed."""
         assert self.rules is not None
         self.machine = Machine(self.rules, reference_rules=self.reference_rules)
-        self._steps = 0
-        self._running = True
         text = "" if self.reference_rules else _START
         return text, self._info(self.machine, text, usable=True)
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Carry out a command.
-
-        Args:
-            action: Any text; usable if it is a command.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            UsageError: The action is no string, or the episode has not begun or is over.
-        """
-        if not isinstance(action, str):
-            raise UsageError(
-                f"A repo action is text such as 'pip list', not {type(action).__name__} {quote(repr(action))}."
-            )
+    def act(self, action: str) -> tuple[str, float, bool, dict[str, Any]]:
+        """Carry out a command."""
         machine, rules = self.machine, self.rules
-        if not self._running or machine is None or rules is None:
-            raise UsageError("This repo episode is over or has not begun: call reset() before step().")
-        self._steps += 1
+        assert machine is not None
+        assert rules is not None
         if self.reference_rules:
             command = read_reference(action)
             answer = command if isinstance(command, Problem) else machine.execute(command)
@@ -217,13 +180,11 @@ class RepoEnv(gymnasium.Env[str, str]):
             usable = not isinstance(command, Problem)
             text = in_our_words(command if isinstance(command, Problem) else machine.execute(command))
         terminated = machine.solved
-        truncated = not terminated and self._steps >= self.max_steps
-        self._running = not (terminated or truncated)
-        return text, float(terminated), terminated, truncated, self._info(machine, text, usable=usable)
+        return text, float(terminated), terminated, self._info(machine, text, usable=usable)
 
     def _info(self, machine: Machine, text: str, *, usable: bool) -> dict[str, Any]:
         state = {
-            "step_count": self._steps,
+            "step_count": self.turns,
             "python_version": None if machine.python is None else list(machine.python),
             "installed": {name: list(version) for name, version in machine.installed.items()},
             "installed_order": list(machine.installed),

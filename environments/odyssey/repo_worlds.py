@@ -16,13 +16,13 @@ installing the oldest of everything, under every Python. Packages are numbered i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
 from ...suite.seeds import generator
+from .presets import difficulty_key, preset
 from .repo_commands import Command
 from .repo_machine import Machine
 from .repo_project import run
@@ -126,14 +126,7 @@ class RepoDifficulty:
         Raises:
             UsageError: There is no preset of that name.
         """
-        if isinstance(difficulty, RepoDifficulty):
-            return difficulty
-        if difficulty not in REPO_PRESETS:
-            raise UsageError(
-                f"There is no repo difficulty {difficulty!r}. The presets are {', '.join(REPO_PRESETS)}; "
-                "for others make a RepoDifficulty."
-            )
-        return REPO_PRESETS[difficulty]
+        return preset(difficulty, REPO_PRESETS, "repo")
 
 
 REPO_PRESETS: Mapping[str, RepoDifficulty] = MappingProxyType(
@@ -547,11 +540,8 @@ def generate(difficulty: str | RepoDifficulty, *seed_path: str | int) -> RepoWor
             difficulty's attempts.
     """
     difficulty = RepoDifficulty.named(difficulty)
-    if not seed_path:
-        raise UsageError("generate() needs a seed path after the difficulty, as in generate('lite', 7).")
-    # The number of attempts is no part of the key: a world that was found within fewer stays the same with more.
-    drawn = {name: value for name, value in asdict(difficulty).items() if name != "attempts"}
-    rng = generator("odyssey/repo", content_hash(drawn), *seed_path)
+    key = difficulty_key(difficulty, seed_path)
+    rng = generator("odyssey/repo", key, *seed_path)
     for _ in range(difficulty.attempts):
         draw = _Draw(rng, difficulty)
         # Without a package whose newest versions fail in scripts nothing keeps the newest Python out.

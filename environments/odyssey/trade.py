@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from operator import mul
 from typing import Any
 
-import gymnasium
 from gymnasium.spaces import Text
 
-from ...suite.errors import UsageError
 from .quotes import quote
 from .trade_orders import MAX_TEXT, BadOrder, Order, read_order
 from .trade_rules import DECIMALS, TradeRules, signed
 from .trade_worlds import TradeDifficulty, TradeWorld, generate
+from .world_env import OdysseyEnv
 
 __all__ = ["TradeEnv"]
 
@@ -27,7 +26,7 @@ _LARGEST = 1e290
 _CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation + " \n")
 
 
-class TradeEnv(gymnasium.Env[str, str]):
+class TradeEnv(OdysseyEnv[TradeRules, TradeWorld, TradeDifficulty]):
     """Trade stocks, where tomorrow's news is known today and what it does to the prices must be found out.
 
     ## Description
@@ -120,7 +119,8 @@ class TradeEnv(gymnasium.Env[str, str]):
     - v1: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute
+    family = "trade"
+    action_words = "A trade action is text such as '{}'"
 
     def __init__(
         self,
@@ -130,24 +130,13 @@ class TradeEnv(gymnasium.Env[str, str]):
         reference_rules: bool = False,
         max_steps: int | None = None,
     ) -> None:
-        if config is not None and difficulty is not None:
-            raise UsageError("TradeEnv takes a config or a difficulty, not both: a config is one world already.")
-        self.rules: TradeRules | None = None
-        self.world: TradeWorld | None = None
-        self._difficulty: TradeDifficulty | None = None
-        if config is None:
-            self._difficulty = TradeDifficulty.named("lite" if difficulty is None else difficulty)
-            stocks, factors = self._difficulty.max_stocks, self._difficulty.max_factors
-            steps, news = self._difficulty.horizon, 0
+        super().__init__(config, difficulty=difficulty, reference_rules=reference_rules, max_steps=max_steps)
+        if self.difficulty is not None:
+            stocks, factors, news = self.difficulty.max_stocks, self.difficulty.max_factors, 0
         else:
-            self.rules = TradeRules.from_config(config)
+            assert self.rules is not None
             stocks, factors = len(self.rules.stocks), len(self.rules.factors)
-            steps = max(1, self.rules.days - 1)
             news = max(len(text or "") for text in self.rules.news)
-        self.max_steps = steps if max_steps is None else max_steps
-        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
-            raise UsageError(f"max_steps is a whole number of steps, 1 or more, not {quote(repr(max_steps))}.")
-        self.reference_rules = reference_rules
         self.action_space = Text(MAX_TEXT, charset=_CHARACTERS)
         # Long enough for the largest numbers of each kind of rules; a fuzz test holds it to that.
         number = 320 if reference_rules else 40
@@ -155,68 +144,50 @@ class TradeEnv(gymnasium.Env[str, str]):
             600 + 2 * number + (4 * number + 100) * stocks + 100 * factors + news, charset=_CHARACTERS
         )
         self._money: _Exact | _Reference | None = None
-        self._turns = 0
-        self._running = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
-        """Go back to day 0; with a difficulty, in a new world.
+    def read_config(self, config: Mapping[str, Any]) -> TradeRules:
+        """The rules of a config; see :meth:`.TradeRules.from_config`."""
+        return TradeRules.from_config(config)
 
-        Args:
-            seed: Which world to draw; without one the environment's own generator decides. Without effect with a
-                config.
-            options: There are none.
+    def named_difficulty(self, difficulty: str | TradeDifficulty) -> TradeDifficulty:
+        """The preset of a name; see :meth:`.TradeDifficulty.named`."""
+        return TradeDifficulty.named(difficulty)
 
-        Returns:
-            The observation and the info.
+    def draw(self, difficulty: TradeDifficulty, *path: str | int) -> TradeWorld:
+        """Draw a world; see :func:`.trade_worlds.generate`."""
+        return generate(difficulty, *path)
 
-        Raises:
-            UsageError: An option was given.
-        """
-        super().reset(seed=seed)
-        if options:
-            raise UsageError(f"Trade has no reset options, but {quote(', '.join(map(str, options)))} came.")
-        if self._difficulty is not None:
-            path = (seed,) if seed is not None else ("reset", int(self.np_random.integers(2**63)))
-            self.world = generate(self._difficulty, *path)
-            self.rules = TradeRules.from_config(self.world.config)
-            self._money = None
+    def default_steps(self) -> int:
+        """The days of an episode."""
+        if self.difficulty is not None:
+            return self.difficulty.horizon
         assert self.rules is not None
-        if self._money is None:
+        return max(1, self.rules.days - 1)
+
+    def begin(self) -> tuple[str, dict[str, Any]]:
+        """Go to day 0."""
+        assert self.rules is not None
+        # An account computes its market's path once; a new world has new rules.
+        if self._money is None or self._money.rules is not self.rules:
             days = min(self.rules.days, self.max_steps)
             self._money = (_Reference if self.reference_rules else _Exact)(self.rules, days)
         self._money.restart()
-        self._turns = 0
-        self._running = True
         return self._money.text(), {"state": self._money.state(), "feedback": "", "usable": True}
 
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Give an order and let a day pass.
-
-        Args:
-            action: Any text; usable if it is an order that can be carried out.
-
-        Returns:
-            Observation, reward, terminated, truncated, info.
-
-        Raises:
-            UsageError: The action is no string, or the episode has not begun or is over.
-        """
-        if not isinstance(action, str):
-            raise UsageError(
-                f"A trade action is text such as '{{}}', not {type(action).__name__} {quote(repr(action))}."
-            )
-        money, rules = self._money, self.rules
-        if not self._running or money is None or rules is None:
-            raise UsageError("This trade episode is over or has not begun: call reset() before step().")
-        self._turns += 1
+    def act(self, action: str) -> tuple[str, float, bool, dict[str, Any]]:
+        """Give an order and let a day pass."""
+        money = self._money
+        assert money is not None
         usable, reward, feedback = money.trade(action)
-        terminated = money.day >= rules.days
-        truncated = not terminated and self._turns >= self.max_steps
-        self._running = not (terminated or truncated)
         text = money.text()
         if feedback:
             text = f"{feedback}{text}" if self.reference_rules else f"{feedback}\n{text}"
-        return text, reward, terminated, truncated, {"state": money.state(), "feedback": feedback, "usable": usable}
+        return (
+            text,
+            reward,
+            money.day >= money.rules.days,
+            {"state": money.state(), "feedback": feedback, "usable": usable},
+        )
 
 
 class _Exact:

@@ -11,16 +11,16 @@ and the oracle gains enough over the random trader for a score to be well condit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
 from ...suite.seeds import derive, generator
+from .presets import difficulty_key, preset
 from .trade_rules import DECIMALS, MAX_DAYS, TradeRules
 from .trade_solver import TradePlan, hindsight_bound, plan, random_level
 
@@ -99,14 +99,7 @@ class TradeDifficulty:
         Raises:
             UsageError: There is no preset of that name.
         """
-        if isinstance(difficulty, TradeDifficulty):
-            return difficulty
-        if difficulty not in TRADE_PRESETS:
-            raise UsageError(
-                f"There is no trade difficulty {difficulty!r}. The presets are {', '.join(TRADE_PRESETS)}; "
-                "for others make a TradeDifficulty."
-            )
-        return TRADE_PRESETS[difficulty]
+        return preset(difficulty, TRADE_PRESETS, "trade")
 
 
 TRADE_PRESETS: Mapping[str, TradeDifficulty] = MappingProxyType(
@@ -196,11 +189,7 @@ def generate(difficulty: str | TradeDifficulty, *seed_path: str | int) -> TradeW
             difficulty's attempts.
     """
     difficulty = TradeDifficulty.named(difficulty)
-    if not seed_path:
-        raise UsageError("generate() needs a seed path after the difficulty, as in generate('lite', 7).")
-    # The number of attempts is no part of the key: a world that was found within fewer stays the same with more.
-    drawn = {name: value for name, value in asdict(difficulty).items() if name != "attempts"}
-    key = content_hash(drawn)
+    key = difficulty_key(difficulty, seed_path)
     days = difficulty.horizon
     for attempt in range(difficulty.attempts):
         config = _draw(difficulty, (key, *seed_path, attempt))
