@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from ...suite.canonical import content_hash
 from ...suite.errors import UsageError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["difficulty_key", "preset"]
 
@@ -40,13 +37,13 @@ def preset(difficulty: str | _Difficulty, presets: Mapping[str, _Difficulty], fa
     )
 
 
-def difficulty_key(difficulty: DataclassInstance, seed_path: tuple[str | int, ...]) -> str:
+def difficulty_key(difficulty: Any, seed_path: tuple[str | int, ...]) -> str:
     """The hash that stands for a difficulty in a world's seed path.
 
     The number of attempts is no part of it: a world that was found within fewer stays the same with more.
 
     Args:
-        difficulty: A difficulty with ``attempts`` among its fields.
+        difficulty: A difficulty, a dataclass with ``attempts`` among its fields.
         seed_path: What follows it; must not be empty.
 
     Raises:
