@@ -11,9 +11,13 @@ from .world import Moment, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["act_ahead", "act_randomly", "play_out", "play_views"]
+__all__ = ["SOONER", "act_ahead", "act_randomly", "play_out", "play_views"]
 
 _DRAWS = 4
+
+SOONER = 1 - 1e-9
+"""What a step of waiting leaves of a value: of two ways to the same reward the look-ahead player takes the shorter one,
+and does not put off for ever what it could have now."""
 
 
 def act_randomly(world: World, moment: Moment, key: Key) -> Action:
@@ -32,7 +36,7 @@ def _worth(world: World, params: Any, state: Any, action: Action, depth: int, ke
         value = reward.pay(events)
         if not (over or reward.ends(events)):
             value += (
-                _best(world, params, after, depth - 1, key.at(_DRAWS))[0]
+                SOONER * _best(world, params, after, depth - 1, key.at(_DRAWS))[0]
                 if depth > 1
                 else world.core.potential(params, after, reward)
             )

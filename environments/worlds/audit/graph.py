@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..agents import SOONER
 from ..dynamics import Dynamics, Event
 from ..reward import Reward
 
@@ -251,6 +252,6 @@ def ahead(graph: StateGraph, reward: Reward, promise: NDArray[np.float64], depth
     values = promise
     worth = graph.backup(reward, values)
     for _ in range(depth - 1):
-        values = worth.max(axis=1)
+        values = worth.max(axis=1) * SOONER
         worth = graph.backup(reward, values)
     return worth
