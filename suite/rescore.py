@@ -89,6 +89,8 @@ class ReplayBackend(Backend):
             reasoning_tokens=call.usage.reasoning_tokens,
             cached_tokens=call.usage.cached_tokens,
             cost=call.usage.cost,
+            replayed=bool(call.usage.replayed),
+            spared=call.usage.spared,
         )
 
     async def score(self, request: ScoreRequest) -> TokenScores:

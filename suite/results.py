@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import StoreError, UsageError
-from .records import STOPPED_EARLY, Level, Metric, Outcome
+from .records import REPLAYED, STOPPED_EARLY, Level, Metric, Outcome
 from .store import StoredRun
 
 if TYPE_CHECKING:
@@ -181,6 +181,7 @@ def from_run(run: StoredRun) -> Results:
         tuple(cells),
         seed=spec.seed,
         stopped_early=STOPPED_EARLY in manifest.notes,
+        notes=tuple(f"{manifest.label}: {note}" for note in manifest.notes if REPLAYED in note),
     )
 
 

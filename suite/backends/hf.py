@@ -137,6 +137,15 @@ class HFBackend(Backend):
             identity["max_length"] = self.max_length
         return identity
 
+    def origin(self) -> dict[str, Any]:
+        """The kind of device, and of a model that was handed over what its parameters do not show."""
+        from .loading import object_hash
+
+        found: dict[str, Any] = {"device": self._device_name().split(":")[0]}
+        if self._given and self._model is not None:
+            found["object"] = object_hash(self._model, self._tokenizer)
+        return found
+
     def describe(self) -> dict[str, Any]:
         """Device, versions, batch size and the way the model is run."""
         return dict(self._description)

@@ -23,6 +23,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "model_hash",
+    "object_hash",
     "quietly",
     "spare_the_neighbours",
 ]
@@ -189,6 +190,19 @@ def model_hash(model: Any) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def object_hash(model: Any, tokenizer: Any) -> str:
+    """Hash of what decides replies beside the parameters: configuration and tokenizer.
+
+    With hooks on any module it is another one every time, since nobody knows what they do.
+    """
+    digest = hashlib.sha256(model.config.to_json_string(use_diff=False).encode())
+    words = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab().items()))
+    digest.update(words.encode())
+    if any(m._forward_hooks or m._forward_pre_hooks for m in model.modules()):
+        digest.update(os.urandom(16))
     return digest.hexdigest()
 
 

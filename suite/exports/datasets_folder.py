@@ -228,7 +228,7 @@ def _turn(turn: Turn) -> Mapping[str, Any]:
         "after": turn.after,
         "prompt_tokens": sum(call.usage.prompt_tokens for call in turn.calls),
         "completion_tokens": sum(call.usage.completion_tokens for call in turn.calls),
-        "cost": sum(call.usage.cost for call in turn.calls),
+        "cost": sum(call.usage.cost + call.usage.spared for call in turn.calls),
         "scores": json.dumps(turn.scores, sort_keys=True),
     }
 

@@ -224,7 +224,7 @@ def _columns(sample: Sample) -> dict[str, Any]:
         "calls": sample.usage.calls,
         "prompt_tokens": sample.usage.prompt_tokens,
         "completion_tokens": sample.usage.completion_tokens,
-        "cost": sample.usage.cost,
+        "cost": sample.usage.cost + sample.usage.spared,
         "transcript": transcript_hash(sample.turns),
     }
 
@@ -322,6 +322,7 @@ def _output(api: _Api, manifest: Manifest, sample: Sample, messages: Sequence[An
 
 def _usage(api: _Api, usage: Usage) -> Any:
     """Tokens as inspect-ai counts them: what was found in a cache stands apart from other input."""
+    cost = usage.cost + usage.spared  # a replayed answer shows what it cost when it was given
     return api.model.ModelUsage(
         input_tokens=usage.prompt_tokens - usage.cached_tokens,
         output_tokens=usage.completion_tokens,
@@ -329,7 +330,7 @@ def _usage(api: _Api, usage: Usage) -> Any:
         input_tokens_cache_read=usage.cached_tokens or None,
         reasoning_tokens=usage.reasoning_tokens or None,
         # The cost of a usage is newer than the oldest inspect-ai that is supported.
-        **({"total_cost": usage.cost} if usage.cost and "total_cost" in api.model.ModelUsage.model_fields else {}),
+        **({"total_cost": cost} if cost and "total_cost" in api.model.ModelUsage.model_fields else {}),
     )
 
 

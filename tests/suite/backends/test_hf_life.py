@@ -389,3 +389,18 @@ def test_stats_count_what_was_done(serve, ask):
     assert 0 < stats["batch_fill"] <= 1
     assert stats["tokens_per_second"] > 0
     assert stats["queue"] == stats["active"] == 0
+
+
+def test_a_models_origin_tells_hooks_and_configurations_apart(serve, tokenizer, llama):
+    async def use(backend):
+        return backend.origin(), backend.origin()
+
+    plain, same = serve(use, served=llama(tokenizer))
+    assert plain == same == serve(use, served=llama(tokenizer))[0]
+    assert plain["device"] == "cpu"
+    other = llama(tokenizer, rms_norm_eps=0.5)
+    assert serve(use, served=other)[0] != plain
+    hooked = llama(tokenizer)
+    hooked.model.layers[0].register_forward_hook(lambda *a: None)
+    once, twice = serve(use, served=hooked)
+    assert once != twice
