@@ -12,9 +12,11 @@ import pytest
 from finchmark.suite import cli
 from finchmark.suite.backends.base import Completion
 from finchmark.suite.backends.openai import OpenAIBackend
+from finchmark.suite.comparison import compare
 from finchmark.suite.errors import BackendError, RunStopped, UsageError
 from finchmark.suite.evaluation import evaluate, prepare
 from finchmark.suite.records import REPLAYED, Usage
+from finchmark.suite.results import read_results
 from finchmark.suite.seeds import uniform
 from finchmark.suite.store import StoredRun
 
@@ -366,3 +368,12 @@ def test_references_run_with_a_cache_as_without(tmp_path, place):
     assert exports(kept, tmp_path) == exports(play(tmp_path / "b", "scripted:oracle"), tmp_path)
     assert "never cached" in kept.manifest.environment["backend"]["response_cache"]
     assert not place.exists()
+
+
+def test_a_comparison_says_that_a_side_was_replayed(tmp_path, place):
+    play(tmp_path / "a", Answering(), cache=place)
+    play(tmp_path / "b", Answering(), cache=place)
+    first, second = read_results(tmp_path / "a"), read_results(tmp_path / "b")
+    assert first.notes == ()
+    assert any(REPLAYED in note for note in second.notes)
+    assert any(REPLAYED in note for note in compare([first, second]).notes)
