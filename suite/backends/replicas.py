@@ -93,7 +93,7 @@ class ReplicaBackend(Backend):
         self._environment: dict[str, str] = {}
         self.replicas = [Replica(k, device, self, command) for k, device in enumerate(self.devices)]
         self._losses = Losses(len(self.devices))
-        self._dispatcher = Dispatcher(self.replicas, self._losses, self._time)
+        self.dispatcher = Dispatcher(self.replicas, self._losses, self._time)
         self._numbers = itertools.count()
         self._outbox: list[Ask] = []
         self._flushing = False
@@ -161,8 +161,8 @@ class ReplicaBackend(Backend):
             "counts": {
                 "deaths": dict(sorted(self._deaths().items())),
                 "restarts": sum(replica.restarts for replica in self.replicas),
-                "requests_run_again": self._dispatcher.run_again,
-                "requests_given_up": self._dispatcher.given_up,
+                "requests_run_again": self.dispatcher.run_again,
+                "requests_given_up": self.dispatcher.given_up,
                 "workers_lost": sum(replica.state == "lost" for replica in self.replicas),
             },
         }
@@ -177,7 +177,7 @@ class ReplicaBackend(Backend):
         """Counters of all workers together, dead ones included, about a second old; rates and queues of the living."""
         if not self._started:
             return {}
-        found = {"queue": float(len(self._outbox) + self._dispatcher.waiting)}
+        found = {"queue": float(len(self._outbox) + self.dispatcher.waiting)}
         steps = fill = 0.0
         for replica in self.replicas:
             stats = replica.stats
@@ -190,7 +190,7 @@ class ReplicaBackend(Backend):
             "workers": float(sum(replica.state == "ready" for replica in self.replicas)),
             "deaths": float(self._deaths().total()),
             "restarts": float(sum(replica.restarts for replica in self.replicas)),
-            "run_again": float(self._dispatcher.run_again),
+            "run_again": float(self.dispatcher.run_again),
         }
 
     def notice(self) -> str:
@@ -207,7 +207,7 @@ class ReplicaBackend(Backend):
                 parts.append(f"{replica}: {replica.said}")
         if deaths := self._deaths():
             causes = ", ".join(f"{name} {n}" for name, n in sorted(deaths.items()))
-            parts.append(f"workers died: {causes}; {self._dispatcher.run_again} requests were run again")
+            parts.append(f"workers died: {causes}; {self.dispatcher.run_again} requests were run again")
         return "; ".join(parts)
 
     # -- life
@@ -246,7 +246,7 @@ class ReplicaBackend(Backend):
             for replica in self.replicas:
                 if replica.state != "ready":
                     continue
-                replica.stuck = replica.stuck + 1 if self._dispatcher.busy(replica) else 0
+                replica.stuck = replica.stuck + 1 if self.dispatcher.busy(replica) else 0
                 replica.silent += 1
                 if replica.silent >= SILENT:
                     seconds = replica.silent * WATCH_S
@@ -260,7 +260,7 @@ class ReplicaBackend(Backend):
         for ask in outbox:
             if not ask.future.done():
                 ask.future.set_exception(BackendError(str(error)))
-        self._dispatcher.end(error)
+        self.dispatcher.end(error)
         await self._end_all()
 
     async def _end_all(self) -> None:
@@ -307,7 +307,7 @@ class ReplicaBackend(Backend):
         try:
             return await ask.future
         finally:
-            self._dispatcher.forget(ask)
+            self.dispatcher.forget(ask)
 
     def _flush(self, seen: int, rounds: int) -> None:
         """Send what has gathered once no more comes: episodes that woke together ask within a few turns of the loop."""
@@ -318,16 +318,16 @@ class ReplicaBackend(Backend):
         self._flushing = False
         outbox, self._outbox = self._outbox, []
         if outbox:
-            self._dispatcher.submit(outbox)
+            self.dispatcher.submit(outbox)
 
     def release(self, session: str) -> None:
         """Forget a session, and have its worker drop its cache."""
         self._losses.forget(session)
-        self._dispatcher.release(session)
+        self.dispatcher.release(session)
 
     def delayed(self, session: str) -> float:
         """Seconds that workers' deaths have cost a session; see :class:`.Losses`."""
-        return self._losses.of(session, self._time(), self._dispatcher.lost_now(session))
+        return self._losses.of(session, self._time(), self.dispatcher.lost_now(session))
 
     # -- what happens at the workers' places
 
@@ -347,14 +347,14 @@ class ReplicaBackend(Backend):
 
     def answered(self, replica: Replica, answers: Sequence[Answer]) -> None:
         """Hand answers to those who asked."""
-        self._dispatcher.take(replica, answers)
+        self.dispatcher.take(replica, answers)
 
     def died(self, replica: Replica, death: Death) -> bool:
         """Take back what a dead worker had to do."""
-        return self._dispatcher.died(replica, death)
+        return self.dispatcher.died(replica, death)
 
     def changed(self, replica: Replica) -> None:
         """Count who is away, and send what can be sent now."""
         if self._started and not self._closed:
             self._losses.away(sum(r.state != "ready" for r in self.replicas), self._time())
-            self._dispatcher.send()
+            self.dispatcher.send()

@@ -16,13 +16,15 @@ from typing import Any
 from ..errors import BackendError
 from .frames import Kind, pack, receive
 
-__all__ = ["Death", "WorkerProcess"]
+__all__ = ["COMMAND", "LEAVE_S", "Death", "WorkerProcess"]
 
 COMMAND = (sys.executable, "-P", "-m", "finchmark.suite.backends.worker")
 """How a worker is started. ``-P``: a file of the user's current folder must not stand in for one of Python's."""
 
+LEAVE_S = 5.0
+"""A worker whose socket has closed leaves within so many seconds, or is killed."""
+
 _TAIL = 4000  # characters of a worker's last words that are kept
-_LEAVE_S = 5.0  # a worker whose socket has closed leaves within this time, or is killed
 
 _CAUSES = {
     signal.SIGKILL: "most often the kernel, out of memory, or somebody's kill -9; lower batch_size, cache_bytes or the "
@@ -215,7 +217,7 @@ class WorkerProcess:
             return
         waited = 0.0
         while self._process.poll() is None:
-            if waited > _LEAVE_S:
+            if waited > LEAVE_S:
                 self._process.kill()
             pause = 0.005 if waited < 0.1 else 0.05
             await asyncio.sleep(pause)

@@ -4,8 +4,10 @@
 
 What is in a prompt decides: POISON (a fault in native code), SHORT (the kernel's killer), LEAVE (exit 7), BROKEN (a
 CUDA context that is lost, once), SLOW (two seconds), MUTE (stopped, once), GARBLED (no frame, once), HUGE (more than a
-frame holds). ``FAKE_START`` says how starts go: ``die`` or ``refuse``, for good; or the name of a file that holds how
-many starts die before one succeeds.
+frame holds), CHATTY (a megabyte on the standard output).
+
+``FAKE_START`` says how starts go: ``die`` or ``refuse``, for good; or the name of a file that holds how many starts die
+before one succeeds.
 """
 
 # ruff: noqa: T201 - last words
@@ -72,6 +74,8 @@ class Fake(Backend):
             Path(os.environ["FAKE_MENDED"]).touch()
             os.write(int(sys.argv[1]), b"\0\1\0\143" + bytes(4))
             await asyncio.sleep(5)
+        if "CHATTY" in said:
+            print("chatter " * (1 << 17), flush=True)
         if "HUGE" in said:
             frames.LIMIT = 1 << 20
             return Completion("x" * frames.LIMIT, "stop")
