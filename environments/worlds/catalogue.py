@@ -40,6 +40,7 @@ CORES: dict[str, str] = {
     # name: "module:CORE", or "package:file.yaml" for a specification
     "wind": f"{_HOME}.wind:CORE",
     "colony": f"{_HOME}.colony:CORE",
+    "pushing": f"{_HOME}.pushing:CORE",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -56,5 +57,15 @@ WORLDS: tuple[Line, ...] = (
     Line(
         "colony-symbols", "colony", "accumulative", "seasonless", "symbols", 40, "valley",
         "Grow and sell under hidden seasons, all in symbols.",
+    ),
+    # pushing
+    Line("pushing-yard", "pushing", "binary", "full", "plain", 40, "yard", "Push two crates into a chute."),
+    Line(
+        "pushing-unmarked", "pushing", "binary", "unmarked", "plain", 40, "yard",
+        "The same; which crate is heavy and which tiles are slick is hidden.",
+    ),
+    Line(
+        "pushing-haul", "pushing", "accumulative", "near", "inverse", 60, "hall",
+        "A larger yard, of which little is seen, and the words mislead.",
     ),
 )  # fmt: skip
