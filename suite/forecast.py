@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .checks import Check
 from .policy import Policy
 from .seeds import generator
+from .spread import expected_sd, spread_of
 from .stats.bounded_mean import FEW, cautious_pvalue
 from .stats.decision import decide, units_for_a_pass
 from .stats.power import GateChance, detectable_effect, gate_chance
@@ -61,23 +62,17 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
     """
     import numpy as np
 
-    entries = list(check.reference.items[check.metric.name].values())
-    counts = np.array([e[0] for e in entries])
-    means = np.array([e[1] for e in entries])
+    means = np.array(list(check.means.values()))
+    noise = spread_of(check)
     span = check.span
     least = 0 if span is None else units_for_a_pass(check.margin, alpha, span)
     note = _blind(check, float(means.mean()))
-    own = float(1 / np.mean(1 / counts))
-    repeated = counts > 1
     sequential = policy.mode == "sequential" and span is not None
+    sd = expected_sd(check, samples)
     if check.metric.kind == "binary":
-        noise = means * (1 - means) * np.where(repeated, counts / np.maximum(counts - 1, 1), 1.0)
-        # Without repeats nothing tells the noise within an item from the spread between items: take all as noise.
-        within = float(noise[repeated].mean()) if repeated.any() else float(means.mean() * (1 - means.mean()))
-        sd = math.sqrt(within * (1 / own + 1 / max(samples, 1)))
         rate = float(means.mean()) if check.direction == "higher" else 1 - float(means.mean())
         spread = float(means.var(ddof=1)) if len(means) > 1 else 0.0
-        between = min(max(spread - within / own, 0.0), rate * (1 - rate))
+        between = min(max(spread - noise.of_means(), 0.0), rate * (1 - rate))
 
         def chance(loss: float, level: float, simulations: int) -> GateChance:
             return gate_chance(
@@ -89,7 +84,7 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
                 change=-loss,
                 alpha=level,
                 sequential=sequential,
-                sd=(sd or None) if sequential else None,
+                sd=sd if sequential else None,
                 simulations=simulations,
             )
 
@@ -98,17 +93,11 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
         passes = chance(0.0, alpha, 2000).passed
         caught = _smallest_loss(lambda loss: chance(loss, alpha / among, 400).regressed, check.margin, rate)
         return Forecast(check.name, units, samples, passes, caught, least, note)
-    if repeated.any():
-        variances = np.array([e[2] if n > 1 else math.nan for e, n in zip(entries, counts, strict=True)])
-        variances = np.where(np.isnan(variances), np.nanmean(variances), variances)
-    else:
-        variances = np.full(len(entries), float(means.var(ddof=1)) if len(means) > 1 else math.nan)
-    if units < 2 or not np.isfinite(variances).all():
+    if units < 2 or not np.isfinite(noise.within).all():
         return Forecast(check.name, units, samples, math.nan, math.nan, least, note)
-    each = np.sqrt(np.resize(variances, units) * (1 / own + 1 / max(samples, 1)))
-    passes = _graded_chance(check, each, alpha, sequential)
-    sd = float(np.sqrt(np.mean(each**2)))
-    caught = check.margin + float(detectable_effect(sd, units, alpha=alpha / among, sides=1))
+    each = np.resize(noise.sds(samples), units)
+    passes = _graded_chance(check, each, alpha, sequential, sd)
+    caught = check.margin + float(detectable_effect(noise.sd(samples), units, alpha=alpha / among, sides=1))
     if span is None and np.count_nonzero(each) < FEW:
         caught = math.nan
         note = note or (
@@ -117,7 +106,7 @@ def forecast(check: Check, units: int, samples: float, policy: Policy, alpha: fl
     return Forecast(check.name, units, samples, passes, caught, least, note)
 
 
-def _graded_chance(check: Check, each: np.ndarray, alpha: float, sequential: bool) -> float:
+def _graded_chance(check: Check, each: np.ndarray, alpha: float, sequential: bool, sd: float | None) -> float:
     """Simulated chance that a candidate without a change passes, item by item as noisy as the baseline says."""
     import numpy as np
 
@@ -127,7 +116,6 @@ def _graded_chance(check: Check, each: np.ndarray, alpha: float, sequential: boo
         return sum(decide(row, check.margin, alpha=alpha, span=None).verdict == "pass" for row in d) / _SIMULATIONS
     d = np.clip(d, -check.span, check.span)
     if sequential:
-        sd = float(np.sqrt(np.mean(each**2))) or None
         paths = gate_paths(d, check.margin, alpha=alpha, span=check.span, sd=sd)
         return float(paths.passed.mean())
     return float(np.mean(cautious_pvalue(d, -check.margin, -check.span) <= alpha))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from .checks import Check
+from .spread import expected_sd
 from .stats.prefix import FinishedPrefix, random_order
 from .stats.sequential import SequentialGate
 
@@ -31,7 +32,7 @@ class SequentialCheck:
             alpha=alpha,
             span=_range(check),
             direction=check.direction,
-            sd=_expected_sd(check, repeats),
+            sd=expected_sd(check, repeats),
         )
         self.used: list[str] = []
         self._repeats = repeats
@@ -76,17 +77,3 @@ def order_of_looks(check: Check, seed: int) -> tuple[str, ...]:
     Arms and metrics of a task share it, so that a run that is driven by the gate plays items in one order.
     """
     return random_order(check.means, check.cell[0], check.cell[1], seed)
-
-
-def _expected_sd(check: Check, samples: float) -> float | None:
-    """Spread of a unit's difference if nothing has changed, from the baseline alone; None where it does not tell."""
-    entries = [e for e in check.reference.items[check.metric.name].values() if e[0] > 1]
-    if not entries:
-        return None
-    if check.metric.kind == "binary":
-        within = sum(m * (1 - m) * n / (n - 1) for n, m in entries) / len(entries)
-    else:
-        within = sum(e[2] for e in entries) / len(entries)
-    own = sum(e[0] for e in entries) / len(entries)
-    sd = math.sqrt(within * (1 / own + 1 / max(samples, 1.0)))
-    return sd or None
