@@ -41,6 +41,8 @@ CORES: dict[str, str] = {
     "wind": f"{_HOME}.wind:CORE",
     "colony": f"{_HOME}.colony:CORE",
     "pushing": f"{_HOME}.pushing:CORE",
+    "kiln": f"{_HOME}:kiln.yaml",
+    "locks": f"{_HOME}:locks.yaml",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -58,6 +60,14 @@ WORLDS: tuple[Line, ...] = (
         "colony-symbols", "colony", "accumulative", "seasonless", "symbols", 40, "valley",
         "Grow and sell under hidden seasons, all in symbols.",
     ),
+    # kiln
+    Line("kiln-order", "kiln", "binary", "workbench", "plain", 40, "workshop", "Bake pots; how powders act is hidden."),
+    Line("kiln-open", "kiln", "accumulative", "full", "plain", 40, "workshop", "The same, told what powders do."),
+    Line("kiln-symbols", "kiln", "binary", "workbench", "symbols", 40, "workshop", "Three numbers and a few letters."),
+    # locks
+    Line("locks-hold", "locks", "binary", "banks", "plain", 40, "canal", "Hold a basin at its mark in rain and leaks."),
+    Line("locks-steady", "locks", "accumulative", "full", "plain", 40, "canal", "The same for every step, all told."),
+    Line("locks-frost", "locks", "accumulative", "banks", "inverse", 40, "canal", "Doors that are shut let pass."),
     # pushing
     Line("pushing-yard", "pushing", "binary", "full", "plain", 40, "yard", "Push two crates into a chute."),
     Line(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ...suite.errors import UsageError
 from .actions import Action
 from .dynamics import Dynamics
-from .level import Generator
+from .level import Generator, Level, Split
 from .observation import Observation
 from .parsing import ActionReader
 from .reward import Reward
@@ -88,6 +88,7 @@ class Core:
     player: Callable[[World], Player] | None = None
     solver: Solver | None = None
     readers: Mapping[str, ActionReader] = field(init=False, repr=False)
+    _drawn: dict[tuple[Any, ...], list[Level]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for reward in self.rewards.values():
@@ -102,6 +103,13 @@ class Core:
                     raise UsageError(f"{self.name}: the {kind} {part.name!r} stands under the name {name!r}.")
         readers = {name: ActionReader(self.dynamics.actions, skin.vocabulary) for name, skin in self.skins.items()}
         object.__setattr__(self, "readers", readers)
+
+    def levels(self, preset: str, split: Split, count: int | None = None, seed: int = 0) -> list[Level]:
+        """Levels of a split; see :meth:`.level.Generator.levels`. They follow from the arguments, and are drawn once."""
+        path = (preset, split, count, seed)
+        if path not in self._drawn:
+            self._drawn[path] = self.generator.levels(self.name, preset, split, count, seed)
+        return list(self._drawn[path])
 
     def part(self, kind: str, name: str) -> Any:
         """A reward, observation or skin by its name.

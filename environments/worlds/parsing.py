@@ -16,7 +16,6 @@ __all__ = ["ActionReader"]
 _WORD = re.compile(r"[^\s,={}\[\]()\"'<>:]+")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?", re.ASCII)
-_SPACES = " \t\r\n"
 _LONGEST = 2_000
 
 
@@ -87,7 +86,7 @@ class ActionReader:
         Returns:
             The action, or a sentence that says what was wrong.
         """
-        stripped = text.strip(_SPACES)
+        stripped = text.strip()
         action = self._known.get(stripped.casefold())
         if action is not None:
             return action

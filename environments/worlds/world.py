@@ -138,7 +138,7 @@ class World:
 
     def levels(self, split: Split = "test", count: int | None = None, seed: int = 0) -> list[Level]:
         """Its levels; see :meth:`.level.Generator.levels`. Worlds of one core and preset have the same."""
-        return self.core.generator.levels(self.core.name, self.preset, split, count, seed)
+        return self.core.levels(self.preset, split, count, seed)
 
     def load(self, level: Level) -> Any:
         """A level as the dynamics takes it: do it once, then :meth:`begin` as often as you like.

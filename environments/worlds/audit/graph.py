@@ -14,7 +14,7 @@ from ..reward import Reward
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MOST_TRANSITIONS", "StateGraph", "ahead", "explore", "shortest", "spread"]
+__all__ = ["MOST_TRANSITIONS", "StateGraph", "ahead", "explore", "fewest_steps", "shortest", "spread"]
 
 MOST_TRANSITIONS = 1_500_000
 """Outcomes that are listed for one level before a search gives up."""
@@ -255,3 +255,34 @@ def ahead(graph: StateGraph, reward: Reward, promise: NDArray[np.float64], depth
         values = worth.max(axis=1) * SOONER
         worth = graph.backup(reward, values)
     return worth
+
+
+def fewest_steps(
+    dynamics: Dynamics[Any, Any], params: Any, reward: Reward, most: int, limit: int = MOST_TRANSITIONS
+) -> int | None:
+    """:func:`shortest` without a graph: breadth first from the start, and no further than the first win.
+
+    Args:
+        dynamics: Whose outcomes can be listed.
+        params: A loaded level.
+        reward: What wins: an event that pays and ends.
+        most: Steps after which to give up.
+        limit: Outcomes after which to give up.
+    """
+    layer = {state for _, state in dynamics.starts(params) or ()}
+    seen, listed = set(layer), 0
+    for steps in range(1, most + 1):
+        following = set()
+        for state in layer:
+            for action in dynamics.actions.all:
+                for _, (after, events, over) in dynamics.outcomes(params, state, action) or ():
+                    listed += 1
+                    if events and reward.pay(events) > 0 and reward.ends(events):
+                        return steps
+                    if not over and after not in seen:
+                        seen.add(after)
+                        following.add(after)
+        if not following or listed > limit:
+            return None
+        layer = following
+    return None

@@ -38,7 +38,7 @@ def check(subject: Subject) -> Finding:
                 f"The test levels {same.hash} and {level.hash} play the same: a parameter does nothing.",
                 numbers,
             )
-    again = world.levels("test")
+    again = world.core.generator.levels(world.core.name, world.preset, "test")
     if [level.hash for level in again] != [level.hash for level in drawn["test"]]:
         return Finding(NAME, False, "Drawn twice, test levels differ: the generator reads more than its rng.", numbers)
     return Finding(NAME, True, f"{len(seen)} different levels, none in two splits.", numbers)
