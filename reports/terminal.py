@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..suite.evaluation import Prepared
 from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.store import StoredRun
+from .tables import number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,11 +61,6 @@ def _cell(text: object) -> Any:
 
     # Names and reasons come from runs: control characters must not reach the terminal.
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text)))
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for a table; an en dash where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width: int | None = None) -> str:

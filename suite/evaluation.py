@@ -23,6 +23,7 @@ from .canonical import content_hash
 from .engine import Engine, Plan, Watcher
 from .environment import describe_environment, version
 from .errors import UsageError
+from .frame import TAKEN
 from .private_items import commitment, private_seed, read_secret
 from .records import (
     REPLAYED,
@@ -124,44 +125,10 @@ def _agent_factory(choice: AgentChoice) -> Callable[[], Agent]:
     return make
 
 
-_COLUMNS = frozenset(
-    (
-        "model",
-        "backend",
-        "task",
-        "version",
-        "tier",
-        "arm",
-        "item",
-        "item_hash",
-        "sample",
-        "stream",
-        "position",
-        "checkpoint",
-        "agent",
-        "outcome",
-        "reason",
-        "turns",
-        "calls",
-        "prompt_tokens",
-        "completion_tokens",
-        "reasoning_tokens",
-        "cost",
-        "transcript",
-        "seconds",
-        "model_seconds",
-        "cached_tokens",
-        "replayed",
-        "spared",
-        "attempt",
-    )
-)
-
-
 def _check_task(task: Task, items: Sequence[Item]) -> None:
     """Refuse a task whose samples could not be told apart or scored, before anything is spent."""
     names = [metric.name for metric in task.metrics]
-    taken = sorted({n for n in names if n in _COLUMNS or names.count(n) > 1})
+    taken = sorted({n for n in names if n in TAKEN or names.count(n) > 1})
     if taken:
         raise UsageError(f"The task {task.name} declares the metric {taken[0]!r}, a name that is taken. Rename it.")
     if sum(metric.primary for metric in task.metrics) != 1:

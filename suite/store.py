@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from .errors import RunLocked, SpecMismatch, StoreError, UsageError
+from .frame import FRAME_COLUMNS, TIMING_COLUMNS
 from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Usage
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ STORE_VERSION = 1
 _HELD: set[tuple[int, Path]] = set()
 _HELD_MUTEX = threading.Lock()
 _MANIFEST, _STORE, _LOCK = "manifest.json", "samples.sqlite", "run.lock"
+_NOT_STORED = frozenset(
+    ("model", "backend", "tier", "calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cost")
+)
+"""Columns of a frame that come from the manifest and from the samples' usage."""
 _KEY = "task, arm, item, sample, stream, position, checkpoint, agent"
 
 SCHEMA = f"""
@@ -217,46 +222,31 @@ class StoredRun:
                 (``replayed``) and the US dollars that it ``spared``, attempts.
 
         Returns:
-            Columns ``model, backend, task, version, tier, arm, item, item_hash, sample, stream, position, checkpoint,
-            agent, outcome, reason, turns, calls, prompt_tokens, completion_tokens, reasoning_tokens, cost`` and
-            ``transcript`` (the hash of what the model wrote), then one of float64 per metric: NaN where it does not
-            apply, and throughout for ``error``. ``cost`` is what the answers cost when they were given: a response
+            The columns of :data:`.FRAME_COLUMNS`, then one of float64 per metric: NaN where it does not apply, and
+            throughout for ``error``. ``cost`` is what the answers cost when they were given: a response
             cache spares the payment, it does not make a model cheaper. ``cost`` minus ``spared`` was paid.
         """
         import numpy as np
         import pandas as pd
 
+        stored = [*(name for name in FRAME_COLUMNS if name not in _NOT_STORED), "seconds", "attempt"]
         with self._open() as db:
-            rows = db.execute(
-                _latest(
-                    "task, version, arm, item, item_hash, sample, stream, position, checkpoint, agent, outcome, "
-                    "reason, turns, usage, metrics, transcript, seconds, attempt"
-                )
-                + f" ORDER BY {_KEY}"
-            ).fetchall()
-        columns = ["task", "version", "arm", "item", "item_hash", "sample", "stream", "position", "checkpoint", "agent"]
-        columns += ["outcome", "reason", "turns"]
-        frame = pd.DataFrame([row[: len(columns)] for row in rows], columns=columns)
-        usages = _parse_all([row[13] for row in rows])
-        for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens"):
+            query = _latest(", ".join([*stored, "usage", "metrics"]))
+            rows = db.execute(f"{query} ORDER BY {_KEY}").fetchall()
+        frame = pd.DataFrame([row[:-2] for row in rows], columns=stored)
+        frame["model"], frame["backend"] = self.manifest.label, str(self.manifest.spec.backend)
+        frame["tier"] = self.manifest.spec.tier
+        usages = _parse_all([row[-2] for row in rows])
+        for name in ("calls", "prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "replayed"):
             frame[name] = [u.get(name, 0) for u in usages]
         frame["cost"] = [_price(u) for u in usages]
-        frame["transcript"] = [row[15] for row in rows]
-        frame.insert(0, "model", self.manifest.label)
-        frame.insert(1, "backend", str(self.manifest.spec.backend))
-        frame.insert(2 + columns.index("arm"), "tier", self.manifest.spec.tier)
-        metrics = _parse_all([row[14] for row in rows])
+        frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
+        frame["spared"] = [u.get("spared", 0.0) for u in usages]
+        metrics = _parse_all([row[-1] for row in rows])
         names = dict.fromkeys(m.name for sheet in self.manifest.tasks.values() for m in sheet.metrics)
         for name in names:
             frame[name] = np.array([m.get(name) for m in metrics], dtype=float)
-        if timing:
-            frame["seconds"] = [row[16] for row in rows]
-            frame["model_seconds"] = [u.get("seconds", 0.0) for u in usages]
-            frame["cached_tokens"] = [u.get("cached_tokens", 0) for u in usages]
-            frame["replayed"] = [u.get("replayed", 0) for u in usages]
-            frame["spared"] = [u.get("spared", 0.0) for u in usages]
-            frame["attempt"] = [row[17] for row in rows]
-        return frame
+        return frame[[*FRAME_COLUMNS, *names, *(TIMING_COLUMNS if timing else ())]]
 
     def samples(self, *, turns: bool = True, attempts: bool = False) -> Iterator[Sample]:
         """The samples one by one, sorted by key.

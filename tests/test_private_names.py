@@ -20,7 +20,8 @@ OURS = "_finchmark_"
 
 FOREIGN = {
     "suite/backends/hf.py": {"_attn_implementation"},  # transformers has no other way to say which attention it took
-    "suite/backends/loading.py": {"_attn_implementation"},
+    # torch has no public way to ask whether somebody has put hooks into a model.
+    "suite/backends/loading.py": {"_attn_implementation", "_forward_hooks", "_forward_pre_hooks"},
     "suite/backends/lm_eval_rows.py": {"_model_generate"},  # lm-eval's HFLM: where rows of one call get their own seeds
     "suite/backends/lm_eval_server.py": {"_create_payload"},  # lm-eval's TemplateAPI: where a request gets its own seed
     "tasks/lm_eval/source.py": {"_filters"},  # lm-eval's tasks name their filters nowhere else

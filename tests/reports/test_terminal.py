@@ -44,6 +44,18 @@ def test_all_metrics_are_shown_on_request(play):
         assert word in text
 
 
+def test_numbers_are_written_as_in_reports(play, monkeypatch):
+    """One minus sign in terminal and pages, and none before a rounded zero."""
+    run = play("a", "scripted:random", samples=2)
+    values = {"success": -0.5, "steps_to_success": -0.0001, "unusable_rate": 12345.0}
+    samples = [s.model_copy(update={"metrics": {**s.metrics, **values}}) for s in run.samples()]
+    monkeypatch.setattr(type(run), "samples", lambda self, **_: iter(samples))
+    text = transcript_text(run, "inductive/smoke-000/0")
+    assert "success \N{MINUS SIGN}0.500" in text
+    assert "steps_to_success 0.000" in text
+    assert "unusable_rate 12,345.000" in text
+
+
 def test_identical_samples_are_reported(play):
     run = play("a", Says(), samples=4)
     assert duplicate_share(run) == 1.0
