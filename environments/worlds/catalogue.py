@@ -43,6 +43,9 @@ CORES: dict[str, str] = {
     "pushing": f"{_HOME}.pushing:CORE",
     "kiln": f"{_HOME}:kiln.yaml",
     "locks": f"{_HOME}:locks.yaml",
+    "foraging": f"{_HOME}.foraging:CORE",
+    "bargain": f"{_HOME}.bargain:CORE",
+    "furnace": f"{_HOME}.furnace:CORE",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -77,5 +80,36 @@ WORLDS: tuple[Line, ...] = (
     Line(
         "pushing-haul", "pushing", "accumulative", "near", "inverse", 60, "hall",
         "A larger yard, of which little is seen, and the words mislead.",
+    ),
+    # foraging
+    Line(
+        "foraging-open", "foraging", "accumulative", "full", "plain", 40, "mild",
+        "Eat from patches of which one regrows, without eating it bare; all is told.",
+    ),
+    Line(
+        "foraging-roving", "foraging", "accumulative", "near", "plain", 40, "mild",
+        "The same, seeing one patch; which one regrows is hidden and changes.",
+    ),
+    Line(
+        "foraging-store", "foraging", "binary", "near", "inverse", 30, "mild",
+        "Fill a store in time from patches that change unannounced; the words mislead.",
+    ),
+    # bargain
+    Line(
+        "bargain-market", "bargain", "accumulative", "guarded", "plain", 30, "market",
+        "Divide heaps with a party whose worths and temper are hidden.",
+    ),
+    Line(
+        "bargain-court", "bargain", "binary", "full", "symbols", 30, "court",
+        "Get the share you want from a hard party, all told, in symbols.",
+    ),
+    # furnace
+    Line(
+        "furnace-ware", "furnace", "binary", "full", "plain", 40, "still",
+        "Hold one ware's heat in a band by a sluggish, noisy furnace; its law is told.",
+    ),
+    Line(
+        "furnace-shift", "furnace", "accumulative", "gauge", "plain", 200, "still",
+        "Hold ware after ware by a furnace whose law and delay are hidden.",
     ),
 )  # fmt: skip

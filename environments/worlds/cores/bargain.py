@@ -92,8 +92,9 @@ def _splits(heap: _Bundle) -> tuple[_Bundle, ...]:
 
 @cache
 def _naming(heap: _Bundle, theirs: _Bundle, demand: int) -> _Bundle:
-    """What a party would leave: the most pieces by which it still gets two tenths above its demand, then what it loses
-    least by, then the first.
+    """What a party would leave: the most pieces by which it still gets two tenths above its demand.
+
+    Of several such the one that it loses least by, then the one that comes last.
     """
     wanted = min(_TENTHS, demand + 2) * _worth(heap, theirs)
     fitting = [s for s in _splits(heap) if _TENTHS * _worth(_rest(heap, s), theirs) >= wanted]
@@ -221,7 +222,7 @@ def _best_share(level: BargainLevel, number: int) -> int:
 
 def _fair(level: BargainLevel) -> bool:
     """Whether the share can be had of some heaps but not of all, and never by taking what is named at first."""
-    for number, heap in enumerate(level.heaps):
+    for heap in level.heaps:
         named = _naming(heap, level.theirs, _START[level.temper])
         if _TENTHS * _worth(named, level.own) >= level.share * _worth(heap, level.own):
             return False
@@ -306,8 +307,8 @@ class BargainSkin(Skin[BargainView]):
     def setting(self) -> str:
         """What is to be seen."""
         return self.vocabulary.fill(
-            "You and a {party} divide heaps of {books}, {hats} and {balls}, one heap after another. What a piece is worth "
-            "to you is told; what it is worth to the {party} differs. The {party} listens to a few offers on a heap."
+            "You and a {party} divide heaps of {books}, {hats} and {balls}, one heap after another. What a piece is "
+            "worth to you is told; what it is worth to the {party} differs. The {party} listens to a few offers on a heap."
         )
 
     def _pieces(self, bundle: _Bundle) -> str:
@@ -390,9 +391,9 @@ class BargainPlayer:
                 level = BargainLevel(view.own, theirs, temper, (*self._heaps, view.heap), view.share)
                 after = self._dynamics.step(level, before, self._last, STILL).state
             seen = (after.heap, after.refused, _naming(view.heap, theirs, after.demand))
-            if seen == (view.number, view.refused, view.named) and view.theirs in (None, theirs):
-                if view.temper in (None, temper):
-                    fits[theirs, temper] = after
+            told = view.theirs in (None, theirs) and view.temper in (None, temper)
+            if told and seen == (view.number, view.refused, view.named):
+                fits[theirs, temper] = after
         self._fits = fits or {which: BargainState(view.number, view.refused, 5, 0) for which in self._fits}
 
 

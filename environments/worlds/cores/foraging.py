@@ -100,7 +100,7 @@ class ForagingDynamics(Dynamics[ForagingLevel, ForagingState]):
             raise UsageError(f"A foraging level needs {error}.") from None
         if len(level.stocks) != len(_PLACES) or level.turn not in (1, 2) or not 0 < level.change < 1:
             raise UsageError(
-                f"A foraging level has {len(_PLACES)} stocks, a turn of 1 or 2 and a change in (0, 1), not {dict(data)}."
+                f"A foraging level has {len(_PLACES)} stocks, a turn of 1 or 2, a change in (0, 1), not {dict(data)}."
             )
         return level
 
@@ -326,8 +326,8 @@ class ForagingSkin(Skin[ForagingView]):
             w = self.vocabulary
             rich, following, change = riches
             text += (
-                f"\n{w['growing']}: {w[_PLACES[rich]]}, then {w[_PLACES[following]]}; a move comes with chance {change} "
-                "a step"
+                f"\n{w['growing']}: {w[_PLACES[rich]]}, then {w[_PLACES[following]]}; a move comes with chance "
+                f"{change} a step"
             )
         return text
 

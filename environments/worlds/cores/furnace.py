@@ -67,7 +67,7 @@ class FurnaceState(NamedTuple):
 
 
 class FurnaceView(NamedTuple):
-    """What is seen. ``element`` is None where hidden; ``law`` is all of the level and the settings under way, or None."""
+    """What is seen. ``element`` is None where hidden; ``law`` is the level's and the settings under way, or None."""
 
     heat: int
     band: tuple[int, int]
@@ -100,7 +100,7 @@ class FurnaceDynamics(Dynamics[FurnaceLevel, FurnaceState]):
             raise UsageError(f"A furnace level needs {error}.") from None
         if level.lag not in _LAGS or not 0 < level.draught < 1 or level.low + _WIDE >= _CRACKS:
             raise UsageError(
-                f"A furnace level has a lag of 0 to 2, a draught in (0, 1) and a band below {_CRACKS}, not {dict(data)}."
+                f"A furnace level has a lag of 0 to 2, a draught in (0, 1), a band below {_CRACKS}, not {dict(data)}."
             )
         return level
 
@@ -214,8 +214,8 @@ class FurnaceSkin(Skin[FurnaceView]):
     def setting(self) -> str:
         """What is to be seen."""
         return self.vocabulary.fill(
-            "You tend a {furnace}. A gauge shows its {heat}; a {ware} is first made ready, then held for some steps, then "
-            f"the next one comes in. At {_CRACKS} the {self.vocabulary['furnace']} cracks, and all is over."
+            "You tend a {furnace}. A gauge shows its {heat}; a {ware} is first made ready, then held for some steps, "
+            f"then the next one comes in. At {_CRACKS} the {self.vocabulary['furnace']} cracks, and all is over."
         )
 
     def text(self, view: FurnaceView) -> str:
@@ -229,8 +229,8 @@ class FurnaceSkin(Skin[FurnaceView]):
         if view.law is not None:
             gain, loss, lag, draught, strength, last, before = view.law
             text += (
-                f"\na step brings {gain} for each unit of {w['element']}, less {loss}, less {strength} more with chance "
-                f"{draught}; a setting acts after {lag} steps"
+                f"\na step brings {gain} for each unit of {w['element']}, less {loss}, less {strength} more with "
+                f"chance {draught}; a setting acts after {lag} steps"
             )
             under_way = [last, before][:lag]
             text += "".join(f"; under way: {w[_POWERS[power]]}" for power in under_way)
@@ -250,7 +250,7 @@ class FurnaceSkin(Skin[FurnaceView]):
 
 
 def _nearness(params: FurnaceLevel, state: FurnaceState, power: int) -> float:
-    """How near to the middle of the band the next steps will be on average if one power is set in all of them: 0 to 1."""
+    """How near to the middle of the band the next steps will be if one power is set in all of them: 0 to 1."""
     heat, element, last, before = float(state.heat), *state[1:4]
     coming = {0: (), 1: (last,), 2: (before, last)}[params.lag]
     steady = -params.loss - params.draught * params.strength
@@ -339,8 +339,8 @@ CORE = Core(
         [
             Pays(
                 "binary", "binary",
-                "When a {ware} has been held for its time, that pays 1; if the {heat} leaves the wanted range while a {ware} "
-                "is held, all is over.",
+                "When a {ware} has been held for its time, that pays 1; if the {heat} leaves the wanted range while "
+                "a {ware} is held, all is over.",
                 {"fired": 1.0}, frozenset({"fired", "spoiled"}),
             ),
             Pays(
