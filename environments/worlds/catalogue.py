@@ -46,6 +46,7 @@ CORES: dict[str, str] = {
     "foraging": f"{_HOME}.foraging:CORE",
     "bargain": f"{_HOME}.bargain:CORE",
     "furnace": f"{_HOME}.furnace:CORE",
+    "vault": f"{_HOME}.vault:CORE",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -112,4 +113,11 @@ WORLDS: tuple[Line, ...] = (
         "furnace-shift", "furnace", "accumulative", "gauge", "plain", 200, "still",
         "Hold ware after ware by a furnace whose law and delay are hidden.",
     ),
+    # vault
+    Line("vault-wiring", "vault", "binary", "plan", "plain", 30, "keep", "Which lever opens which door is hidden."),
+    Line(
+        "vault-dark", "vault", "accumulative", "room", "inverse", 50, "keep",
+        "Gather in the same building, seeing one room; the words mislead.",
+    ),
+    Line("vault-ship", "vault", "binary", "room", "ship", 40, "cellar", "The same in a small sunken ship."),
 )  # fmt: skip
