@@ -47,6 +47,7 @@ CORES: dict[str, str] = {
     "bargain": f"{_HOME}.bargain:CORE",
     "furnace": f"{_HOME}.furnace:CORE",
     "vault": f"{_HOME}.vault:CORE",
+    "cards": f"{_HOME}.cards:CORE",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -120,4 +121,7 @@ WORLDS: tuple[Line, ...] = (
         "Gather in the same building, seeing one room; the words mislead.",
     ),
     Line("vault-ship", "vault", "binary", "room", "ship", 40, "cellar", "The same in a small sunken ship."),
+    # cards
+    Line("cards-table", "cards", "binary", "turned", "plain", 30, "table", "Clear 16 cards whose pairs follow a rule."),
+    Line("cards-open", "cards", "accumulative", "turned", "symbols", 30, "open", "Six cards, two misses, all symbols."),
 )  # fmt: skip
