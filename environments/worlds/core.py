@@ -105,7 +105,7 @@ class Core:
         object.__setattr__(self, "readers", readers)
 
     def levels(self, preset: str, split: Split, count: int | None = None, seed: int = 0) -> list[Level]:
-        """Levels of a split; see :meth:`.level.Generator.levels`. They follow from the arguments, and are drawn once."""
+        """A split's levels; see :meth:`.level.Generator.levels`. They follow from the arguments: drawn once, kept."""
         path = (preset, split, count, seed)
         if path not in self._drawn:
             self._drawn[path] = self.generator.levels(self.name, preset, split, count, seed)

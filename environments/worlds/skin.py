@@ -6,7 +6,7 @@ import abc
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from ...suite.errors import UsageError
 
@@ -68,7 +68,7 @@ class Skin(abc.ABC, Generic[V]):
         vocabulary: The words; actions are read and described in them too.
     """
 
-    glyphs: ClassVar[str] = ""
+    glyphs: str = ""
     """Characters outside printable ASCII that its texts use besides those of its words."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:

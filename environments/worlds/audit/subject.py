@@ -179,7 +179,8 @@ class Subject:
         for act in (
             act_randomly,
             act_ahead,
-            lambda w, m, k: act_ahead(w, m, k, DEPTH if len(w.dynamics.actions.tried) <= 8 else 2),
+            # One step less than where states are listed: each step multiplies actions by draws.
+            lambda w, m, k: act_ahead(w, m, k, DEPTH - 1),
         ):
             # Only the random player is played often: the others hardly differ from episode to episode.
             episodes = EPISODES if act is act_randomly else (4 if world.dynamics.stochastic else 1)

@@ -311,9 +311,6 @@ class Machine:
             act = self._emission(effect, scope, path)
         else:
             act = self._setting(effect, scope, path)
-        if effect.after and scope.chance:
-            # What is drawn is drawn anew at the time when the effect happens.
-            pass
         made = _Effect(when, effect.after, len(self.effects), act)
         self.effects.append(made)
         return made
@@ -371,11 +368,10 @@ class Machine:
     def _actions(self) -> dict[str, tuple[Any, tuple[_Effect, ...], tuple[_Effect, ...], tuple[str, ...]]]:
         found = {}
         for name, action in self.spec.actions.items():
-            args: dict[str, Kind] = {
-                inner: "word" if p.kind == "word" else "number"
-                for inner, p in action.parameters.items()
-                if p.kind != "several"
-            }
+            args: dict[str, Kind] = {}
+            for inner, p in action.parameters.items():
+                if p.kind != "several":  # a list has no kind: it is only there to be counted with other actions
+                    args[inner] = "word" if p.kind == "word" else "number"
             scope = self._scope(args)
             path = f"actions.{name}"
             when = self.expression(action.when, scope, f"{path}.when", "flag").run

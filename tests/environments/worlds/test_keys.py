@@ -25,7 +25,12 @@ class TestKey:
 
     def test_slots_children_and_neighbouring_keys_are_uniform_and_unrelated(self):
         root = key_array([Key.of("test", n) for n in range(20_000)])
-        columns = [uniforms(root, 0), uniforms(root, 1), uniforms(child_keys(root, 0), 0), uniforms(child_keys(root, 1), 0)]
+        columns = [
+            uniforms(root, 0),
+            uniforms(root, 1),
+            uniforms(child_keys(root, 0), 0),
+            uniforms(child_keys(root, 1), 0),
+        ]
         for column in columns:
             assert stats.kstest(column, "uniform").pvalue > 1e-4
         off = np.corrcoef(columns)[~np.eye(4, dtype=bool)]

@@ -64,7 +64,7 @@ class TestSplits:
             return abs(start % size - goal % size) + abs(start // size - goal // size)
 
         samples = [[distance(level) for level in WIND.levels("breeze", split, 120)] for split in SPLITS]
-        table = np.array([[s.count(d) for d in sorted(set(sum(samples, [])))] for s in samples])
+        table = np.array([[s.count(d) for d in sorted({d for s in samples for d in s})] for s in samples])
         table = table[:, table.sum(axis=0) >= 15]
         assert stats.chi2_contingency(table).pvalue > 1e-3
 

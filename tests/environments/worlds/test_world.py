@@ -38,7 +38,7 @@ class TestCombinations:
 
     @pytest.mark.parametrize("core", [WIND, COLONY], ids=lambda core: core.name)
     def test_variants_share_levels_chance_and_states(self, core):
-        """What differs between variants is what was varied: same levels, same chance, same states under the same actions."""
+        """What differs is what was varied: same levels, same chance, same states under the same actions."""
         names = itertools.product(core.observations, core.skins)
         runs = [
             [m.state for m in play(w, w.levels("test", 1)[0])]
@@ -47,7 +47,7 @@ class TestCombinations:
         assert all(run == runs[0] for run in runs)
 
     def test_a_part_that_is_not_there_is_named(self):
-        with pytest.raises(UsageError, match="no skin 'gothic'. There are: plain"):
+        with pytest.raises(UsageError, match=r"no skin 'gothic'\. There are: plain"):
             combine(WIND, "binary", "full", "gothic")
 
     def test_a_horizon_below_one_is_refused(self):
