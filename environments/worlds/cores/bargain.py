@@ -308,7 +308,7 @@ class BargainSkin(Skin[BargainView]):
         """What is to be seen."""
         return self.vocabulary.fill(
             "You and a {party} divide heaps of {books}, {hats} and {balls}, one heap after another. What a piece is "
-            "worth to you is told; what it is worth to the {party} differs. The {party} listens to a few offers on a heap."
+            "worth to you is told; what it is worth to the {party} differs. The {party} listens to a few offers a heap."
         )
 
     def _pieces(self, bundle: _Bundle) -> str:
@@ -343,38 +343,65 @@ def _potential(params: BargainLevel, state: BargainState, reward: Reward) -> flo
 
 
 class BargainPlayer:
-    """Keeps all parties that fit what was seen, and asks for what most of them would grant and is worth most."""
+    """Keeps all parties that fit what was seen, and asks for what is worth most, a further offer or two counted in."""
 
     def __init__(self, world: World) -> None:
         self._binary = world.reward.kind == "binary"
         self._dynamics = BargainDynamics()
-        self._fits: dict[tuple[_Bundle, str], BargainState] = {
+        self._fits = {
             (theirs, temper): BargainState(0, 0, _START[temper], 0) for theirs in _WORTHS for temper in _TEMPERS
         }
         self._heaps: list[_Bundle] = []
         self._last: Action | None = None
 
     def act(self, view: BargainView, reward: float, key: Key) -> Action:
-        """Ask for what is worth most times how many would grant it."""
+        """The best of accepting, leaving, and every offer."""
         self._learn(view)
+        levels = {which: self._level(view, which) for which in self._fits}
         total = _worth(view.heap, view.own)
-        best, most = Action("accept"), self._prize(view, view.named, total)
-        for asked in _splits(view.heap):
-            prize = self._prize(view, asked, total)
-            if prize > 0:
-                grants = 0
-                for (theirs, _), state in self._fits.items():
-                    party = _worth(view.heap, theirs)
-                    grants += _TENTHS * (party - _worth(asked, theirs)) >= state.demand * party
-                # Where offers are left a refusal costs less.
-                chance = grants / len(self._fits)
-                worth = chance * prize + (1 - chance) * 0.5 * most * (view.refused < _PATIENCE - 1)
-                if worth > most + 1e-9:
-                    best, most = Action("ask", asked), worth
-        if self._binary and most == 0:
-            best = Action("leave")
-        self._last = best
-        return best
+        prizes = {split: self._prize(view, split, total) for split in _splits(view.heap)}
+        action, worth = Action("accept"), prizes[view.named]
+        found = self._best(view, levels, self._fits, prizes, _PATIENCE - view.refused)
+        if found[1] > worth + 1e-9:
+            action, worth = found
+        self._last = action if worth > 0 else Action("leave")
+        return self._last
+
+    def _level(self, view: BargainView, which: tuple[_Bundle, str]) -> BargainLevel:
+        # One heap more than is known of, so that there is something to go on to.
+        return BargainLevel(view.own, *which, (*self._heaps, view.heap), view.share)
+
+    def _best(
+        self,
+        view: BargainView,
+        levels: Mapping[tuple[_Bundle, str], BargainLevel],
+        states: Mapping[tuple[_Bundle, str], BargainState],
+        prizes: Mapping[_Bundle, float],
+        depth: int,
+    ) -> tuple[Action, float]:
+        """The best offer and what it is worth per party; what is refused is worth what the best next offer is."""
+        best, most = Action("leave"), 0.0
+        answers: dict[tuple[tuple[_Bundle, str], BargainState, int], BargainState] = {}
+        for asked, prize in prizes.items():
+            worth, refusing = 0.0, {}
+            for which, state in states.items():
+                party = _worth(view.heap, which[0])
+                given = party - _worth(asked, which[0])
+                if _TENTHS * given >= state.demand * party:
+                    worth += prize
+                elif depth > 1:
+                    tenths = _TENTHS * given // party
+                    after = answers.get((which, state, tenths))
+                    if after is None:
+                        after = self._dynamics.step(levels[which], state, Action("ask", asked), STILL).state
+                        answers[which, state, tenths] = after
+                    if after.heap == view.number:
+                        refusing[which] = after
+            if refusing and worth + len(refusing) * max(prizes.values()) > most * len(states):
+                worth += self._best(view, levels, refusing, prizes, depth - 1)[1] * len(refusing)
+            if worth / len(states) > most + 1e-9:
+                best, most = Action("ask", asked), worth / len(states)
+        return best, most
 
     def _prize(self, view: BargainView, got: _Bundle, total: int) -> float:
         worth = _worth(got, view.own)
@@ -384,16 +411,14 @@ class BargainPlayer:
         if len(self._heaps) <= view.number:
             self._heaps.append(view.heap)
         fits = {}
-        for (theirs, temper), before in self._fits.items():
+        for which, before in self._fits.items():
             after = before
             if self._last is not None:
-                # One heap more than is known of, so that the party goes on to it.
-                level = BargainLevel(view.own, theirs, temper, (*self._heaps, view.heap), view.share)
-                after = self._dynamics.step(level, before, self._last, STILL).state
-            seen = (after.heap, after.refused, _naming(view.heap, theirs, after.demand))
-            told = view.theirs in (None, theirs) and view.temper in (None, temper)
+                after = self._dynamics.step(self._level(view, which), before, self._last, STILL).state
+            seen = (after.heap, after.refused, _naming(view.heap, which[0], after.demand))
+            told = view.theirs in (None, which[0]) and view.temper in (None, which[1])
             if told and seen == (view.number, view.refused, view.named):
-                fits[theirs, temper] = after
+                fits[which] = after
         self._fits = fits or {which: BargainState(view.number, view.refused, 5, 0) for which in self._fits}
 
 
