@@ -389,7 +389,8 @@ class Machine:
                 known = ", ".join(self.entities) or "none"
                 self.problem(f"{path}.each", f"there is no entity {rule.each!r}; there are: {known}")
             else:
-                each, args = self.entities[rule.each][0], {"index": "number"}
+                each = self.entities[rule.each][0]
+                args["index"] = "number"
         if rule.offset >= rule.every:
             self.problem(f"{path}.offset", f"is {rule.offset}, but the period is {rule.every}: it counts from 0")
         scope = self._scope(args)
@@ -397,7 +398,8 @@ class Machine:
         return _Rule(rule.every, rule.offset, when, each, self._effects(rule.effects, scope, f"{path}.effects"))
 
     def _check_limits(self) -> None:
-        scope = Scope(params={**self.params, "horizon": "number"}, words=self.words, clock=False)
+        names: dict[str, Kind] = {**self.params, "horizon": "number"}
+        scope = Scope(params=names, words=self.words, clock=False)
         for name, text in self.spec.limits.items():
             if name not in self.spec.events:
                 self.problem(f"limits.{name}", f"there is no event {name!r}; there are: {', '.join(self.spec.events)}")
