@@ -1,6 +1,8 @@
 """The built-in model itself: its tokenizer, its template, and that it talks sense."""
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,11 @@ def test_greedy_replies_make_sense_and_later_turns_reuse_the_first(found):
     assert second.text.endswith("Rome")
     assert second.cached_tokens >= first.prompt_tokens
     assert way == "grouped"
+
+
+def test_the_page_on_backends_tells_the_truth_about_steering(found, capsys):
+    page = (Path(__file__).parents[3] / "docs" / "backends.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    exec(compile(code.group(1), "docs/backends.md", "exec"), {})  # noqa: S102 - our own page
+    assert "Completion(text=" in capsys.readouterr().out
