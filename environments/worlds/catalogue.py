@@ -41,13 +41,14 @@ CORES: dict[str, str] = {
     "wind": f"{_HOME}.wind:CORE",
     "colony": f"{_HOME}.colony:CORE",
     "pushing": f"{_HOME}.pushing:CORE",
+    "cards": f"{_HOME}.cards:CORE",
     "kiln": f"{_HOME}:kiln.yaml",
     "locks": f"{_HOME}:locks.yaml",
     "foraging": f"{_HOME}.foraging:CORE",
     "bargain": f"{_HOME}.bargain:CORE",
     "furnace": f"{_HOME}.furnace:CORE",
     "vault": f"{_HOME}.vault:CORE",
-    "cards": f"{_HOME}.cards:CORE",
+    "outbreak": f"{_HOME}.outbreak:CORE",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -83,6 +84,9 @@ WORLDS: tuple[Line, ...] = (
         "pushing-haul", "pushing", "accumulative", "near", "inverse", 60, "hall",
         "A larger yard, of which little is seen, and the words mislead.",
     ),
+    # cards
+    Line("cards-table", "cards", "binary", "turned", "plain", 30, "table", "Clear 16 cards whose pairs follow a rule."),
+    Line("cards-open", "cards", "accumulative", "turned", "symbols", 30, "open", "Six cards, two misses, all symbols."),
     # foraging
     Line(
         "foraging-open", "foraging", "accumulative", "full", "plain", 40, "mild",
@@ -121,7 +125,13 @@ WORLDS: tuple[Line, ...] = (
         "Gather in the same building, seeing one room; the words mislead.",
     ),
     Line("vault-ship", "vault", "binary", "room", "ship", 40, "cellar", "The same in a small sunken ship."),
-    # cards
-    Line("cards-table", "cards", "binary", "turned", "plain", 30, "table", "Clear 16 cards whose pairs follow a rule."),
-    Line("cards-open", "cards", "accumulative", "turned", "symbols", 30, "open", "Six cards, two misses, all symbols."),
+    # outbreak
+    Line(
+        "outbreak-contain", "outbreak", "binary", "full", "plain", 30, "delta",
+        "Treat towns and close roads until nobody is sick.",
+    ),
+    Line(
+        "outbreak-blind", "outbreak", "accumulative", "tested", "plain", 30, "delta",
+        "Keep towns well of which only those just tested are seen.",
+    ),
 )  # fmt: skip
