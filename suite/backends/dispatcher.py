@@ -62,7 +62,7 @@ class Dispatcher:
 
     def __init__(self, replicas: Sequence[Replica], losses: Losses, clock: Callable[[], float]) -> None:
         self._replicas, self._losses, self._clock = replicas, losses, clock
-        self._seats = Seating()
+        self.seats = Seating()
         self._open: dict[int, dict[int, Ask]] = {replica.number: {} for replica in replicas}
         self._waiting: deque[Ask] = deque()
         self._suspects: deque[Ask] = deque()
@@ -101,11 +101,11 @@ class Dispatcher:
         waiting = [ask for ask in self._waiting if not ask.future.done()]
         self._waiting.clear()
         if free:
-            kin = {a.session: hash(a.request.messages) for a in waiting if self._seats.at(a.session) is None}
-            self._seats.seat(list(kin.items()), [r.number for r in free])
+            kin = {a.session: hash(a.request.messages) for a in waiting if self.seats.at(a.session) is None}
+            self.seats.seat(list(kin.items()), [r.number for r in free])
             batches: dict[int, list[Ask]] = {}
             for ask in waiting:
-                at = self._seats.at(ask.session)
+                at = self.seats.at(ask.session)
                 batches.setdefault(free[0].number if at is None else at, []).append(ask)
             for replica in free:
                 if replica.number in batches:
@@ -131,7 +131,7 @@ class Dispatcher:
                 return  # the one that is coming up will be empty
             # The one whose own deaths are fewest, so that a bad device does not make requests look bad.
             self._ward = min(idle or ready, key=lambda r: (r.row, len(self._open[r.number])))
-            self._seats.clear(self._ward.number)
+            self.seats.clear(self._ward.number)
         if not self.busy(self._ward):
             ask = self._suspects.popleft()
             ask.alone = True
@@ -182,7 +182,7 @@ class Dispatcher:
         """Take the requests of a dead worker back; returns whether one of them is known to be the reason."""
         asks = list(self._open[replica.number].values())
         self._open[replica.number].clear()
-        self._seats.clear(replica.number)
+        self.seats.clear(replica.number)
         for ask in reversed(asks):
             if not ask.future.done():
                 self._again(ask, death)
@@ -205,7 +205,7 @@ class Dispatcher:
     def forget(self, ask: Ask) -> None:
         """Nobody waits for a request any more, or it is done."""
         if not ask.named:
-            self._seats.leave(ask.session)
+            self.seats.leave(ask.session)
         if not ask.future.cancelled():
             return
         self._book(ask)
@@ -217,8 +217,8 @@ class Dispatcher:
 
     def release(self, session: str) -> None:
         """A session has ended: its worker may drop its cache."""
-        at = self._seats.at(session)
-        self._seats.leave(session)
+        at = self.seats.at(session)
+        self.seats.leave(session)
         for replica in self._replicas:
             if replica.number == at:
                 replica.send(Kind.RELEASE, session)

@@ -2,8 +2,10 @@
 
     python tests/benchmarks/bench_replicas.py                 # toy model: multi-turn, seconds and their ratio
     python tests/benchmarks/bench_replicas.py --smollm2       # the same with the built-in model
-    python tests/benchmarks/bench_replicas.py --slack         # SmolLM2: prompt tokens computed, by how kin are seated
+    python tests/benchmarks/bench_replicas.py --slack         # prompt tokens computed, by how kin are seated
     python tests/benchmarks/bench_replicas.py --death         # what one kill -9 in the middle of a run costs
+
+The last two take ``--smollm2`` too.
 
 Runs of both sides are interleaved, since machines are noisy. On two cores the model sets the bound: two workers of one
 thread each beat one process of two threads where matrices are too small for two threads to share.
@@ -13,7 +15,6 @@ thread each beat one process of two threads where matrices are too small for two
 
 import argparse
 import asyncio
-import functools
 import importlib.util
 import os
 import signal
@@ -22,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from finchmark.suite.backends import GenerateRequest, Message, dispatcher
+from finchmark.suite.backends import GenerateRequest, Message
 from finchmark.suite.backends.hf import HFBackend
 from finchmark.suite.backends.local import LocalBackend
 from finchmark.suite.backends.replicas import ReplicaBackend
@@ -109,37 +110,40 @@ async def compare(model, repeats, *, episodes, turns, tokens, words):
 async def slack(model, repeats):
     """Items of 4 samples with long prompts of their own, 16 episodes open at once."""
     items, samples, limit = 12, 4, 16
-    results = {}
-    for name in (None, 0, 1, 2, 4, 8):
-        results[name] = []
+    backend = LocalBackend(model, devices="cpu+cpu", batch_size=limit)
+    assert isinstance(backend, ReplicaBackend)
+    await backend.start()
+    ways = {"kin ignored": _Loners(), **{f"slack {k}": Seating(k) for k in (0, 1, 2, 4, 8)}}
+    results = {way: [] for way in ways}
     for k in range(repeats):
-        for allowed in results:
-            if allowed is None:  # no kin at all: where the fewest are
-                dispatcher.Seating = _Loners
-            else:
-                dispatcher.Seating = functools.partial(Seating, allowed)
-            backend = LocalBackend(model, devices="cpu+cpu", batch_size=limit)
-            await backend.start()
+        for way, seats in ways.items():
+            backend.dispatcher.seats = seats
             gate = asyncio.Semaphore(limit)
 
-            async def one(item, sample, backend=backend, gate=gate, k=k):
+            async def one(item, sample, way=way, gate=gate, k=k):
                 async with gate:
-                    text = f"Item {item}: " + STORY * (12 + item % 5)
-                    said = lambda turn: text if not turn else "And then?"  # noqa: E731 - two texts, in place
-                    turns = 1 + (item + 3 * sample) % 3
-                    name = f"{k}/{item}/{sample}"
-                    await episode(backend, name, said, turns, 8 + 5 * ((item * 7 + sample * 3) % 4))
+                    first = f"{way} {k}, item {item}: " + STORY * (12 + item % 5)  # nothing is left from other rounds
+                    turns, tokens = 1 + (item + 3 * sample) % 3, 8 + 5 * ((item * 7 + sample * 3) % 4)
+                    name = f"{way}/{k}/{item}/{sample}"
+                    await episode(backend, name, lambda turn: "And then?" if turn else first, turns, tokens)
 
-            began = time.perf_counter()
+            before, began = await settled(backend), time.perf_counter()
             await asyncio.gather(*(one(i, s) for i in range(items) for s in range(samples)))
             seconds = time.perf_counter() - began
-            await asyncio.sleep(1.5)  # until the last beats are in
-            results[allowed].append((seconds, backend.stats()["prefilled_tokens"]))
-            await backend.aclose()
-    for allowed, found in results.items():
+            results[way].append((seconds, await settled(backend) - before))
+    await backend.aclose()
+    for way, found in results.items():
         seconds, tokens = (statistics.median(x[i] for x in found) for i in (0, 1))
-        label = "kin ignored" if allowed is None else f"slack {allowed}"
-        print(f"{label:12} {seconds:6.1f} s, {tokens:6.0f} prompt tokens computed")
+        print(f"{way:12} {seconds:6.1f} s, {tokens:6.0f} prompt tokens computed")
+
+
+async def settled(backend):
+    """Prompt tokens computed so far, once the last beats are in."""
+    seen = -1.0
+    while (now := backend.stats().get("prefilled_tokens", 0.0)) != seen:
+        seen = now
+        await asyncio.sleep(2.5)
+    return now
 
 
 class _Loners(Seating):
@@ -170,7 +174,7 @@ async def death(model, repeats):
 
 async def main(arguments):
     with tempfile.TemporaryDirectory() as folder:
-        model = "smollm2" if arguments.smollm2 or arguments.slack else save_toy(folder)
+        model = "smollm2" if arguments.smollm2 else save_toy(folder)
         if arguments.slack:
             await slack(model, arguments.repeats)
         elif arguments.death:

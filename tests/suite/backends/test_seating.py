@@ -60,6 +60,16 @@ def test_a_latecomer_follows_its_kin_by_a_little_and_no_more():
     assert seats.load(home) - seats.load(1 - home) in (1, 2)
 
 
+def test_among_many_kin_may_draw_more():
+    seats = Seating(slack=2)
+    seats.seat([(f"s{k}", k) for k in range(80)], [0, 1])
+    home = seats.at("s0")
+    for k in range(20):
+        seats.seat([(f"kin{k}", 0)], [0, 1])
+    assert home is not None
+    assert 3 <= seats.load(home) - seats.load(1 - home) <= 6
+
+
 def test_kin_that_have_left_draw_nobody():
     seats = Seating()
     seats.seat([("a", "kin")], [0, 1])
@@ -113,4 +123,4 @@ def test_loads_are_the_sessions_that_are_there_and_nearly_even(events, workers):
     assert None not in loads
     assert [seats.load(w) for w in range(workers)] == [loads[w] for w in range(workers)]
     values = [loads[w] for w in range(workers)]
-    assert max(values) - min(values) <= 2 + left
+    assert max(values) - min(values) <= max(2, min(values) // 8) + left
