@@ -734,6 +734,7 @@ def test_a_real_worker_killed_in_mid_decode_loses_nothing(running, single):
     assert running[1].describe()["counts"]["deaths"] == {"SIGKILL": 1}
 
 
+@pytest.mark.slow
 def test_the_conformance_suite_passes(folder):
     check_backend(lambda: LocalBackend(folder, devices="cpu+cpu", batch_size=8))
 
@@ -751,6 +752,7 @@ def test_a_real_run_under_fire_stores_the_table_of_one_process_byte_for_byte(fol
     assert shot.manifest.environment["backend"]["counts"]["deaths"]["SIGKILL"] >= 1
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_loaded_are_one_error(folder, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
