@@ -52,12 +52,14 @@ class Counting(Backend):
 
     async def generate(self, request):
         self.counts["requests"] += 1
+        number = self.counts["requests"]
         if self.log is not None:
             with self.log.open("a") as file:
                 file.write(".")
-        if self.counts["requests"] > self.hang_after:
+            await asyncio.sleep(0.02)  # so that one look at the counts is not enough
+        if number > self.hang_after:
             await asyncio.sleep(600)
-        if self.counts["requests"] % 3 == 0:
+        if number % 3 == 0:
             self.counts["retries"] += 1
         return Completion("<action>0</action>", finish_reason="stop")
 
@@ -113,7 +115,7 @@ def test_counts_outlive_kills_and_add_up(tmp_path, monkeypatch):
     log.touch()
     sent = [0]
     for number, after in enumerate((7, 16)):
-        process = FORK.Process(target=_hang, args=(out, log, after))
+        process = FORK.Process(target=_hang, args=(out, log, after), daemon=True)
         process.start()
         # Both open episodes hang in the end: two requests more than were answered.
         expected = sent[-1] + after + 2
@@ -136,7 +138,7 @@ def test_counts_outlive_kills_and_add_up(tmp_path, monkeypatch):
 
 def test_a_call_is_listed_from_its_first_moment_on(tmp_path):
     log = tmp_path / "log"
-    process = FORK.Process(target=_hang, args=(tmp_path / "r", log, 0))
+    process = FORK.Process(target=_hang, args=(tmp_path / "r", log, 0), daemon=True)
     process.start()
     _until(log.exists)
     os.kill(process.pid, signal.SIGKILL)
