@@ -133,6 +133,14 @@ class Generator(abc.ABC):
             is too easy.
         """
 
+    def keep(self, settings: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+        """Whether a drawn level is of use: the place for costly searches.
+
+        It is asked only for levels of the wanted split that are new, so that :meth:`draw` can be cheap and reject what
+        is cheap to reject.
+        """
+        return True
+
     def alternatives(
         self, settings: Mapping[str, Any], params: Mapping[str, Any], observation: str
     ) -> Sequence[tuple[float, Mapping[str, Any]]] | None:
@@ -187,7 +195,7 @@ class Generator(abc.ABC):
                 if params is None:
                     continue
                 level = Level(core, self.version, preset, params, path)
-                if split_of(level) == split and level.hash not in found:
+                if split_of(level) == split and level.hash not in found and self.keep(settings, params):
                     found[level.hash] = level
                     break
             else:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import ValidationError
+
 from ....suite.errors import UsageError
 from ..actions import Action
 from ..core import Core, by_name
@@ -103,8 +105,12 @@ class SpecObservationPolicy(Observation[Mapping[str, Any], SpecState, SpecView])
         self.name, self.kind = name, form.kind
         self._sights = []
         for number, item in enumerate(form.shows):
-            sight = item if isinstance(item, Sight) else Sight(show=item)
             path = f"observations.{name}.shows[{number}]"
+            try:
+                sight = item if isinstance(item, Sight) else Sight(show=item)
+            except ValidationError:
+                machine.problem(path, f"{item!r} is no name: write a variable, a parameter or entity.variable")
+                continue
             base, dot, inner = sight.show.partition(".")
             if dot:
                 entity = machine.entities.get(base)
@@ -195,13 +201,12 @@ class SpecGenerator(Generator):
         return {name: drawn(draw) or [] for name, draw in draws.items()}
 
     def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
-        """Each parameter uniformly; None where ``keep`` or ``solvable`` says no."""
+        """Each parameter uniformly; None where the specification's ``keep`` says no."""
         params = {name: values[int(rng.integers(len(values)))] for name, values in self._values(settings).items()}
-        return params if self._fits(params) else None
+        return params if self._keep(Frame((), params)) else None
 
-    def _fits(self, params: Mapping[str, Any]) -> bool:
-        if not self._keep(Frame((), params)):
-            return False
+    def keep(self, settings: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+        """Whether a level can be won in as many steps as the specification wants."""
         if self._levels.solvable is None:
             return True
         from ..audit.graph import fewest_steps
@@ -222,7 +227,7 @@ class SpecGenerator(Generator):
         others = [
             {**params, **dict(zip(hidden, row, strict=True))} for row in itertools.product(*(values[n] for n in hidden))
         ]
-        fitting = [other for other in others if self._fits(other)]
+        fitting = [other for other in others if self._keep(Frame((), other)) and self.keep(settings, other)]
         return tuple((1 / len(fitting), other) for other in fitting)
 
 

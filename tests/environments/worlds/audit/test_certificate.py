@@ -14,6 +14,7 @@ AUDITED = [line.name for line in WORLDS if has_scale(line.name)]
 
 
 class TestCertificates:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", AUDITED)
     def test_shipped_ones_hold(self, name):
         assert check_certificate(find_world(name)) == []

@@ -1,9 +1,8 @@
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from finchmark.environments.worlds.actions import Action
 from finchmark.environments.worlds.cores.wind import CORE
-from finchmark.environments.worlds.keys import STILL, Key
+from finchmark.environments.worlds.keys import STILL
 
 LEVEL = {
     "size": 5, "start": 12, "goal": 24, "pits": [0, 4], "crystals": [13, 14], "way": "east", "period": 2, "phase": 1,
@@ -57,9 +56,9 @@ class TestViews:
         assert windless == full._replace(gust=None)
         assert near.cells == ("?????", "?...?", "?..*?", "?...?", "?????")
 
-    @given(st.integers(0, 2**64 - 1))
-    def test_alternatives_look_alike_and_hold_the_truth(self, seed):
-        rng_level = CORE.levels("breeze", "train", 20)[Key(seed).integer(20)]
+    @pytest.mark.parametrize("number", range(5))
+    def test_alternatives_look_alike_and_hold_the_truth(self, number):
+        rng_level = CORE.levels("breeze", "train", 5)[number]
         settings = CORE.generator.presets["breeze"].settings
         found = CORE.generator.alternatives(settings, rng_level.params, "windless")
         assert found is not None

@@ -221,6 +221,7 @@ class TestErrors:
             (changed("levels", "hidden", to=["lore"]), "levels.hidden", "goal, law"),
             (changed("levels", "parameters", "goal", to={}), "levels.parameters.goal", "whole: [low, high]"),
             (changed("observations", "full", "shows", to=["hat"]), "observations.full.shows[0]", "Did you mean 'heat'"),
+            (changed("observations", "full", "shows", to=["No Name"]), "observations.full.shows[0]", "is no name"),
             (changed("observations", "full", "shows", to=["lid"]), "observations.full.shows[0]", "lid.variable"),
             (changed("worlds", "pot-boil", "skin", to="fancy"), "worlds.pot-boil.skin", "there are: plain"),
             (changed("ends", to=["heat"]), "ends[0]", "a flag is needed"),
@@ -243,7 +244,7 @@ class TestErrors:
         assert len(caught.value.problems) == 3
 
     @pytest.mark.parametrize(
-        "text", ["", "- 1", "{", "a: &x 1\nb: *x", "name: a\nname: b", "x: !!python/object:os.system {}", "[" * 5_000]
+        "text", ["", "- 1", "{", "a: &x 1\nb: *x", "name: a\nname: b", "x: !!python/object:os.system {}", "[" * 1_000]
     )
     def test_what_is_no_specification_is_said_to_be_none(self, text):
         with pytest.raises(SpecError):
