@@ -49,6 +49,10 @@ CORES: dict[str, str] = {
     "furnace": f"{_HOME}.furnace:CORE",
     "vault": f"{_HOME}.vault:CORE",
     "outbreak": f"{_HOME}.outbreak:CORE",
+    "alchemy": f"{_HOME}.alchemy:CORE",
+    "circuit": f"{_HOME}.circuit:CORE",
+    "automaton": f"{_HOME}.automaton:CORE",
+    "orchard": f"{_HOME}:orchard.yaml",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -133,5 +137,21 @@ WORLDS: tuple[Line, ...] = (
     Line(
         "outbreak-blind", "outbreak", "accumulative", "tested", "plain", 30, "delta",
         "Keep towns well of which only those just tested are seen.",
+    ),
+    # alchemy
+    Line("alchemy-perfect", "alchemy", "binary", "torn", "plain", 30, "bench", "A pure bottle; heats are torn off."),
+    Line("alchemy-upside", "alchemy", "accumulative", "full", "inverse", 40, "bench", "Brew by a book that misleads."),
+    Line("alchemy-blank", "alchemy", "accumulative", "blank", "plain", 40, "bench", "Brew; nothing is told of how."),
+    # circuit
+    Line("circuit-lock", "circuit", "binary", "full", "plain", 30, "panel", "Open a lock of lamps by its drawing."),
+    Line("circuit-dark", "circuit", "accumulative", "lamps", "plain", 40, "panel", "Light codes; wiring is hidden."),
+    # automaton
+    Line("automaton-word", "automaton", "binary", "crossed", "symbols", 40, "loom", "A word; keys have no names."),
+    Line("automaton-long", "automaton", "accumulative", "tape", "plain", 200, "mill", "Words of an unknown machine."),
+    # orchard
+    Line("orchard-open", "orchard", "accumulative", "full", "plain", 40, "grove", "Pick trees that neglect feeds."),
+    Line(
+        "orchard-care", "orchard", "accumulative", "leaves", "inverse", 40, "grove",
+        "The same with hidden frosts and roots; the words praise what harms.",
     ),
 )  # fmt: skip
