@@ -271,12 +271,8 @@ class ForagingGenerator(Generator):
     def alternatives(
         self, settings: Mapping[str, Any], params: Mapping[str, Any], observation: str
     ) -> Sequence[tuple[float, Mapping[str, Any]]] | None:
-        """Every rich patch and turn, all as likely; None where stocks are hidden as well."""
-        if observation == "full":
-            return ((1.0, params),)
-        if observation == "near":
-            return None
-        return tuple((1 / 6, {**params, "rich": rich, "turn": turn}) for rich in range(3) for turn in (1, 2))
+        """The level alone where all is seen; None elsewhere: riches that may have moved have too many beliefs."""
+        return ((1.0, params),) if observation == "full" else None
 
 
 class _Sight(Observation[ForagingLevel, ForagingState, ForagingView]):

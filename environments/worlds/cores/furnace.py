@@ -164,10 +164,10 @@ class FurnaceGenerator(Generator):
         "windy": Preset("windy", "draughts often, and always some delay", {"draughts": [0.15, 0.2], "lags": [1, 2]}),
     }
 
-    def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-        """Law, delay, draughts, band, times."""
+    def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
+        """Law, delay, draughts, band, times; None if the first ware's warming time is too short at full power."""
         gain, loss = _LAWS[int(rng.integers(len(_LAWS)))]
-        return {
+        data = {
             "heat": int(rng.integers(0, 5)),
             "low": int(rng.integers(6, 9)),
             "gain": gain,
@@ -178,6 +178,10 @@ class FurnaceGenerator(Generator):
             "warm": int(rng.integers(9, 12)),
             "hold": int(rng.integers(8, 12)),
         }
+        # Draughts come twice as often as they should, to be on the safe side.
+        rise = 2 * gain - loss - 2 * data["draught"] * data["strength"]
+        needed = (data["low"] + 1 - data["heat"]) / rise + data["lag"] + 2
+        return data if needed <= data["warm"] else None
 
     def alternatives(
         self, settings: Mapping[str, Any], params: Mapping[str, Any], observation: str
@@ -289,7 +293,7 @@ class FurnacePlayer:
         self._learn(view)
         best, least = 0, float("inf")
         likely = sorted(self._weights, key=lambda which: -self._weights[which])[:3]
-        for plan in product(range(3), repeat=2):
+        for plan in product(range(3), repeat=3):
             cost = 0.0
             for which in likely:
                 if self._weights[which] > 0.05:
@@ -317,13 +321,14 @@ class FurnacePlayer:
     def _cost(self, which: tuple[tuple[int, int], int], view: FurnaceView, plan: tuple[int, ...]) -> float:
         level = self._level(which, view)
         state, cost = self._states[which], 0.0
-        middle = view.band[0] + _WIDE / 2 + 0.3
+        # Draughts only ever cool: it aims a little above the middle.
+        middle = view.band[0] + _WIDE / 2 + 0.9
         for time in range(level.lag + 4):
             after = self._dynamics.after(level, state, plan[min(time, len(plan) - 1)], 0)
             state = after.state
             away = abs(state.heat - middle)
             cost += 50 if after.over else away * away if time >= view.warm - 1 else 0.3 * away
-            if away > _WIDE / 2 + 0.3 and time >= view.warm - 1:
+            if not view.band[0] <= state.heat <= view.band[1] and time >= view.warm - 1:
                 cost += 10
             if time + 1 == view.warm + view.hold:
                 break

@@ -87,6 +87,10 @@ class TestAnswers:
 
 
 class TestTempers:
+    @pytest.mark.parametrize(("temper", "demand"), [("yielding", 7), ("stubborn", 6), ("mirror", 7), ("proud", 4)])
+    def test_each_opens_with_a_demand_of_its_own(self, temper, demand):
+        assert DYNAMICS.init(level(temper), STILL) == BargainState(0, 0, demand, 0)
+
     def test_yielding_gives_in_with_each_refusal(self):
         assert step(level("yielding"), BargainState(0, 0, 7, 0), ask(3, 2, 1)).state.demand == 5
 

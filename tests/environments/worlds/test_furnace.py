@@ -113,6 +113,22 @@ class TestWares:
         assert all(counts[name] <= limits[name] for name in counts)
 
 
+class TestLevels:
+    @pytest.mark.parametrize("preset", ["still", "windy"])
+    def test_full_power_reaches_the_band_while_the_first_ware_is_warmed(self, preset):
+        for found in world(preset=preset).levels("train", 40):
+            params = DYNAMICS.load(found.params)
+            state = DYNAMICS.init(params, STILL)
+            hottest = [state.heat]
+            for _ in range(params.warm):
+                after = DYNAMICS.after(params, state, 2, 0)
+                state = after.state
+                hottest.append(state.heat)
+                if after.over:
+                    break
+            assert max(hottest) >= params.low
+
+
 class TestViews:
     def test_the_gauge_hides_law_and_element(self):
         view = CORE.observations["gauge"].observe(level(), FurnaceState(8, 1, 1, 1, 3), ())
