@@ -253,12 +253,14 @@ class OpenAIBackend(Backend):
             "timeout": self._timeout,
             "cap_field": self._shape.cap_field,
             "score": self._score,
-            "counts": dict(sorted(self.counts.items())),
+            "counts": {
+                **dict(sorted(self.counts.items())),
+                "pauses": self.circuit.opened,
+                "bound_lowered": self.limiter.lowered,
+                "cost": self.purse.spent,
+                "cost_lost_at_most": self.purse.lost,
+            },
             "stops": dict(sorted(self.stops.items())),
-            "pauses": self.circuit.opened,
-            "bound_lowered": self.limiter.lowered,
-            "cost": self.purse.spent,
-            "cost_lost_at_most": self.purse.lost,
             "prices": None if self._prices is None else dataclasses.asdict(self._prices),
         }
 

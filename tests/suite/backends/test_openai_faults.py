@@ -190,7 +190,7 @@ def test_a_server_that_dies_pauses_everything_and_costs_no_request(caplog):
     assert seen[0][0].startswith("paused: 5 requests in a row failed")
     assert seen[0][1] == 1.0
     assert backend.notice() == ""
-    assert backend.describe()["pauses"] >= 1
+    assert backend.describe()["counts"]["pauses"] >= 1
     assert "goes on after a pause" in caplog.text
 
 
