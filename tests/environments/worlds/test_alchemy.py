@@ -67,6 +67,13 @@ def test_one_reaction_takes_place_in_a_step() -> None:
     assert state.flask == (0, 0, 0, 0, 4, 0, 0)
 
 
+def test_of_two_reactions_at_one_heat_the_first_in_the_book_takes_place() -> None:
+    level = _DYNAMICS.load({"recipes": [[0, 1, _HOT, 4], [4, 2, _COLD, 5], [0, 2, _HOT, 6]], "start": _MILD})
+    state, _ = _act("add salt", "add salt", "add ash", "add oil", "heat", level=level)
+    assert state.flask == (1, 0, 1, 0, 2, 0, 0)
+    assert _act("stir", state=state, level=level)[0].flask == (0, 0, 0, 0, 2, 0, 2)
+
+
 def test_a_full_flask_takes_no_more_and_heat_has_ends() -> None:
     state, _ = _act("add lye", "add lye", "add lye", "add lye", "add ash", "cool", "cool", "cool")
     assert state == ((0, 0, 0, 4, 0, 0, 0), _COLD)

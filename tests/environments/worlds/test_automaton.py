@@ -94,6 +94,14 @@ def test_batched_rows_do_what_single_episodes_do(number: int, actions: list[int]
     assert _DYNAMICS.row(many.states, 0) == _DYNAMICS.init(params[0], STILL)
 
 
+def test_a_batched_step_without_an_action_changes_nothing() -> None:
+    keys = np.zeros(2, dtype=np.uint64)
+    states = _DYNAMICS.step_batch(_DYNAMICS.init_batch([_LEVEL, _LEVEL], keys), np.array([1, 1]), keys).states
+    after = _DYNAMICS.step_batch(states, np.array([2, -1]), keys).states
+    assert _DYNAMICS.row(after, 0) == _press("middle", "right")[0]
+    assert _DYNAMICS.row(after, 1) == _press("middle")[0]
+
+
 @pytest.mark.parametrize("wrong", [{"start": 2}, {"word": []}, {"table": [[[0, 1]]]}])
 def test_what_is_no_level_is_refused(wrong: dict) -> None:
     with pytest.raises(UsageError, match="automaton level"):

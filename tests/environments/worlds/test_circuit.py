@@ -100,6 +100,24 @@ def test_batched_rows_do_what_single_episodes_do(number: int, actions: list[int]
     assert _DYNAMICS.row(many.states, 1) == (0, 0, 0)
 
 
+def test_batched_rows_open_the_lock_and_begin_anew() -> None:
+    keys = np.zeros(2, dtype=np.uint64)
+    states, opened = _DYNAMICS.init_batch([_LEVEL, _LEVEL], keys), []
+    for flip in (0, 5, 2):
+        states, amounts, _ = _DYNAMICS.step_batch(states, np.array([flip, flip]), keys)
+        opened.append(amounts[0].tolist())
+    assert opened == [[0, 0], [1, 0], [1, 1]]
+    assert _DYNAMICS.row(states, 1) == _flip(1, 0, 3)[0]
+
+
+def test_a_batched_step_without_an_action_changes_nothing() -> None:
+    keys = np.zeros(2, dtype=np.uint64)
+    states = _DYNAMICS.step_batch(_DYNAMICS.init_batch([_LEVEL, _LEVEL], keys), np.array([0, 0]), keys).states
+    after = _DYNAMICS.step_batch(states, np.array([5, -1]), keys).states
+    assert _DYNAMICS.row(after, 1) == _flip(1)[0]
+    assert _DYNAMICS.row(after, 0) == _flip(1, 0)[0]
+
+
 def test_levels_have_a_latch_a_register_and_codes_that_differ() -> None:
     for level in CORE.generator.levels("circuit", "panel", "validation"):
         gates, codes = level.params["gates"], level.params["codes"]
@@ -120,6 +138,41 @@ def test_covers_hide_two_gates_and_every_circuit_that_they_leave_open_is_weighed
     assert dict(level.params) in [dict(other) for _, other in listed]
     looks = {world.view(world.begin(_DYNAMICS.load(other), episode_key(level))) for _, other in listed}
     assert looks == {view}
+
+
+def _reached(level, starts: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Steps to all pairs of switches and lamps, by the scalar dynamics."""
+    found, edge = dict.fromkeys(starts, 0), list(starts)
+    for place in edge:
+        for action in _DYNAMICS.actions.all:
+            after = _DYNAMICS.step(level, CircuitState(*place, 0), action, STILL).state[:2]
+            if after not in found:
+                found[after] = found[place] + 1
+                edge.append(after)
+    return found
+
+
+def test_circuits_under_covers_are_weighed_by_how_likely_their_codes_were_drawn() -> None:
+    setting = CORE.generator.preset("panel").settings
+    listed = CORE.generator.alternatives(setting, _world().levels("test")[1].params, "covered")
+    weights = []
+    for _, other in listed:
+        level, weight = _DYNAMICS.load(other), 1.0
+        start, codes = {(0, 0)}, list(other["codes"])
+        lamps = [place[1] for place in _reached(level, start)]
+        for count, code in enumerate(codes):
+            steps: dict[int, int] = {}
+            reached = _reached(level, start)
+            for place, step in reached.items():
+                steps[place[1]] = min(step, steps.get(place[1], step))
+            rare = [x for x in range(32) if 0 < lamps.count(x) <= setting["share"] * len(lamps)]
+            choices = [x for x in rare if x not in codes[:count] and steps.get(x, 0) >= setting["least"]]
+            assert code in choices
+            weight /= len(choices)
+            start = {place for place, step in reached.items() if place[1] == code and step == steps[code]}
+        weights.append(weight)
+    assert len(set(np.round(weights, 9))) > 1
+    assert [p for p, _ in listed] == pytest.approx(np.array(weights) / sum(weights))
 
 
 def test_dark_panels_show_no_wiring() -> None:
