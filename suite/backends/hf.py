@@ -40,6 +40,7 @@ class HFBackend(Backend):
         batch_size: Rows decoded together at most; by default 32 on the CPU, and on CUDA what a trial at the start finds
             to fit, 256 at most. It is lowered when memory runs out.
         cache_bytes: What sessions may keep between turns; by default a quarter of the memory that is free.
+        arena_bytes: What rows in work may take together; by default half of the memory that is free.
         max_length: Tokens of prompt and reply at most; by default the model's context.
         trust_remote_code: Whether Python files that come with the weights may run.
         attn_implementation: As for transformers; by default a function of ours where it fits.
@@ -53,6 +54,7 @@ class HFBackend(Backend):
     """
 
     name = "hf"
+    placement = frozenset({"arena_bytes", "batch_size", "cache_bytes", "device"})
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class HFBackend(Backend):
         adapter: str | None = None,
         batch_size: int | str | None = None,
         cache_bytes: int | str | None = None,
+        arena_bytes: int | str | None = None,
         max_length: int | str | None = None,
         trust_remote_code: bool | str = False,
         attn_implementation: str | None = None,
@@ -77,6 +80,7 @@ class HFBackend(Backend):
             import inspect
 
             known = [p.name for p in inspect.signature(HFBackend).parameters.values() if p.kind is not p.VAR_KEYWORD]
+            known.append("devices")
             raise UsageError(f"hf: there is no argument {sorted(unknown)[0]!r}; there are {', '.join(known)}.")
         if (model_object is None) != (tokenizer_object is None):
             raise UsageError("hf: model_object and tokenizer_object go together.")
@@ -84,6 +88,7 @@ class HFBackend(Backend):
         self.adapter, self.attn_implementation = adapter, attn_implementation
         self.batch_size = _whole_number("batch_size", batch_size, 1)
         self.cache_bytes = _whole_number("cache_bytes", cache_bytes, 0)
+        self.arena_bytes = _whole_number("arena_bytes", arena_bytes, 1)
         self.max_length = _whole_number("max_length", max_length, 2)
         self.trust_remote_code = _truth("trust_remote_code", trust_remote_code)
         self.chat_template = _template(chat_template)
@@ -315,7 +320,7 @@ class HFBackend(Backend):
         runner, way = choose_runner(
             self._model,
             sessions,
-            arena_bytes=free // 2,
+            arena_bytes=self.arena_bytes or free // 2,
             prefill_tokens=4096 if on_cuda else 2048,
             beside_tokens=2048 if on_cuda else 512,
             own_attention=self.attn_implementation is None,

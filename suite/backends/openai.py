@@ -244,6 +244,12 @@ class OpenAIBackend(Backend):
         The address has no user, password or query: :func:`.read_url` refuses them.
         """
         parts = urlsplit(self.url)
+        further = {
+            "pauses": self.circuit.opened,
+            "bound_lowered": self.limiter.lowered,
+            "cost": self.purse.spent,
+            "cost_lost_at_most": self.purse.lost,
+        }
         return {
             "url": f"{parts.scheme}://{parts.netloc}{parts.path}",
             "server": dict(self._located or {}),
@@ -253,13 +259,7 @@ class OpenAIBackend(Backend):
             "timeout": self._timeout,
             "cap_field": self._shape.cap_field,
             "score": self._score,
-            "counts": {
-                **dict(sorted(self.counts.items())),
-                "pauses": self.circuit.opened,
-                "bound_lowered": self.limiter.lowered,
-                "cost": self.purse.spent,
-                "cost_lost_at_most": self.purse.lost,
-            },
+            "counts": {**dict(sorted(self.counts.items())), **{name: n for name, n in further.items() if n}},
             "stops": dict(sorted(self.stops.items())),
             "prices": None if self._prices is None else dataclasses.asdict(self._prices),
         }

@@ -138,8 +138,10 @@ class ReplicaBackend(Backend):
             "dtype": plain.identity()["dtype"],
             "chat_template": plain.chat_template,
         }
-        if self.devices[0].startswith("cpu"):  # they share one memory, of which each would take its quarter
-            settings.setdefault("cache_bytes", free_memory(torch.device("cpu")) // 4 // count)
+        if self.devices[0].startswith("cpu"):  # they share one memory, of which each would take what one may
+            share = free_memory(torch.device("cpu")) // count
+            settings.setdefault("cache_bytes", share // 4)
+            settings.setdefault("arena_bytes", share // 2)
         # As many threads in all as one process would have.
         threads = str(max(1, torch.get_num_threads() // count))
         self._environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

@@ -83,6 +83,7 @@ def test_after_a_fault_the_request_is_made_again_and_the_fault_is_counted(fault)
     assert answer.text == "<action>0</action> x"
     assert server.count == 2
     counts = backend.describe()["counts"]
+    counts.pop("bound_lowered", None)  # what a server's fault does to the number of requests at once
     assert counts == {"requests": 2, "retries": 1, f"fault_{FAULTS[fault]}": 1}
 
 
@@ -387,7 +388,7 @@ def test_a_lost_reply_counts_with_the_most_that_it_can_have_cost():
         (answer,) = ask(backend, request())
     assert isinstance(answer, Completion)
     assert backend.purse.lost > answer.cost
-    assert backend.describe()["cost"] == pytest.approx(answer.cost)
+    assert backend.describe()["counts"]["cost"] == pytest.approx(answer.cost)
 
 
 # -- the key
