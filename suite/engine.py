@@ -216,7 +216,13 @@ class Engine:
                 for seat in task.seats
             }
             ctx = Episode(
-                item=unit.item, arm=unit.arm, tier=unit.plan.tier, agents=agents, models=models, seed_path=path
+                item=unit.item,
+                arm=unit.arm,
+                tier=unit.plan.tier,
+                agents=agents,
+                models=models,
+                seed_path=path,
+                sample=unit.sample,
             )
             result = await self._episode(task, ctx, tuple(sessions.values()))
             if self._amend is not None:

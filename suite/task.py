@@ -116,6 +116,8 @@ class Episode:
         agents: One agent a seat.
         models: One model a seat.
         seed_path: Names the sample's random numbers; arms of a task share it, so that arms are compared in pairs.
+        sample: Which repeat of the item it is, from 0. For worlds whose luck depends on item and repeat alone: sample
+            k of an item meets the same luck in every run, whatever its seed.
     """
 
     def __init__(
@@ -127,8 +129,9 @@ class Episode:
         agents: Mapping[str, Agent],
         models: Mapping[str, Model],
         seed_path: tuple[str | int, ...],
+        sample: int = 0,
     ) -> None:
-        self.item, self.arm, self.tier = item, arm, tier
+        self.item, self.arm, self.tier, self.sample = item, arm, tier, sample
         self.agents, self._models = agents, models
         self._seed_path = seed_path
         self.turns: list[Turn] = []

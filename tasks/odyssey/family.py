@@ -15,17 +15,14 @@ from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
 from ...suite.records import Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .actions import ACTION_STOP, find_action
+from ..actions import ACTION_STOP, NO_TAG, UNUSABLE_IN_A_ROW, find_action
 from .checkout import read_configs
 from .prediction import CONTROL, PREDICTION_METRICS, Majority, Question, Step, examine
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["ARMS", "UNUSABLE_IN_A_ROW", "OdysseyTask"]
-
-UNUSABLE_IN_A_ROW = 20
-_NO_TAG = "Your reply had no <action>…</action> in it. Nothing changed, but the turn counts."
+__all__ = ["ARMS", "OdysseyTask"]
 
 ARMS = (
     Arm("inductive", "the rules are hidden and must be found by acting", {"rules": False}),
@@ -164,7 +161,8 @@ class OdysseyTask(Task):
             usable = bool(info["usable"])
             if not usable and not tagged:
                 # What the world says of the whole reply would only lead a small model to repeat it.
-                text = text.replace(info["feedback"], _NO_TAG, 1) if info["feedback"] else f"{_NO_TAG}\n{text}"
+                said = f"{NO_TAG} Nothing changed, but the turn counts."
+                text = text.replace(info["feedback"], said, 1) if info["feedback"] else f"{said}\n{text}"
             tally.turns += 1
             tally.streak = 0 if usable else tally.streak + 1
             if usable:

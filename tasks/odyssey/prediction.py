@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from ...suite.agents.base import Observation
 from ...suite.records import Metric
 from ...suite.task import Episode
-from .actions import ACTION_STOP, find_action
+from ..actions import ACTION_STOP, find_action
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from finchmark.suite.backends.base import GenerateRequest, Message
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.registry import TASKS
 from finchmark.suite.seeds import derive
-from finchmark.tasks.odyssey.actions import find_action
+from finchmark.tasks.actions import find_action
 
 TIER, LIMIT, SAMPLES = "gate", 100, 4
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finchmark.tasks.odyssey.actions import find_action
+from finchmark.tasks.actions import find_action
 
 
 @pytest.mark.parametrize(

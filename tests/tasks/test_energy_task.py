@@ -13,7 +13,7 @@ from finchmark.environments.odyssey.energy_rules import NAMES, EnergyRules
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UnknownName
 from finchmark.suite.registry import TASKS
-from finchmark.tasks.odyssey.actions import find_action
+from finchmark.tasks.actions import find_action
 from finchmark.tasks.odyssey.energy import Energy
 from finchmark.tasks.odyssey.energy_policies import read_morning
 

@@ -18,7 +18,7 @@ from finchmark.suite.backends.base import GenerateRequest, Message
 from finchmark.suite.conformance import check_task
 from finchmark.suite.registry import TASKS
 from finchmark.suite.seeds import generator
-from finchmark.tasks.odyssey.actions import find_action
+from finchmark.tasks.actions import find_action
 from finchmark.tasks.odyssey.repo import Repo
 from finchmark.tasks.odyssey.repo_learner import Learner
 from finchmark.tasks.odyssey.repo_policies import Repairer, Uniform, read_answer

@@ -1,12 +1,18 @@
-"""Finding the action in a reply: what stands between ``<action>`` and ``</action>``."""
+"""Finding the action in a reply, what stands between ``<action>`` and ``</action>``, and when to give up on one."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["ACTION_STOP", "find_action"]
+__all__ = ["ACTION_STOP", "NO_TAG", "UNUSABLE_IN_A_ROW", "find_action"]
 
 ACTION_STOP = "</action>"
+
+NO_TAG = "Your reply had no <action>…</action> in it."
+"""What an agent is told of an unusable reply without a tag, in place of what the world says of the whole of it."""
+
+UNUSABLE_IN_A_ROW = 20
+"""After so many unusable actions in a row an episode is over, and ``invalid``."""
 
 _TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.IGNORECASE | re.DOTALL)
 
