@@ -254,20 +254,14 @@ class AlchemySkin(Skin[AlchemyView]):
 
 
 def _potential(params: AlchemyLevel, state: AlchemyState, reward: Reward) -> float:
-    """What is in the flask on its way to elixir, less what is in its way, and how near the next heat is."""
-    (a, b, base, _), (_, c, finish, _), *_ = params.recipes
+    """What a glance at the flask tells: elixir is best, tincture may become it, raws of no use are in the way."""
     flask = state.flask
     tincture, elixir = flask[_TINCTURE], flask[_ELIXIR]
-    begun = bool(tincture or elixir)
-    first = 0 if begun else min(flask[a], 1) + min(flask[b], 1)
-    third = min(flask[c], min(tincture, 2) if begun else 2 if first == 2 else 0)
-    # Each tincture wants a measure of the third beside it.
+    # Each tincture wants a measure of another substance beside it.
     usable = min(tincture, (_ROOM - elixir) // 2)
-    useful = first + third + usable + elixir
-    goes = finish if begun else base
-    worth = 0.85 * elixir + 0.65 * usable + 0.3 * first + 0.3 * third - 0.6 * (sum(flask) - useful)
-    worth += 0.2 - 0.1 * abs(state.heat - goes)
-    return worth if reward.kind == "accumulative" else 0.5 + worth / 10
+    rest = sum(flask) - usable - elixir
+    worth = 0.85 * elixir + 0.65 * usable - 0.1 * max(0, rest - (usable or 2)) - 0.6 * flask[_DROSS]
+    return worth + 0.2 if reward.kind == "accumulative" else 0.5 + worth / 10
 
 
 class AlchemyPlayer:
