@@ -42,6 +42,7 @@ CORES: dict[str, str] = {
     "colony": f"{_HOME}.colony:CORE",
     "pushing": f"{_HOME}.pushing:CORE",
     "cards": f"{_HOME}.cards:CORE",
+    "workshop": f"{_HOME}.workshop:CORE",
     "kiln": f"{_HOME}:kiln.yaml",
     "locks": f"{_HOME}:locks.yaml",
     "foraging": f"{_HOME}.foraging:CORE",
@@ -91,6 +92,10 @@ WORLDS: tuple[Line, ...] = (
     # cards
     Line("cards-table", "cards", "binary", "turned", "plain", 30, "table", "Clear 16 cards whose pairs follow a rule."),
     Line("cards-open", "cards", "accumulative", "turned", "symbols", 30, "open", "Six cards, two misses, all symbols."),
+    # workshop
+    Line("workshop-intime", "workshop", "binary", "full", "plain", 30, "rush", "Have all three orders done in time."),
+    Line("workshop-value", "workshop", "accumulative", "full", "plain", 30, "rush", "Earn what orders are worth."),
+    Line("workshop-blind", "workshop", "accumulative", "floor", "plain", 30, "rush", "The same, couplings hidden."),
     # foraging
     Line(
         "foraging-open", "foraging", "accumulative", "full", "plain", 40, "mild",
@@ -153,5 +158,9 @@ WORLDS: tuple[Line, ...] = (
     Line(
         "orchard-care", "orchard", "accumulative", "leaves", "inverse", 40, "grove",
         "The same with hidden frosts and roots; the words praise what harms.",
+    ),
+    Line(
+        "orchard-symbols", "orchard", "binary", "full", "symbols", 30, "grove",
+        "Harvest just at the brim, in letters and numbers.",
     ),
 )  # fmt: skip
