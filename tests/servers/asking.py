@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from finchmark.suite.backends.base import Backend, Completion, GenerateRequest, Message, ScoreRequest, TokenScores
 from finchmark.suite.broker import Broker
 
+# Greedy texts in float32 are equal only where no two tokens are nearly tied: for "the moon" the
+# logits of " Earth" and " our" lie 6e-6 apart in float64, and generate() of transformers takes the other one in float32.
 PROMPTS = tuple(
     f"Write about {topic}."
     for topic in (
         *("a finch and a lamp", "how rain forms", "the number seven", "a lighthouse", "why bread rises", "a lost key"),
-        *("the moon", "three friends", "how to plant a tree", "a quiet river", "counting stars", "an old clock"),
+        *("making tea", "three friends", "how to plant a tree", "a quiet river", "counting stars", "an old clock"),
     )
 )
 REPLIES = (" It is a good day to be outside.", "The answer is 42.", "Yes", "<action>3</action>", "Zwölf\nBoxkämpfer")
