@@ -54,6 +54,7 @@ CORES: dict[str, str] = {
     "circuit": f"{_HOME}.circuit:CORE",
     "automaton": f"{_HOME}.automaton:CORE",
     "orchard": f"{_HOME}:orchard.yaml",
+    "relay": f"{_HOME}:relay.yaml",
 }
 
 WORLDS: tuple[Line, ...] = (
@@ -163,4 +164,7 @@ WORLDS: tuple[Line, ...] = (
         "orchard-symbols", "orchard", "binary", "full", "symbols", 30, "grove",
         "Harvest just at the brim, in letters and numbers.",
     ),
+    # relay
+    Line("relay-lamps", "relay", "binary", "lamps", "plain", 40, "line", "Time signals; delays are hidden and drift."),
+    Line("relay-stream", "relay", "accumulative", "lamps", "plain", 40, "line", "The same, as many as get through."),
 )  # fmt: skip
