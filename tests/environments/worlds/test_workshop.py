@@ -149,6 +149,19 @@ def test_the_player_keeps_nearly_all_deadlines_without_being_told():
     assert earned >= 0.85 * sum(sum(drawn.params["values"]) for drawn in levels)
 
 
+def test_the_player_tells_couplings_apart_by_what_they_do():
+    here = World.combine(CORE, reward="accumulative", observation="floor", skin="plain", horizon=30, preset="rush")
+    kept = 0
+    for drawn in here.levels("train", 8):
+        moment, player = here.begin(here.load(drawn), episode_key(drawn)), workshop.WorkshopPlayer(here)
+        while not moment.over:
+            moment = here.advance(moment, player.act(here.view(moment), moment.reward, STILL))
+        cases = [case.coupling for case in player._cases]
+        assert drawn.params["coupling"] in cases
+        kept += len(cases)
+    assert kept < 8 * 3
+
+
 def test_data_that_is_no_level_is_refused():
     with pytest.raises(UsageError, match="coupling"):
         level(coupling="magic")
