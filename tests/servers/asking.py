@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from finchmark.suite.backends.base import Backend, Completion, GenerateRequest, Message, ScoreRequest, TokenScores
 from finchmark.suite.broker import Broker
 
-# Greedy texts in float32 are equal only where no two tokens are nearly tied: for "the moon" the
-# logits of " Earth" and " our" lie 6e-6 apart in float64, and generate() of transformers takes the other one in float32.
+# Greedy texts in float32 are equal only where no two tokens are nearly tied: for "the moon" the logits of " Earth" and
+# " our" lie 6e-6 apart in float64, and transformers' generate() takes the other one in float32.
 PROMPTS = tuple(
     f"Write about {topic}."
     for topic in (
