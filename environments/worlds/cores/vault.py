@@ -591,36 +591,35 @@ def _potential(params: VaultLevel, state: VaultState, reward: Reward) -> float:
 
 
 class VaultPlayer:
-    """Draws a plan of what it sees, guesses which lever opens which door, and drops a guess that proves wrong.
+    """Draws a plan of what it sees, and keeps every wiring and delay that explains when doors were open and shut.
 
-    It takes a shortest way, levers included, to what pays, else to the key, else to an unknown room; under the guess
-    at first, and where that leads nowhere under another. A way is followed until something is not as expected.
+    It takes a shortest way, levers included, to what pays, else to the key, else to an unknown room; under the first
+    explanation, and where that leads nowhere under another. A way is followed until something is not as expected.
     """
 
     def __init__(self, world: World) -> None:
         self._wants = {g for g, e in (("G", "won"), ("*", "looted")) if world.reward.weight(e) > 0}
         self._known: dict[tuple[int, int], str] = {}
         self._doors: dict[tuple[int, int], int] = {}  # where a door was seen: its number
-        self._not: set[tuple[str, int]] = set()  # pairs of a lever and a door that do not go together
-        self._pulled: dict[str, int] = {}  # when each lever was pulled
-        self._delays: tuple[int, ...] = _DELAYS
+        self._fits = [(wiring, delay) for delay in _DELAYS for wiring in permutations(range(1, _DOORS + 1))]
+        self._pulled: dict[int, int] = {}  # when each lever was pulled
         self._time = 0
         self._path: list[tuple[Action, tuple[int, int]]] = []
 
     def act(self, view: VaultView, reward: float, key: Key) -> Action:
         """Look, learn, and follow the way or find another."""
         here = (2 * view.x + 1, 2 * view.y + 1)
-        known = len(self._not)
-        self._look(view, here)
-        if not self._path or self._path[0][1] != here or len(self._not) > known:
+        believed = self._fits[0]
+        self._look(view)
+        if not self._path or self._path[0][1] != here or self._fits[0] != believed:
             self._path = self._plan(view, here)
         action = self._path.pop(0)[0] if self._path else VaultDynamics.actions.sample(key)
         if action.name == "pull" and view.here in "abc":
-            self._pulled[view.here] = self._time
+            self._pulled["abc".index(view.here)] = self._time
         self._time += 1
         return action
 
-    def _look(self, view: VaultView, here: tuple[int, int]) -> None:
+    def _look(self, view: VaultView) -> None:
         opened, shut = set(), set()
         for y, row in enumerate(view.rows):
             for x, glyph in enumerate(row):
@@ -632,44 +631,34 @@ class VaultPlayer:
                 elif glyph == "/" and (x, y) in self._doors:
                     opened.add(self._doors[x, y])
                 self._known[x, y] = glyph
-        if view.delay is not None:
-            self._delays = (view.delay,)
-        if view.wiring is not None:
-            self._not = {("abc"[n], d + 1) for n, door in enumerate(view.wiring) for d in range(_DOORS) if d != door}
-            return
-        lately = [lever for lever, when in self._pulled.items() if self._time - when <= self._delays[0]]
-        for lever in lately:
-            self._not |= {(lever, door) for door in shut}
-        for door in opened:
-            fits = [lever for lever in lately if (lever, door) not in self._not]
-            if len(fits) == 1:
-                self._not |= {(fits[0], d) for d in range(1, _DOORS + 1) if d != door}
-                self._not |= {(lever, door) for lever in "abc" if lever != fits[0]}
-
-    def _guesses(self) -> list[dict[str, int]]:
-        wirings = [dict(zip("abc", doors, strict=True)) for doors in permutations(range(1, _DOORS + 1))]
-        return [w for w in wirings if not self._not & set(w.items())] or wirings
+        fitting = []
+        for wiring, delay in self._fits:
+            active = {wiring[lever] for lever, when in self._pulled.items() if self._time - when <= delay}
+            told = (view.delay in (None, delay)) and (view.wiring in (None, tuple(door - 1 for door in wiring)))
+            if told and opened <= active and not shut & active:
+                fitting.append((wiring, delay))
+        self._fits = fitting or self._fits
 
     def _plan(self, view: VaultView, here: tuple[int, int]) -> list[tuple[Action, tuple[int, int]]]:
-        guesses = self._guesses()
         goals = [self._wants, {"new"}] if view.key else [self._wants, {"k"}, {"new"}]
-        for delay in self._delays:
-            for goal in goals:
-                for guess in guesses:
-                    path = self._way(view, here, goal, guess, delay)
-                    if path:
-                        return path
+        for goal in goals:
+            for wiring, delay in self._fits:
+                path = self._way(view, here, goal, wiring, delay)
+                if path:
+                    # What is tried is what is believed first, so that it is known when it proves wrong.
+                    self._fits.sort(key=lambda fit: fit != (wiring, delay))
+                    return path
         return []
 
     def _way(
-        self, view: VaultView, here: tuple[int, int], goal: set[str], guess: dict[str, int], delay: int
+        self, view: VaultView, here: tuple[int, int], goal: set[str], wiring: tuple[int, ...], delay: int
     ) -> list[tuple[Action, tuple[int, int]]]:
         timers = [0] * _DOORS
         if view.timers is not None:
             timers = list(view.timers)
         else:
             for lever, when in self._pulled.items():
-                timers[guess[lever] - 1] = max(0, delay - (self._time - when) + 1)
+                timers[wiring[lever] - 1] = max(0, delay - (self._time - when) + 1)
         start = (here, tuple(timers))
         came: dict[Any, Any] = {start: None}
         queue = deque([start])
@@ -679,8 +668,8 @@ class VaultPlayer:
             less = tuple(max(0, t - 1) for t in open_for)
             options = []
             glyph = self._known.get((x, y), "?")
-            if glyph in guess:
-                door = guess[glyph] - 1
+            if glyph in "abc":
+                door = wiring["abc".index(glyph)] - 1
                 options.append((Action("pull"), ((x, y), (*less[:door], delay, *less[door + 1 :]))))
             for number, way in enumerate(_WAYS):
                 dx, dy = _STEPS[number]
