@@ -16,6 +16,7 @@ from .cli_output import INTERRUPTED, put, say
 from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
 from .cli_setup import commitment, doctor, serve_check
+from .cli_worlds import worlds
 from .errors import FinchmarkError, UsageError
 
 __all__ = ["app", "main", "run"]
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(board, name="leaderboard")
+app.add_typer(worlds, name="worlds")
 
 # In the order in which --help shows them.
 app.command()(run)

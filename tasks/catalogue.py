@@ -32,6 +32,13 @@ CATALOGUE = (
         groups=("capability", "inductive"),
     ),
     Family(
+        name="worlds",
+        target="finchmark.tasks.worlds.task:make_task",
+        expand="finchmark.tasks.worlds.lookup:expand",
+        summary="Generated worlds that passed their audits; also by core or factor: worlds/wind, worlds/partial.",
+        groups=("capability", "inductive"),
+    ),
+    Family(
         name="lm_eval",
         target="finchmark.tasks.lm_eval.task:make_task",
         expand="finchmark.tasks.lm_eval.lookup:expand",
