@@ -28,10 +28,13 @@ class Scale:
         levels_hash: Hash of their hashes in order: scores on other levels do not belong to this scale.
         random: The random player's mean return.
         reference: What counts as 1.
-        reference_name: ``optimum``: the best with full information; ``informed``: the best with what an agent sees,
-            exact over the level distribution; ``best known``: the best player known that sees what an agent sees.
-        exact: Whether the reference is proved.
-        hindsight: The best with full information: no agent's mean exceeds it; equal to the reference for ``optimum``.
+        reference_name: ``optimum``: the best with full information. ``informed``: what a policy earns on the test
+            levels that is optimal, over all levels that look like them, for whoever sees what an agent sees; as ten
+            levels are a sample, another policy may be luckier on them and score above 1. ``best known``: what the best
+            player known earns that sees what an agent sees.
+        exact: Whether the reference is computed as what its name says; False: it is the lower end of a bracket.
+        hindsight: The best with full information: no agent's mean is expected above it, and no reference is; equal to
+            the reference for ``optimum``.
         low: Least return that was found or proved possible.
         high: Largest return possible, on the best level.
         shortest: Mean length of the shortest solutions, in steps; None where winning is no event.
