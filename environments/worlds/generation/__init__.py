@@ -1,0 +1,1 @@
+"""Worlds without a model: a sampler of specifications, and a search for levels that are hard but can be solved."""
