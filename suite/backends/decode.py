@@ -304,7 +304,6 @@ class DecodeLoop:
         try:
             next(self._admission.work)
         except StopIteration as end:
-            self._admission = None
             self._land(tickets, end.value)
             return True
         except Exception as error:
@@ -315,14 +314,16 @@ class DecodeLoop:
         return False
 
     def _land(self, tickets: Sequence[Ticket], admitted: Admitted) -> None:
-        first = len(self._rows)
+        first, rows = len(self._rows), []
         for i, cached in zip(admitted.order, admitted.cached, strict=True):
             ticket = tickets[i]
             assert ticket.prompt is not None
             assert isinstance(ticket.request, GenerateRequest)
-            self._rows.append(_Row(ticket, Reply(self.chat, ticket.request, ticket.prompt, cached)))
+            rows.append(_Row(ticket, Reply(self.chat, ticket.request, ticket.prompt, cached)))
             self.counters["cached_tokens"] += cached
             self.counters["prefilled_tokens"] += len(ticket.prompt.tokens) - cached
+        self._admission = None  # not before its tickets are rows: whatever fails, each of them is known in one place
+        self._rows += rows
         self._advance(first, admitted.logits)
 
     def _step(self) -> None:
@@ -366,8 +367,9 @@ class DecodeLoop:
             if outcome is not None:
                 if isinstance(outcome, Completion):
                     self.counters["generated_tokens"] += len(replies[i].tokens)
-                self._done.append((self._rows[first + i].ticket, outcome))
+                ticket = self._rows[first + i].ticket
                 self._remove(first + i, keep=isinstance(outcome, Completion))
+                self._done.append((ticket, outcome))  # no more a row: a fault now does not run it again
 
     # -- leaving
 
@@ -378,7 +380,15 @@ class DecodeLoop:
         def tokens() -> np.ndarray:
             return np.concatenate([reply.prompt.tokens, np.array(reply.tokens, dtype=np.int64)])
 
-        self.runner.remove(slot, session, tokens)
+        try:
+            self.runner.remove(slot, session, tokens)
+        except Exception as error:
+            if not session or not is_out_of_memory(error) or self.runner.count < len(self._rows):
+                raise
+            # The row is still there and its reply is whole; only a copy of its keys and values found no room.
+            self.counters["out_of_memory"] += 1
+            self._forget_sessions()
+            self.runner.remove(slot, "", tokens)
         last = self._rows.pop()
         if slot < len(self._rows):
             self._rows[slot] = last
@@ -458,7 +468,20 @@ class DecodeLoop:
         Rows in work start again, with the same seeds.
         """
         self.counters["out_of_memory"] += 1
-        self._waiting.extendleft(reversed(self._drop_work()))
+        dropped = self._drop_work()
+        beside = 0 if queue is self._waiting else len(dropped)  # rows that had their share of what is scored or read
+        self._waiting.extendleft(reversed(dropped))
+        if self._forget_sessions():
+            return
+        size = max(min(self.limit, len(queue)), 1) + beside
+        if size > 1:
+            self.limit = min(self.limit, size // 2)
+        elif queue:
+            self._done.append((queue.popleft(), _wrapped("not even one request fits into memory", error)))
+            self.limit = self._most  # this one was to blame; the others need not go one by one
+
+    def _forget_sessions(self) -> bool:
+        """Let go of what is kept between turns, and keep half as much from now on; returns whether there was any."""
         sessions = getattr(self.runner, "sessions", None)
         kept = 0
         if sessions is not None and sessions.size:
@@ -467,14 +490,7 @@ class DecodeLoop:
             sessions.limit = min(sessions.limit, kept) // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if kept:
-            return
-        size = min(self.limit, max(len(queue), 1))
-        if size > 1:
-            self.limit = size // 2
-        elif queue:
-            self._done.append((queue.popleft(), _wrapped("not even one request fits into memory", error)))
-            self.limit = self._most  # this one was to blame; the others need not go one by one
+        return kept > 0
 
 
 def _prompt(ticket: Ticket) -> Prompt:

@@ -123,10 +123,17 @@ class _Desk:
         answers, self._answers = self._answers, []
         try:
             self._writer.write(pack(Kind.ANSWERS, answers))
-        except BackendError as error:
-            plain = as_plain(error)
-            for number, _, _ in answers:
-                self._writer.write(pack(Kind.ANSWERS, [(number, True, plain)]))
+        except BackendError:  # one of them, or all together, cannot be sent: each goes alone
+            for answer in answers:
+                self._writer.write(_packed(answer))
+
+
+def _packed(answer: tuple[int, bool, Any]) -> bytes:
+    """A frame of one answer, or of the error that it cannot be sent."""
+    try:
+        return pack(Kind.ANSWERS, [answer])
+    except BackendError as error:
+        return pack(Kind.ANSWERS, [(answer[0], True, as_plain(error))])
 
 
 async def serve(handle: socket.socket, make: Callable[..., Backend]) -> None:

@@ -225,5 +225,5 @@ def test_the_batch_size_is_found_by_trial(model, monkeypatch):
     assert find_batch_size(runner, 48, vocabulary) == 12
     assert (runner.count, runner.arena.slots) == (0, 0)
     fits[0] = 0
-    with pytest.raises(BackendUnavailable, match="not even one row of this model"):
+    with pytest.raises(BackendUnavailable, match="not even one row"):
         find_batch_size(runner, 48, vocabulary)
