@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sampled", "draw_spec", "sample"]
 
-_CELLS = ("a", "b", "c")
+_CELLS: tuple[str, ...] = ("a", "b", "c")
 _KEYS = ("ka", "ke", "ki", "ko")
 
 
@@ -82,7 +82,7 @@ def draw_spec(seed: int, number: int = 0) -> WorldSpec:
         number: Which of them.
     """
     rng = generator("worlds", "sampler", seed, number)
-    cells = list(_CELLS[: int(rng.integers(2, 4))])
+    cells: list[str] = list(_CELLS[: int(rng.integers(2, 4))])
     tops = {cell: int(rng.integers(5, 10)) for cell in cells}
     target = cells[0]
     parameters: dict[str, Any] = {f"{cell}_first": {"whole": [0, min(4, tops[cell])]} for cell in cells}
@@ -137,7 +137,7 @@ def draw_spec(seed: int, number: int = 0) -> WorldSpec:
     data = {
         "format": FORMAT,
         "name": f"s{seed}_{number}",
-        "summary": f"{len(cells)} cells, {len(actions)} actions, {'partial' if partial else 'full'}: drawn, not designed.",
+        "summary": f"{len(cells)} cells, {len(actions)} actions, {'partial' if partial else 'full'}; drawn.",
         "levels": {
             "parameters": parameters,
             "hidden": hidden if partial else [],
