@@ -18,6 +18,7 @@ from .diversity import diversity_plot
 from .document import Document, Facts, place, write
 from .endings import ending_plot
 from .episodes import Gatherer
+from .factors import factor_plot
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .scores import claim, score_plot, score_table
 from .tables import Link, Plot, Table, number, table
@@ -70,6 +71,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     results = from_run(run)
     plots: list[Plot | Table | None] = [
         score_plot(made),
+        factor_plot(results),
         kind_plot(frame, address),
         ending_plot(gatherer.cells),
         turn_plot(gatherer.cells),

@@ -17,7 +17,9 @@ from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
 from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
+from ..suite.results import from_run
 from ..suite.store import StoredRun
+from ..tasks.worlds.names import FACTOR_TASK
 from .tables import number
 
 if TYPE_CHECKING:
@@ -132,7 +134,24 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
                 f"{run.manifest.label}: {100 * twins:.0f} % of samples read the same as another of their item; "
                 "several samples of an item are then worth less than they seem."
             )
-    return "\n".join([draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)])
+    lines = [draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
+    for run in runs:
+        lines += _factor_lines(run, width)
+    return "\n".join(lines)
+
+
+def _factor_lines(run: StoredRun, width: int | None) -> list[str]:
+    """The table of factor effects, where the run has any."""
+    if all(task.name != FACTOR_TASK for task in run.manifest.spec.tasks):
+        return []
+    from .factors import factor_text
+
+    found = factor_text(from_run(run))
+    if found is None:
+        return []
+    table, notes = found
+    head = str(_cell(f"Factor effects: {run.manifest.label}"))
+    return ["", head, draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
 
 
 def _column(row: Standing) -> tuple[object, ...]:

@@ -1,7 +1,8 @@
 """``python -m finchmark.tasks.worlds [--check] [FOLDER]``: what is made of the certificates, made anew.
 
 Run it in a checkout after ``finchmark worlds audit … --write``. It writes the numbers of levels
-(``tasks/worlds/levels.json``) and ``docs/worlds/table.md`` below FOLDER (by default the working folder).
+(``tasks/worlds/levels.json``) and ``docs/worlds/table.md`` below FOLDER (by default the working folder). With
+``--factors`` it also solves the variants of every core anew (``tasks/worlds/factors.json``), which takes minutes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ...environments.worlds.audit.certificate import read_certificate
+from ...environments.worlds.catalogue import CORES
 from ...suite.errors import FinchmarkError
 from .lookup import registered
 from .numbers import LEVELS, collect
 from .table import PLACE, table
+from .variants import PLACE as VARIANTS
+from .variants import make_variants
 
 __all__ = ["made", "main"]
 
@@ -41,6 +45,10 @@ def main(arguments: list[str]) -> int:
     Returns:
         0 if all is well, 1 if a file is old, 2 if certificates are missing.
     """
+    if "--factors" in arguments:
+        solved = {core: row for core in CORES if (row := make_variants(core)) is not None}
+        VARIANTS.write_text(json.dumps(solved, indent=1) + "\n", encoding="utf-8")
+        sys.stdout.write(f"{VARIANTS} written\n")
     root = Path(next((a for a in arguments if not a.startswith("--")), "."))
     try:
         files = made(root)

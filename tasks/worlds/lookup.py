@@ -7,13 +7,9 @@ from fnmatch import fnmatchcase
 from ...environments.worlds.catalogue import WORLDS
 from ...environments.worlds.scale import has_scale
 from ...suite.errors import UnknownName
+from .names import FACTOR_TASK, FAMILY
 
-__all__ = ["FACTORS", "FACTOR_TASK", "FAMILY", "expand", "registered"]
-
-FAMILY = "worlds"
-
-FACTOR_TASK = f"{FAMILY}/factors"
-"""The task of paired factor effects; it is no world, and no selector of worlds finds it."""
+__all__ = ["FACTORS", "expand", "registered"]
 
 FACTORS: dict[str, tuple[str, ...]] = {
     "observation": ("full", "partial"),

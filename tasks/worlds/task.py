@@ -15,7 +15,8 @@ from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .lookup import FACTOR_TASK, FAMILY, registered
+from .lookup import registered
+from .names import FACTOR_TASK, FAMILY
 from .numbers import Known, known_levels, normalise, normalised_failure, raw_failure
 from .play import Played, play
 from .players import Rehearsed, references
