@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....suite.errors import UsageError
@@ -24,6 +26,7 @@ from ..skin import Skin, Vocabulary
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
     from ..world import World
 
@@ -65,6 +68,9 @@ class ColonyView(NamedTuple):
     tools: int
     missing: int
     season: tuple[int, int, int] | None
+
+
+FARM = Action("work", ("farm",))
 
 
 class ColonyDynamics(Dynamics[ColonyLevel, ColonyState]):
@@ -252,39 +258,135 @@ def _potential(params: ColonyLevel, state: ColonyState, reward: Reward) -> float
     return (1.2 * state.delivered + stocks) / (2 * params.target + 40)
 
 
-class ColonyPlayer:
-    """Learns which steps of the year yield nothing, farms in time, and else settles, forges, mines, sells."""
+class ColonyPlan:
+    """What stocks are worth to somebody who knows luck and season, for all of both: what the player averages.
+
+    A *stock* is a number for food, ore, workers, tools and, where the charter counts, what it still asks. A *phase* is
+    the step of the year counted from the beginning of the barren season.
+
+    Attributes:
+        failures: Shape (lucks,).
+        after: The stock after an action, shape (actions + 1, stocks); the last row is a harvest that comes.
+        pays: What it pays, of the same shape.
+        goes_on: 0 where the episode ends with it, else 1; of the same shape.
+        values: Shape (horizon + 1, lucks, phases, stocks), by steps left.
+    """
 
     def __init__(self, world: World) -> None:
-        self._failed: dict[int, int] = {}
-        self._time = 0
-        self._farmed: tuple[int, int] | None = None
+        import numpy as np
+
+        self.failures = np.array(world.core.generator.preset(world.preset).settings["failures"])
+        most = max(world.core.generator.preset(world.preset).settings["target"])
+        self._asked = most + 1 if world.reward.kind == "binary" else 1
+        dynamics, reward = ColonyDynamics(), world.reward
+        level = ColonyLevel(0, 1, 0.5, 0, 0, most)
+        farm = dynamics.actions.all.index(FARM)
+        shape = (len(dynamics.actions.all) + 1, (_MOST_FOOD + 1) * (_MOST_ORE + 1) * _MOST_WORKERS * 2 * self._asked)
+        self.after, self.pays = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+        self.goes_on = np.ones(shape)
+        for food, ore, workers, tools, missing in product(
+            range(_MOST_FOOD + 1), range(_MOST_ORE + 1), range(1, _MOST_WORKERS + 1), range(2), range(self._asked)
+        ):
+            at = self.stock(food, ore, workers, tools, missing)
+            state = ColonyState(food, ore, workers, tools, _SEASON, most - missing)
+            for row, action in enumerate((*dynamics.actions.all, FARM)):
+                new, events, over = dynamics._after(level, state, action, fails=row == farm)  # its own
+                self.pays[row, at] = reward.pay(events)
+                if over or reward.ends(events):
+                    self.goes_on[row, at] = 0.0
+                else:
+                    self.after[row, at] = self.stock(*new[:4], most - new.delivered)
+        year = _SEASONS * _SEASON
+        # A harvest comes with this probability: shape (lucks, phases).
+        self.comes = np.where(np.arange(year) < _SEASON, 0.0, 1 - self.failures[:, None])
+        self.values = np.zeros((world.horizon + 1, len(self.failures), year, shape[1]))
+        for left in range(1, world.horizon + 1):
+            later = np.roll(self.values[left - 1], -1, axis=1)
+            rows = [self.pays[row] + self.goes_on[row] * later[..., self.after[row]] for row in range(shape[0])]
+            come = self.comes[..., None]
+            rows[farm] = come * rows[-1] + (1 - come) * rows[farm]
+            np.maximum.reduce(rows[:-1], out=self.values[left])
+
+    def stock(self, food: int, ore: int, workers: int, tools: int, missing: int) -> int:
+        """The number of a stock; ``missing`` does not count where nothing is paid for the charter."""
+        at = ((food * (_MOST_ORE + 1) + ore) * _MOST_WORKERS + workers - 1) * 2 + tools
+        return at * self._asked + (missing if self._asked > 1 else 0)
+
+
+@lru_cache(maxsize=8)
+def _plan(world: World) -> ColonyPlan:
+    return ColonyPlan(world)
+
+
+class ColonyPlayer:
+    """Keeps an exact belief of luck and season, looks some steps ahead in it, and then averages known values.
+
+    What comes of looking ahead includes what harvests tell; beyond that it plays as if luck and season were known
+    (Littman, Cassandra and Kaelbling 1995, ICML, section 3, after some steps of belief search).
+    """
+
+    depth = 2
+
+    def __init__(self, world: World) -> None:
+        import numpy as np
+
+        self._plan = _plan(world)
+        self._actions = world.dynamics.actions.all
+        self._farm = self._actions.index(FARM)
+        self._left = world.horizon
+        # Of luck and of the phase now: shape (lucks, phases).
+        lucks, phases = self._plan.comes.shape
+        self._belief = np.full((lucks, phases), 1 / lucks / phases)
+        self._farmed: int | None = None
 
     def act(self, view: ColonyView, reward: float, key: Key) -> Action:
-        """By what the stocks must last for."""
-        year = _SEASONS * _SEASON
+        """The best by what is believed; of equals the first."""
+        import numpy as np
+
+        plan = self._plan
+        at = plan.stock(view.food, view.ore, view.workers, view.tools, view.missing)
         if self._farmed is not None:
-            when, food = self._farmed
-            # A harvest fails now and then in any season: one that comes dispels what was thought.
-            self._failed[when] = self._failed.get(when, 0) + 1 if view.food < food else -5
-        now = self._time % year
-        self._time += 1
-        barren = {step for step, count in self._failed.items() if count > 0}
-        wait = next((k for k in range(1, year) if (now + k) % year not in barren), year)
-        self._farmed = None
-        if now not in barren and view.food < view.workers * (wait + 1):
-            self._farmed = (now, view.food)
-            return Action("work", ("farm",))
-        if view.workers < _MOST_WORKERS and view.food >= 3 + (view.workers + 1) * wait and view.food >= 5:
-            return Action("work", ("settle",))
-        if view.tools == 0 and view.ore >= 3:
-            return Action("work", ("forge",))
-        if view.workers < _MOST_WORKERS and now not in barren and view.food < _MOST_FOOD - 1 and self._time < 12:
-            self._farmed = (now, view.food)
-            return Action("work", ("farm",))
-        if view.ore >= 3 or (view.missing and view.ore >= view.missing):
-            return Action("sell", (min(3, view.ore),))
-        return Action("work", ("mine",))
+            came = plan.after[-1, self._farmed] == at
+            self._belief = self._belief * (plan.comes if came else 1 - plan.comes)
+            self._belief /= self._belief.sum()
+        if self._left < plan.values.shape[0] - 1:
+            self._belief = np.roll(self._belief, 1, axis=1)
+        best = int(np.argmax(self._worths(self._belief, at, self._left, self.depth)))
+        self._left -= 1
+        self._farmed = at if best == self._farm else None
+        return self._actions[best]
+
+    def _worths(self, belief: NDArray[np.float64], at: int, left: int, depth: int) -> list[float]:
+        """What each action is worth; beliefs need not sum to 1, and worths are scaled as they are."""
+        import numpy as np
+
+        plan = self._plan
+        whole = float(belief.sum())
+        later = np.roll(belief, 1, axis=1)
+        worths = []
+        for row in range(len(self._actions)):
+            if row == self._farm:
+                came = np.roll(belief * plan.comes, 1, axis=1)
+                worths.append(
+                    self._worth(came, -1, at, left, depth)
+                    + self._worth(later - came, row, at, left, depth)
+                    + plan.pays[row, at] * whole
+                )
+            else:
+                worths.append(plan.pays[row, at] * whole + self._worth(later, row, at, left, depth))
+        return worths
+
+    def _worth(self, belief: NDArray[np.float64], row: int, at: int, left: int, depth: int) -> float:
+        """What follows an outcome: nothing at the end or where it cannot be."""
+        plan = self._plan
+        if left <= 1 or not plan.goes_on[row, at]:
+            return 0.0
+        after = int(plan.after[row, at])
+        if depth <= 1:
+            return float((belief * plan.values[left - 1, :, :, after]).sum())
+        if belief.sum() < 1e-12:
+            return 0.0
+        return max(self._worths(belief, after, left - 1, depth - 1))
 
 
 CORE = Core(

@@ -1,10 +1,14 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finchmark.environments.worlds.actions import Action
-from finchmark.environments.worlds.cores.colony import CORE, ColonyState
+from finchmark.environments.worlds.agents import play_views
+from finchmark.environments.worlds.audit.subject import Subject
+from finchmark.environments.worlds.cores.colony import CORE, ColonyPlan, ColonyPlayer, ColonyState, ColonyView
 from finchmark.environments.worlds.keys import Key
+from finchmark.environments.worlds.world import World, episode_key
 
 LEVEL = {"food": 5, "workers": 2, "failure": 0.0, "barren": 1, "start": 0, "target": 9}
 
@@ -70,3 +74,38 @@ class TestEconomy:
             assert 0 <= state.workers <= 3
             if step.over:
                 break
+
+
+class TestPlayer:
+    def world(self, reward):
+        return World.combine(CORE, reward=reward, observation="seasonless", skin="plain", horizon=40, preset="valley")
+
+    def test_a_plan_knows_what_exact_search_knows(self):
+        """The value of a level's start by its luck and phase is the level's maximum."""
+        world = self.world("accumulative")
+        plan = ColonyPlan(world)
+        subject = Subject(world, splits={"test": 1})
+        level = subject.test_levels[0].params
+        phase = (level["start"] - 2 * level["barren"]) % 6
+        luck = list(plan.failures).index(level["failure"])
+        start = plan.stock(level["food"], 0, level["workers"], 0, 0)
+        graph = subject.graph(subject.test_levels[0])
+        exact = graph.start_value(graph.optimum(world.reward, world.horizon)[-1])
+        assert plan.values[-1, luck, phase, start] == pytest.approx(exact, abs=1e-9)
+
+    @pytest.mark.parametrize(("reward", "least"), [("accumulative", 23.0), ("binary", 0.9)])
+    def test_it_earns_most_of_what_can_be_earned(self, reward, least):
+        world = self.world(reward)
+        levels = world.levels("validation")
+        totals = [play_views(world, world.load(level), episode_key(level, n)).total for level in levels for n in (0, 1)]
+        assert np.mean(totals) > least
+
+    def test_a_harvest_that_comes_rules_a_season_out(self):
+        world = self.world("accumulative")
+        player = ColonyPlayer(world)
+        player._farmed = player._plan.stock(3, 0, 2, 0, 0)
+        player._left -= 1
+        player.act(ColonyView(5, 0, 2, 0, 0, None), 0.0, Key(0))
+        # The harvest came a step ago: now is not the second step of the barren season, nor the one after it.
+        assert player._belief[:, 1:3].sum() == 0
+        assert player._belief.sum() == pytest.approx(1)
