@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,7 @@ class HFBackend(Backend):
         self._tokenizer: Any = tokenizer_object
         self._given = model_object is not None
         self._attention: str | None = None  # what a model that was handed over had before
+        self._unsettle: Callable[[], None] | None = None  # gives it its positions back
         self._weights: Weights | None = None
         self._chat: ChatFormat | None = None
         self._adapter_identity: dict[str, str] | None = None
@@ -292,6 +294,7 @@ class HFBackend(Backend):
 
         from .decode import DecodeLoop
         from .kv_cache import SessionCache
+        from .rotary import settle_positions
 
         assert self._chat is not None
         device = self._device_name()
@@ -316,6 +319,10 @@ class HFBackend(Backend):
         place = self._model.get_input_embeddings().weight.device
         on_cuda = self._on_cuda = place.type == "cuda"
         free = free_memory(place)
+        context = context_length(self._model)
+        if self.max_length is not None:
+            context = min(context, self.max_length)
+        self._unsettle = settle_positions(self._model, context)
         sessions = SessionCache(free // 4 if self.cache_bytes is None else self.cache_bytes)
         runner, way = choose_runner(
             self._model,
@@ -325,9 +332,6 @@ class HFBackend(Backend):
             beside_tokens=2048 if on_cuda else 512,
             own_attention=self.attn_implementation is None,
         )
-        context = context_length(self._model)
-        if self.max_length is not None:
-            context = min(context, self.max_length)
         batch_size = self.batch_size or 32
         if self.batch_size is None and on_cuda and runner.refills:
             words = self._model.get_input_embeddings().weight.shape[0]
@@ -344,6 +348,7 @@ class HFBackend(Backend):
             "context": context,
             "cache_bytes": sessions.limit,
             "way": way,
+            **({} if self._unsettle is None else {"positions": "the long set of LongRoPE for all requests"}),
         }
         return DecodeLoop(
             runner,
@@ -361,6 +366,8 @@ class HFBackend(Backend):
         if self._thread is not None and self._loop is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
         self._flush(len(self._outbox), _ROUNDS)
+        if self._given and self._unsettle is not None:
+            self._unsettle()
         if self._given and self._attention is not None and self._model is not None:
             from .loading import set_attention
 
