@@ -1,6 +1,7 @@
 """Models with two sets of rotary frequencies: a reply does not depend on how long its neighbours are."""
 
 import asyncio
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def phi(tokenizer):
     from transformers import Phi3Config, Phi3ForCausalLM
 
     factors = {"short_factor": [1.0] * 8, "long_factor": [4.0 + 3 * k for k in range(8)]}
-    scaling = {"rope_type": "longrope", "type": "longrope", **factors}
+    scaling: dict[str, Any] = {"rope_scaling": {"rope_type": "longrope", "type": "longrope", **factors}}
     with torch.random.fork_rng():
         torch.manual_seed(5)
         config = Phi3Config(
@@ -34,7 +35,7 @@ def phi(tokenizer):
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
-            **{"rope_scaling": scaling},
+            **scaling,
         )
         return Phi3ForCausalLM(config).eval()
 

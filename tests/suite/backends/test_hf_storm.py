@@ -27,6 +27,7 @@ from finchmark.suite.backends.decode import DecodeLoop, Ticket
 from finchmark.suite.backends.kv_cache import SessionCache
 from finchmark.suite.backends.loading import set_attention
 from finchmark.suite.backends.padded_runner import PaddedRunner
+from finchmark.suite.backends.runner import Prompt, reference_logits
 from finchmark.suite.errors import BackendError
 from finchmark.suite.seeds import generator
 
@@ -325,6 +326,81 @@ def test_failing_allocations_lose_double_and_change_nothing(make, way, tokenizer
 def test_a_longer_storm(tokenizer, seed, monkeypatch):
     loop, _ = check(make_grouped, arena, tokenizer, seed, monkeypatch, rounds=100, fails=0.01)
     assert loop.counters["out_of_memory"]
+
+
+# -- the runner alone, against the model's plain forward pass
+
+
+def _go_on(admission):
+    """A piece of an admission; what it did, once it is done."""
+    try:
+        next(admission)
+    except StopIteration as end:
+        return end.value
+    return None
+
+
+@pytest.mark.parametrize("make", [make_grouped, make_mistral])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_have_their_own_logits_whoever_comes_and_goes(make, tokenizer, seed, monkeypatch):
+    """Prompts of one token on, of few different tokens, so that many share a beginning; rows leave at any time."""
+    rng = Chance("rows", seed)
+    monkeypatch.setattr(arena_runner, "_CHUNK", rng.choice([3, 8, 64]))
+    monkeypatch.setattr(arena_runner, "_WORTH", 2)
+    model = make(tokenizer)
+    sessions = SessionCache(rng.choice([0, 30_000, 1 << 24]))
+    runner = ArenaRunner(model, sessions, arena_bytes=1 << 28, prefill_tokens=64, beside_tokens=16)
+    block = [rng.choice(range(3)) for _ in range(60)]
+    rows, asked, coming = [], [], None
+
+    def tokens():
+        return np.array(
+            [*block[: rng.choice([0, 0, 15, 16, 17, 33, 60])], *rng.rng.integers(0, 3, rng.choice([1, 2, 20]))]
+        )
+
+    def agree(logits, expected):
+        assert len(logits) == len(expected)
+        for mine, whole in zip(logits, expected, strict=True):
+            assert torch.allclose(mine, reference_logits(model, np.array(whole))[-1], atol=2e-3), whole
+
+    with torch.inference_mode():
+        for _ in range(120):
+            assert runner.count == len(rows)
+            what = rng.choice(["admit", "go on", "go on", "step", "step", "leave", "score"])
+            if what == "admit" and coming is None and len(rows) < 10:
+                asked = [tokens() for _ in range(rng.choice([1, 2, 5]))]
+                asked += [asked[0]] * rng.choice([0, 2])
+                names = [rng.choice(["", "a", "b"]) for _ in asked]
+                prompts = [Prompt(t, name, len(t) + 30) for t, name in zip(asked, names, strict=True)]
+                coming = runner.admission(prompts)
+            elif what == "go on" and coming is not None:
+                admitted = _go_on(coming)
+                if admitted is not None:
+                    coming = None
+                    fresh = [asked[i].tolist() for i in admitted.order]
+                    assert sorted(admitted.order) == list(range(len(asked)))
+                    agree(admitted.logits, fresh)
+                    rows += fresh
+            elif what == "step" and rows:
+                for row in rows:
+                    row.append(rng.choice(range(3)))
+                agree(runner.step([row[-1] for row in rows]), rows)
+            elif what == "leave" and rows:
+                slot = rng.choice(range(len(rows)))
+                leaving, last = rows[slot], rows.pop()
+                if slot < len(rows):
+                    rows[slot] = last
+                runner.remove(slot, rng.choice(["", "a", "b"]), lambda row=leaving: np.array(row))
+            elif what == "score":
+                heads = [tokens() for _ in range(2)]
+                heads.append(heads[0])
+                tails = [rng.rng.integers(0, 3, n) for n in (1, 2, 7)]
+                prompts = [Prompt(t, rng.choice(["", "a"]), len(t) + 7) for t in heads]
+                for (scores, _), head, tail in zip(
+                    runner.score(prompts, tails, lambda: False), heads, tails, strict=True
+                ):
+                    plain = reference_logits(model, np.concatenate([head, tail[:-1]]))[-len(tail) :].log_softmax(-1)
+                    assert np.allclose(scores, [float(p[t]) for p, t in zip(plain, tail, strict=True)], atol=2e-3)
 
 
 # -- what the storms brought to light
