@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,9 @@ def _difference(base: _Side, other: _Side, cores: Sequence[str], confidence: flo
     from ..suite.stats.paired import difference
 
     sides = [([v for c in cores for v in side[c][0]], [i for c in cores for i in side[c][1]]) for side in (base, other)]
-    owners = {item: core for core in cores for side in (base, other) for item in side[core][1]}
+    owners: dict[Hashable, Hashable] = {
+        item: core for core in cores for side in (base, other) for item in side[core][1]
+    }
     return difference(
         *sides[0],
         *sides[1],

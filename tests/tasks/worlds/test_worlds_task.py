@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import finchmark
-from finchmark.environments.worlds.agents import act_randomly
+from finchmark.environments.worlds.agents import act_ahead, act_randomly
 from finchmark.environments.worlds.audit.certificate import read_certificate
+from finchmark.environments.worlds.keys import Key
 from finchmark.environments.worlds.level import SPLITS
 from finchmark.environments.worlds.lookup import find_world
 from finchmark.environments.worlds.scale import LEAST_HEADROOM, Scale, find_scale
@@ -23,6 +24,7 @@ from finchmark.tasks.actions import UNUSABLE_IN_A_ROW, find_action
 from finchmark.tasks.worlds.lookup import registered
 from finchmark.tasks.worlds.numbers import collect, known_levels, normalise, normalised_failure, raw_failure
 from finchmark.tasks.worlds.play import Played
+from finchmark.tasks.worlds.players import rehearse
 from finchmark.tasks.worlds.prompt import instructions, practice
 from finchmark.tasks.worlds.task import WorldTask, declared, make_task
 
@@ -308,6 +310,13 @@ def test_single_unusable_actions_cost_their_step_and_are_counted(tmp_path):
     assert 0.4 <= sample.metrics["unusable_rate"] <= 0.6
 
 
+def test_nineteen_unusable_actions_after_a_usable_one_are_no_reason_to_give_up(tmp_path):
+    replies = ["<action>rest</action>", *["rubbish"] * (UNUSABLE_IN_A_ROW - 1)]
+    sample = next(iter(evaluate("foraging-open", canned(*replies), tmp_path).samples()))
+    assert sample.turns[0].usable
+    assert sample.outcome is Outcome.OK
+
+
 # Luck
 
 
@@ -326,6 +335,28 @@ def test_sample_k_meets_the_same_luck_in_every_run(tmp_path):
     rewards = [run.frame().sort_values("sample")["reward"].tolist() for run in runs]
     assert rewards[0] == rewards[1]
     assert len(set(rewards[0])) > 1
+
+
+def test_sample_k_is_played_with_luck_k(tmp_path):
+    world = find_world("outbreak-blind")
+    level = world.levels("test", 1)[0]
+    action = world.dynamics.actions.all[0]
+    run = evaluate("outbreak-blind", canned(f"<action>{world.reader.show(action)}</action>"), tmp_path, samples=6)
+    rewards = run.frame().sort_values("sample")["reward"].tolist()
+    assert rewards == [world.play(level, [action] * world.horizon, sample).total for sample in range(6)]
+    assert len(set(rewards)) > 1
+
+
+@pytest.mark.parametrize("sample", [0, 2])
+def test_a_reference_rehearses_the_very_episode_that_is_scored(sample):
+    """What it says at each step is what it would choose in the state that the scored episode is in by then."""
+    world = find_world("outbreak-blind")
+    level, key = world.levels("test", 1)[0], Key.of("tests", sample)
+    moment = world.begin(world.load(level), episode_key(level, sample))
+    for text in rehearse(world, level, "greedy", sample, key):
+        assert text == world.reader.show(act_ahead(world, moment, key.at(moment.time)))
+        moment = world.act(moment, text)
+    assert moment.over
 
 
 def test_variants_of_a_core_meet_the_same_luck_on_the_same_level():
