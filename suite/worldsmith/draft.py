@@ -18,7 +18,7 @@ LONGEST_HORIZON = 200
 _MOST_WORLDS = 4
 _MOST_ACTIONS = 60
 _WORLD_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_BLOCK = re.compile(r"^[ \t]*```(?:ya?ml)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_BLOCK = re.compile(r"^[ \t]*```[ \t]*\w*[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
