@@ -5,9 +5,31 @@ Reading this list imports neither NumPy nor Gymnasium.
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 from ..suite.registry import Entry
 
 __all__ = ["CATALOGUE"]
+
+_WORLDS = Path(__file__).with_name("worlds")
+
+
+def _worlds() -> tuple[Entry, ...]:
+    """The generated worlds that have passed their audits: those with a scale, which are the registered ones.
+
+    The list of worlds is run by its path: to import it is to import its package, which registers with Gymnasium.
+    """
+    return tuple(
+        Entry(
+            name=f"finchmark-worlds/{line.name}-v1",
+            target="finchmark.environments.worlds.env:WorldEnv",
+            summary=line.summary,
+        )
+        for line in runpy.run_path(str(_WORLDS / "catalogue.py"))["WORLDS"]
+        if (_WORLDS / "scales" / f"{line.name}.yaml").is_file()
+    )
+
 
 CATALOGUE = (
     Entry(
@@ -30,4 +52,5 @@ CATALOGUE = (
         target="finchmark.environments.odyssey.repo:RepoEnv",
         summary="Install packages until a project runs; which versions go together is hidden.",
     ),
+    *_worlds(),
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from ...suite.errors import UnknownName
+from ...suite.errors import UnknownName, UsageError
 from .catalogue import WORLDS, Line
 from .lookup import find_core, find_world, world_names
 from .scale import find_scale, has_scale, write_scale
 
 __all__ = ["audit_worlds", "check_worlds", "list_worlds", "select_worlds", "show_world"]
+
+_Said = tuple[list[str], bool]
+"""Lines on a world, and whether all is well with it."""
 
 
 def select_worlds(selectors: Iterable[str]) -> list[Line]:
@@ -88,6 +92,7 @@ def audit_worlds(
     checks: tuple[str, ...] = (),
     write: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    jobs: int = 0,
 ) -> bool:
     """Audit worlds.
 
@@ -96,50 +101,114 @@ def audit_worlds(
         checks: Names of checks; none: all.
         write: Whether certificates and scales of worlds that pass are written.
         say: Gets each line.
+        jobs: Processes; 0: one for each core. Worlds of one core and preset stay in one process.
 
     Returns:
         Whether every world passed.
 
     Raises:
         UnknownName: A selector or a check finds nothing.
+        UsageError: ``jobs`` is negative.
     """
+    from .audit.run import CHECKS
+
+    for name in checks:
+        if name not in CHECKS:
+            raise UnknownName("check", name, CHECKS)
+    passed = True
+    # Worlds of one core and preset come one after another: they share their state graphs.
+    for lines, good in _over(_audited, _groups(select_worlds(selectors)), jobs, checks, write):
+        for line in lines:
+            say(line)
+        passed &= good
+    find_scale.cache_clear()
+    return passed
+
+
+def check_worlds(
+    selectors: Iterable[str] = (), *, say: Callable[[str], None] = lambda text: None, jobs: int = 0
+) -> bool:
+    """Check stored certificates against the code as it is now, without solving anything.
+
+    Args:
+        selectors: Which; none: all.
+        say: Gets each line.
+        jobs: Processes; 0: one for each core.
+
+    Returns:
+        Whether all hold.
+
+    Raises:
+        UnknownName: A selector finds nothing.
+        UsageError: ``jobs`` is negative.
+    """
+    good = True
+    for lines, fine in _over(_checked, _groups(select_worlds(selectors)), jobs):
+        for line in lines:
+            say(line)
+        good &= fine
+    return good
+
+
+def _groups(lines: Iterable[Line]) -> list[tuple[str, ...]]:
+    """Names of worlds that share levels, the longest horizon first."""
+    found: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        found.setdefault((line.core, line.preset), []).append(line)
+    return [tuple(one.name for one in sorted(group, key=lambda one: -one.horizon)) for group in found.values()]
+
+
+def _over(
+    work: Callable[..., Iterator[_Said]], groups: list[tuple[str, ...]], jobs: int, *arguments: object
+) -> Iterator[_Said]:
+    """What is said of all groups, here or by processes; of a group by a process when the group is done."""
+    if jobs < 0:
+        raise UsageError(f"jobs is a number of processes, 0 (one for each core) or more, not {jobs}.")
+    count = min(jobs or os.cpu_count() or 1, len(groups))
+    if count <= 1:
+        for group in groups:
+            yield from work(group, *arguments)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    # Fresh processes: a fork copies threads' locks, and what it shares would be counted against each.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_listed, work, group, *arguments) for group in groups]
+        for future in as_completed(futures):
+            yield from future.result()
+
+
+def _listed(work: Callable[..., Iterator[_Said]], *arguments: object) -> list[_Said]:
+    return list(work(*arguments))
+
+
+def _audited(names: tuple[str, ...], checks: tuple[str, ...], write: bool) -> Iterator[_Said]:
+    """A world's findings, world by world."""
     from .audit.certificate import write_certificate
     from .audit.run import audit
     from .audit.subject import Graphs
 
-    graphs, passed = Graphs(), True
-    # Worlds of one core and preset come one after another: they share their state graphs.
-    for line in sorted(select_worlds(selectors), key=lambda line: (line.core, line.preset, -line.horizon)):
-        world = find_world(line.name)
+    graphs = Graphs()
+    for name in names:
+        world = find_world(name)
         report = audit(world, graphs, checks)
-        for finding in report.findings:
-            say(f"{line.name:20} {'ok  ' if finding.passed else 'FAIL'} {finding.check:12} {finding.detail}")
-        passed &= report.passed
+        lines = [f"{name:20} {'ok  ' if f.passed else 'FAIL'} {f.check:12} {f.detail}" for f in report.findings]
         if report.scale is not None and write:
             write_certificate(world, report)
             write_scale(report.scale)
             find_scale.cache_clear()
-            say(f"{line.name:20} certificate and scale written")
-    return passed
+            lines.append(f"{name:20} certificate and scale written")
+        yield lines, report.passed
 
 
-def check_worlds(selectors: Iterable[str] = (), *, say: Callable[[str], None] = lambda text: None) -> bool:
-    """Check stored certificates against the code as it is now, without solving anything.
-
-    Returns:
-        Whether all hold.
-    """
+def _checked(names: tuple[str, ...]) -> Iterator[_Said]:
+    """What does not hold of certificates, world by world."""
     from .audit.certificate import check_certificate
 
-    good = True
-    for line in select_worlds(selectors):
-        wrong = check_certificate(find_world(line.name))
-        for text in wrong:
-            say(text)
-        if not wrong:
-            say(f"{line.name}: its certificate holds")
-        good &= not wrong
-    return good
+    for name in names:
+        wrong = check_certificate(find_world(name))
+        yield wrong or [f"{name}: its certificate holds"], not wrong
 
 
 def combinations(core: str) -> int:
