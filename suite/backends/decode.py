@@ -26,7 +26,8 @@ from .sampling import BROKEN, pick
 __all__ = ["DecodeLoop", "Ticket", "is_out_of_memory"]
 
 _PATIENCE = 4  # steps after which a waiting row is let in whatever the others do
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # how the CPU's allocators say it
+# How the CPU's allocators say it, and the libraries of CUDA that find no room for their workspace.
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
 
 
 @dataclass(slots=True, eq=False)

@@ -493,3 +493,19 @@ def test_a_row_that_cannot_be_begun_leaves_nobody_waiting(tokenizer, model, monk
     done = _until_idle(driven)
     assert sorted(ticket.key for ticket, _ in done) == [0, 1, 2]
     assert all(isinstance(answer, BackendError) for _, answer in done)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(error, is_one):
+    assert decode.is_out_of_memory(error) is is_one
