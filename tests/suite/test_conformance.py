@@ -24,7 +24,7 @@ def test_every_agent_conforms(name):
     check_agent(AGENTS.load(name))
 
 
-# Generated worlds keep their true state out of ``info``; tests/environments/worlds/test_shipped.py and audits check them.
+# Generated worlds keep their true state out of ``info``: tests/environments/worlds/test_shipped.py checks them.
 @pytest.mark.parametrize("name", [e.name for e in ENVIRONMENTS.entries() if e.name.startswith("finchmark/")])
 def test_every_environment_conforms(name):
     import finchmark.environments.odyssey  # noqa: F401 - its import registers the ids
