@@ -10,6 +10,7 @@ from ..suite.results import Cell, Results
 from ..tasks.worlds.names import BASE, CHANGES, FACTOR_TASK, core_of
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
 from .tables import Plot, interval, number, table
+from .worlds import ENOUGH_CORES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from ..suite.stats.paired import Difference
 
 __all__ = ["FactorEffect", "factor_effects", "factor_plot", "factor_text"]
-
-ENOUGH_CORES = 10
-"""Cores from which on a claim is one about cores; with fewer it describes those that were played."""
 
 
 @dataclass(frozen=True, slots=True)

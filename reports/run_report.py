@@ -24,6 +24,7 @@ from .scores import claim, score_plot, score_table
 from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
 from .turns import turn_plot
+from .worlds import world_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,9 @@ def _notices(entry: Entry, made: Sequence[Standing]) -> list[str]:
     notices = []
     if not entry.run.manifest.complete:
         notices.append("The run is not complete: the numbers will change.")
+    mean = world_mean(from_run(entry.run))
+    if mean is not None:
+        notices.append(mean.words)
     for s in made:
         if not s.primary:
             continue

@@ -19,7 +19,7 @@ from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.results import from_run
 from ..suite.store import StoredRun
-from ..tasks.worlds.names import FACTOR_TASK
+from ..tasks.worlds.names import FAMILY
 from .tables import number
 
 if TYPE_CHECKING:
@@ -136,22 +136,27 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             )
     lines = [draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
     for run in runs:
-        lines += _factor_lines(run, width)
+        lines += _world_lines(run, width)
     return "\n".join(lines)
 
 
-def _factor_lines(run: StoredRun, width: int | None) -> list[str]:
-    """The table of factor effects, where the run has any."""
-    if all(task.name != FACTOR_TASK for task in run.manifest.spec.tasks):
+def _world_lines(run: StoredRun, width: int | None) -> list[str]:
+    """What generated worlds say together: their mean over cores, and the table of factor effects."""
+    if all(task.name.partition("/")[0] != FAMILY for task in run.manifest.spec.tasks):
         return []
     from .factors import factor_text
+    from .worlds import world_mean
 
-    found = factor_text(from_run(run))
-    if found is None:
-        return []
-    table, notes = found
-    head = str(_cell(f"Factor effects: {run.manifest.label}"))
-    return ["", head, draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
+    results, lines = from_run(run), list[str]()
+    mean = world_mean(results)
+    if mean is not None:
+        lines.append(fill(str(_cell(f"{run.manifest.label}: {mean.words}")), width or 120))
+    found = factor_text(results)
+    if found is not None:
+        table, notes = found
+        lines += ["", str(_cell(f"Factor effects: {run.manifest.label}")), draw(table, width)]
+        lines += [fill(str(_cell(note)), width or 120) for note in notes]
+    return lines
 
 
 def _column(row: Standing) -> tuple[object, ...]:

@@ -103,6 +103,7 @@ def test_the_full_tier_has_chance_0_and_ceiling_1_in_every_arm():
         assert level.ceiling == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_player_that_reads_nothing_is_not_changed_by_what_is_shown(tmp_path):
     """The oracle goes by the true state: less to see and other words cost it exactly nothing, on every core."""
     found = factor_effects(from_run(play("scripted:oracle", tmp_path, arms=[BASE, "partial", "inverse", "abstract"])))
