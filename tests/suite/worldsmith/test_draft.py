@@ -64,6 +64,35 @@ def test_what_the_language_allows_and_a_generated_world_may_not_have(old, new, s
         read_draft(OVEN.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("target: {whole: [2, 8]}", "target: {whole: [2, 100000000000]}", "levels.parameters.target: has more than"),
+        (
+            "target: {whole: [2, 8]}",
+            "target: {real: [0, 900000], digits: 6}",
+            "levels.parameters.target: has more than",
+        ),
+        ("target: {whole: [2, 8]}", "target: {real: [0, .inf]}", "no finite number"),
+        ("burnt: -0.2", "burnt: -.inf", "no finite number"),
+        ("burnt: -0.2", "burnt: .nan", "no finite number"),
+        (
+            '    summary: "{stoke} the fire"\n',
+            "    summary: x\n    parameters:\n      much: {kind: whole, low: 0, high: 1000000000}\n",
+            "actions.stoke.parameters.much",
+        ),
+    ],
+)
+def test_what_would_fill_the_memory_or_spoil_a_number_is_refused_before_it_is_computed(old, new, says):
+    assert old in OVEN
+    with pytest.raises(SpecError, match=says):
+        read_draft(OVEN.replace(old, new))
+
+
+def test_a_block_in_another_language_is_a_block():
+    assert find_yaml("```python\nimport os\n```") == "import os\n"
+
+
 def test_too_many_actions_are_refused():
     many = OVEN.replace(
         '    summary: "{stoke} the fire"\n',
