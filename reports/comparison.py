@@ -10,6 +10,7 @@ from ..suite.comparison import Comparison
 from .differences import overall_claim, pvalue, row_notes, signed
 from .tables import interval, number
 from .terminal import draw, text_table
+from .worlds import world_difference
 
 __all__ = ["comparison_text"]
 
@@ -48,6 +49,9 @@ def comparison_text(comparison: Comparison, *, all_metrics: bool = False, width:
     if not several:
         notes.append(f"{comparison.candidates[0].label} (candidate) against {comparison.baseline.label} (baseline).")
     notes += [overall_claim(total) for total in comparison.overall]
+    for candidate in comparison.candidates:
+        together = world_difference(comparison.baseline, candidate, confidence=comparison.confidence)
+        notes += [] if together is None else [together.words]
     corrections = ", ".join(dict.fromkeys(row.correction for row in shown if row.correction))
     methods = ", ".join(dict.fromkeys(row.difference.method for row in shown))
     tests = ", ".join(dict.fromkeys(row.difference.test for row in shown))

@@ -70,6 +70,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         return f"{folder.name}/{page_name(key)}" if key in pages else None
 
     results = from_run(run)
+    worlds = world_mean(results)
     plots: list[Plot | Table | None] = [
         score_plot(made),
         factor_plot(results),
@@ -90,7 +91,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
             f"{plural(spec.samples, 'sample')} an item and arm."
         ),
         claims=tuple(claim(s) for s in made if s.primary),
-        notices=tuple(_notices(entry, made)),
+        notices=(*(() if worlds is None else (visible(worlds.words),)), *_notices(entry, made)),
         sections=tuple(plot for plot in plots if plot is not None),
         facts=(_facts(entry),),
         versions=(visible(manifest.finchmark),),
@@ -102,9 +103,6 @@ def _notices(entry: Entry, made: Sequence[Standing]) -> list[str]:
     notices = []
     if not entry.run.manifest.complete:
         notices.append("The run is not complete: the numbers will change.")
-    mean = world_mean(from_run(entry.run))
-    if mean is not None:
-        notices.append(mean.words)
     for s in made:
         if not s.primary:
             continue

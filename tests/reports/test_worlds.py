@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 import finchmark
+from finchmark.reports.comparison import comparison_text
 from finchmark.reports.run_report import report_run
 from finchmark.reports.terminal import results_text
-from finchmark.reports.worlds import core_interval, world_mean
+from finchmark.reports.worlds import core_interval, world_difference, world_mean
+from finchmark.suite.comparison import compare
 from finchmark.suite.results import from_run
 from finchmark.suite.seeds import generator
 from finchmark.suite.stats.intervals import t_interval
@@ -80,6 +82,39 @@ def test_results_and_the_report_say_it_with_its_limits(run, tmp_path):
     assert "chance on these levels" in text
     page = report_run(run, tmp_path / "report.html").read_text()
     assert "the mean score over 4 worlds on 2 cores" in page
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    return finchmark.evaluate(
+        ["worlds/wind", "worlds/vault-ship"],
+        "scripted:random",
+        tier="smoke",
+        samples=2,
+        out=tmp_path_factory.mktemp("worlds") / "run",
+    )
+
+
+def test_two_runs_are_compared_by_level_and_core(run, other):
+    found = world_difference(from_run(other), from_run(run))
+    assert found is not None
+    assert (found.worlds, found.cores) == (4, 2)
+    means = [frame.groupby("task")["score"].mean() for frame in (other.frame(), run.frame())]
+    apart = means[1] - means[0]
+    ship = apart["worlds/vault-ship"]
+    assert found.interval.estimate == pytest.approx((ship + apart.drop("worlds/vault-ship").mean()) / 2)
+
+
+def test_a_run_does_not_differ_from_itself(run):
+    found = world_difference(from_run(run), from_run(run))
+    assert found is not None
+    assert found.interval.estimate == 0
+    assert found.pvalue == 1
+
+
+def test_a_comparison_says_it(run, other):
+    text = " ".join(comparison_text(compare([from_run(other), from_run(run)])).split())
+    assert "over 4 worlds on 2 cores, paired by level" in text
 
 
 def test_one_world_is_no_average(tmp_path):
