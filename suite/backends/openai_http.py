@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Http", "Secret", "read_key", "read_url"]
 
 _CLIP = 400  # characters of a server's message that are shown
+_SECRET = 12  # characters of the shortest key that can be none but a key
 
 
 class Secret:
@@ -51,8 +52,12 @@ class Secret:
         return text.replace(self._value, "[key]") if self._value and self._value in text else text
 
     def hide_bytes(self, body: bytes) -> bytes:
-        """Replace it in a body."""
-        return body.replace(self._bytes, b"[key]") if self._bytes and self._bytes in body else body
+        """Replace it in a body.
+
+        What is shorter than any real key stays: people set EMPTY, none or ollama for servers that want some key,
+        and a model may say the same word.
+        """
+        return body.replace(self._bytes, b"[key]") if len(self._bytes) >= _SECRET and self._bytes in body else body
 
 
 def read_key(variable: str, *, needed: bool) -> Secret:

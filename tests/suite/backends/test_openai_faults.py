@@ -436,6 +436,14 @@ def test_a_key_in_a_reply_is_hidden_too(monkeypatch):
     assert answer.text == "the key is [key]"
 
 
+@pytest.mark.parametrize("word", ["EMPTY", "none", "text", "x", "lm-studio"])
+def test_a_word_in_the_place_of_a_key_changes_no_reply(monkeypatch, word):
+    monkeypatch.setenv("OPENAI_API_KEY", word)
+    with FaultyServer(policy=lambda b: f"the next text is {word}") as server:
+        (answer,) = ask(make(server), request())
+    assert answer.text == f"the next text is {word}"
+
+
 def test_a_key_that_is_no_key_is_not_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "two words")
     with FaultyServer() as server, pytest.raises(BackendUnavailable, match="OPENAI_API_KEY") as caught:
