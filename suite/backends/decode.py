@@ -286,8 +286,10 @@ class DecodeLoop:
     def _begin_admission(self) -> None:
         """Choose the waiting tickets that come next."""
         tickets = [self._waiting[i] for i in range(min(len(self._waiting), self.limit - len(self._rows)))]
-        if not self.runner.refills:  # whole waves: rows of one length together
-            tickets.sort(key=lambda t: len(t.prompt.tokens) if t.prompt else 0)
+        if not self.runner.refills:  # whole waves: rows of one length together, those of who waits longest first
+            lengths = {id(t): len(t.prompt.tokens) if t.prompt else 0 for t in tickets}
+            oldest = lengths[id(tickets[0])]
+            tickets.sort(key=lambda t: (lengths[id(t)] != oldest, lengths[id(t)]))
         prompts = [_prompt(t) for t in tickets]
         n = self.runner.room(prompts)
         if not n:

@@ -495,6 +495,20 @@ def test_a_row_that_cannot_be_begun_leaves_nobody_waiting(tokenizer, model, monk
     assert all(isinstance(answer, BackendError) for _, answer in done)
 
 
+def test_a_long_prompt_does_not_wait_for_ever_while_short_ones_come(tokenizer, endless):
+    driven = Driven(lambda _: PaddedRunner(endless, recurrent=True), tokenizer, limit=4)
+    short = [Ticket(_greedy("9", f"s{k}", max_tokens=3 + k), k) for k in range(3)]
+    driven.loop.submit([*short, Ticket(_greedy("Which lamp is it? " * 4, "long", max_tokens=3), "long")])
+    for number in range(3, 40):
+        done = []
+        while not done:
+            done = driven.turn()
+        if any(ticket.key == "long" for ticket, _ in done):
+            return
+        driven.loop.submit([Ticket(_greedy("9", f"s{number}", max_tokens=3), number)])
+    raise AssertionError("it never had its turn")
+
+
 @pytest.mark.parametrize(
     ("error", "is_one"),
     [
