@@ -1,16 +1,20 @@
-"""How fast worlds are: ``python tests/benchmarks/bench_worlds.py`` prints a table.
+"""How fast worlds are: ``python tests/benchmarks/bench_worlds.py [--audit] [WORLD …]`` prints a table.
 
-Random play end to end is what an agent's harness does: text in, text out, a reset after each episode. One core.
+Random play end to end is what an agent's harness does: text in, text out, a reset after each episode. One core. With
+``--audit`` every audit is run anew and timed, which takes minutes. ``tasks`` is a run of the random reference through
+the harness: engine, agent, scripted backend, store.
 """
 
 from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import time
 
+import finchmark
 from finchmark.environments.worlds.batch import advance_batch, begin_batch, draw_actions
-from finchmark.environments.worlds.command import check_worlds, select_worlds
+from finchmark.environments.worlds.command import audit_worlds, check_worlds, select_worlds
 from finchmark.environments.worlds.dynamics import BatchedDynamics
 from finchmark.environments.worlds.env import WorldEnv
 from finchmark.environments.worlds.lookup import find_world
@@ -55,8 +59,18 @@ def batched(name: str) -> float | None:
     return live / (time.perf_counter() - start)
 
 
-def main(selectors: list[str]) -> None:
+def through_the_harness(names: list[str]) -> tuple[int, float]:
+    """Turns of a smoke run of the random reference over worlds as tasks, two samples each, and its seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        tasks = [f"worlds/{name}" for name in names]
+        run = finchmark.evaluate(tasks, "scripted:random", tier="smoke", samples=2, out=f"{folder}/run")
+        return int(run.frame()["turns"].sum()), time.perf_counter() - start
+
+
+def main(arguments: list[str]) -> None:
     """Print a line a world, medians, and how long checking all certificates takes."""
+    selectors = [argument for argument in arguments if argument != "--audit"]
     rates, resets = [], []
     for line in select_worlds(selectors):
         if not has_scale(line.name):
@@ -70,9 +84,16 @@ def main(selectors: list[str]) -> None:
     sys.stdout.write(
         f"{'median':22} {statistics.median(rates):9,.0f} steps/s  reset {statistics.median(resets):.4f} ms\n"
     )
+    names = [line.name for line in select_worlds(selectors) if has_scale(line.name)]
+    turns, seconds = through_the_harness(names)
+    sys.stdout.write(f"tasks: {turns:,} turns in {seconds:.1f} s, {turns / seconds:,.0f} a second\n")
     start = time.perf_counter()
-    check_worlds([line.name for line in select_worlds(selectors) if has_scale(line.name)])
+    check_worlds(names)
     sys.stdout.write(f"certificates checked in {time.perf_counter() - start:.1f} s\n")
+    if "--audit" in arguments:
+        start = time.perf_counter()
+        audit_worlds(names)
+        sys.stdout.write(f"audited in {time.perf_counter() - start:.1f} s\n")
 
 
 if __name__ == "__main__":
