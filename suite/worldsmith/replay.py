@@ -63,7 +63,7 @@ class Replay(Backend):
         if record is None:
             raise StoreError(
                 f"The recording {self.path} holds no reply to a request of {request.session}: it was cut short, or "
-                "made with another version of the prompts."
+                "made with another version of prompts or checks."
             )
         return Completion(
             record["reply"],

@@ -185,6 +185,8 @@ def test_any_prefix_of_a_journal_goes_on_to_the_same_end(tmp_path):
         out.mkdir()
         (out / "journal.jsonl").write_bytes(raw[: int(len(raw) * share)])
         assert run(out, plan).themes == whole.themes
+        # The half line is gone: what was written after it can be read.
+        assert len(read_journal(out / "journal.jsonl")[1]) == len(read_journal(tmp_path / "whole" / "journal.jsonl")[1])
         assert contents(out) == contents(tmp_path / "whole")
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from finchmark.suite.backends.scripted import ScriptedBackend
-from finchmark.suite.errors import UsageError
+from finchmark.suite.errors import UnknownName, UsageError
 from finchmark.suite.evaluation import evaluate
-from finchmark.suite.registry import TASKS, Entry
+from finchmark.suite.registry import TASKS, Entry, Family, Registry
 from finchmark.tasks.autoenv.defects import DEFECTS, WRONG_MAXIMUM, defects_of
 from finchmark.tasks.autoenv.folder import find_environments
+from finchmark.tasks.autoenv.lookup import NAME, expand, make_task
 from finchmark.tasks.autoenv.session import Session, WorldDied
 from finchmark.tasks.autoenv.task import AutoenvLevels
 
@@ -279,6 +280,19 @@ def test_the_random_reference_plays(checkout, task, tmp_path):
 def test_without_a_checkout_it_says_what_is_missing():
     with pytest.raises(UsageError, match="--data"):
         AutoenvLevels().items(AutoenvLevels.tiers["full"], 0)
+
+
+def test_the_family_knows_its_one_task():
+    registry: Registry = Registry(
+        "task", base="finchmark.suite.task:Task", builtin="finchmark.tasks.catalogue:CATALOGUE", group="none"
+    )
+    home = "finchmark.tasks.autoenv.lookup"
+    registry.add(Family("autoenv", f"{home}:make_task", f"{home}:expand", "AutoEnv's own"))
+    assert registry.select(["autoenv"]) == [NAME]
+    assert registry.load(NAME) is AutoenvLevels
+    for wrong in (expand, make_task):
+        with pytest.raises(UnknownName):
+            wrong("autoenv/level")
 
 
 def test_every_environment_of_the_release_with_a_wrong_maximum_is_listed_once():
