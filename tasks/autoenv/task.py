@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from ...suite.seeds import derive
 from ...suite.task import Arm, Episode, EpisodeResult, Item, Task, Tier
 from ..actions import ACTION_STOP, UNUSABLE_IN_A_ROW, find_action
 from .defects import WRONG_MAXIMUM, defects_of
-from .folder import find_environments
+from .folder import EnvFolder, find_environments
 from .session import Session
 
 __all__ = ["AutoenvLevels"]
@@ -83,9 +84,9 @@ class AutoenvLevels(Task):
 
     def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
         """A level of an environment each, in the order of their numbers."""
-        return [
+        found = [
             Item(
-                f"{folder.name}-{level}",
+                f"{_number(folder)}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', folder.name)}-{level}",
                 {
                     "environment": folder.name,
                     "number": folder.number,
@@ -100,6 +101,7 @@ class AutoenvLevels(Task):
             for folder in find_environments(path)
             for level in folder.levels
         ]
+        return sorted(found, key=lambda item: item.id)
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Act until the environment says that it is over, or its cap on steps."""
@@ -165,6 +167,10 @@ class AutoenvLevels(Task):
         if name != "random":
             return super().reference(name, item, arm)
         return _Random(item.proof["names"])
+
+
+def _number(folder: EnvFolder) -> str:
+    return "x" if folder.number is None else f"{folder.number:03d}"
 
 
 def _read_action(text: str) -> dict[str, Any] | None:

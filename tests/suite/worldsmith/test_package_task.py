@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import StoreError
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.registry import TASKS
@@ -59,6 +60,11 @@ def test_items_know_their_own_chance_and_ceiling(name):
     assert len(items) == 10
     assert all(item.levels["score"].ceiling == pytest.approx(1.0) for item in items)
     assert len({item.levels["score"].chance for item in items}) > 1
+
+
+@pytest.mark.slow
+def test_it_conforms(name):
+    check_task(TASKS.load(name), samples=1)
 
 
 def test_a_folder_without_packages_is_refused(tmp_path):

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UnknownName, UsageError
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.registry import TASKS, Entry, Family, Registry
+from finchmark.suite.task import Tier
 from finchmark.tasks.autoenv.defects import DEFECTS, WRONG_MAXIMUM, defects_of
 from finchmark.tasks.autoenv.folder import find_environments
 from finchmark.tasks.autoenv.lookup import NAME, expand, make_task
@@ -165,8 +167,8 @@ def test_both_global_generators_are_seeded(checkout):
 def test_two_environments_with_modules_of_one_name_each_have_their_own(checkout, task, tmp_path):
     done = evaluate([task], acting(raise_by(1)), data=checkout, tier="full", samples=1, out=tmp_path / "run")
     turns = {s.item: s.turns[0].observation for s in done.samples()}
-    assert "2_fake 0" in turns["2_fake-level_01"]
-    assert "40_other 0" in turns["40_other-level_01"]
+    assert "2_fake 0" in turns["002-2_fake-level_01"]
+    assert "40_other 0" in turns["040-40_other-level_01"]
 
 
 def test_what_an_environment_prints_is_no_answer(checkout):
@@ -220,10 +222,10 @@ def test_rewards_are_added_up_here_and_divided_by_the_listed_maximum(checkout, t
         [task], acting(raise_by(1), wait, wait, wait), data=checkout, tier="full", samples=1, out=tmp_path / "run"
     )
     rows = done.frame().set_index("item")
-    assert rows.loc["2_fake-level_01", "reward"] == 4.0
-    assert rows.loc["2_fake-level_01", "ratio"] == 1.0
-    assert rows.loc["2_fake-level_01", "success"] == 1.0
-    assert rows.loc["2_fake-level_02", "reward"] == 0.0
+    assert rows.loc["002-2_fake-level_01", "reward"] == 4.0
+    assert rows.loc["002-2_fake-level_01", "ratio"] == 1.0
+    assert rows.loc["002-2_fake-level_01", "success"] == 1.0
+    assert rows.loc["002-2_fake-level_02", "reward"] == 0.0
 
 
 def test_each_episode_has_a_process_of_its_own(checkout, task, tmp_path):
@@ -246,9 +248,9 @@ def test_farming_shows_as_a_ratio_above_one_and_the_level_is_suspect(checkout, t
         out=tmp_path / "r",
     )
     rows = done.frame().set_index("item")
-    assert rows.loc["2_fake-level_01", "ratio"] == 5.0
-    assert rows.loc["2_fake-level_01", "suspect"] == 1.0
-    assert rows.loc["40_other-level_01", "suspect"] == 0.0
+    assert rows.loc["002-2_fake-level_01", "ratio"] == 5.0
+    assert rows.loc["002-2_fake-level_01", "suspect"] == 1.0
+    assert rows.loc["040-40_other-level_01", "suspect"] == 0.0
 
 
 def test_known_defects_stand_in_the_item(checkout):
@@ -293,6 +295,29 @@ def test_the_family_knows_its_one_task():
     for wrong in (expand, make_task):
         with pytest.raises(UnknownName):
             wrong("autoenv/level")
+
+
+@pytest.mark.slow
+def test_it_conforms(checkout):
+    import shutil
+    from types import MappingProxyType
+
+    shutil.rmtree(checkout / "benchmarks" / "40_other")
+    (checkout / "benchmarks" / "2_fake" / "levels" / "level_02.yaml").unlink()
+
+    class Fake(AutoenvLevels):
+        """The task on a checkout of ours."""
+
+        name = "autoenv/fake"
+        tiers = MappingProxyType({"smoke": Tier("smoke", items=1, max_turns=4, max_tokens=64)})
+
+        def items(self, tier, seed):
+            return self.read_items(checkout, tier)
+
+    try:
+        check_task(Fake, samples=1)
+    finally:
+        TASKS.forget("autoenv/fake")
 
 
 def test_every_environment_of_the_release_with_a_wrong_maximum_is_listed_once():
