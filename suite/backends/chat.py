@@ -27,6 +27,7 @@ PLAIN = (
 
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<|endoftext|>", "</s>")
 _PIECES = 8192  # texts whose tokens are remembered
+_CHARACTERS = 16 << 20  # of them together
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class ChatFormat:
         self.end_strings: tuple[str, ...] = ("\n\nUser:", "\n\nSystem:") if self.plain else ()
         self._fast = getattr(tokenizer, "backend_tokenizer", None) if getattr(tokenizer, "is_fast", False) else None
         self._pieces: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._spelled = 0  # characters of them
         tags = {tokenizer.convert_tokens_to_ids(tag) for tag in (OPEN, CLOSE)}
         self.hidden = frozenset(int(i) for i in tokenizer.all_special_ids) - tags
         self.ends: frozenset[int] = frozenset()
@@ -155,8 +157,9 @@ class ChatFormat:
         tokens = self._pieces.get(text)
         if tokens is None:
             tokens = self._pieces[text] = np.array(self.encode(text), dtype=np.int64)
-            if len(self._pieces) > _PIECES:
-                self._pieces.popitem(last=False)
+            self._spelled += len(text)
+            while len(self._pieces) > _PIECES or (self._spelled > _CHARACTERS and len(self._pieces) > 1):
+                self._spelled -= len(self._pieces.popitem(last=False)[0])
         else:
             self._pieces.move_to_end(text)
         return tokens

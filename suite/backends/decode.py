@@ -47,6 +47,7 @@ class Ticket:
     targets: np.ndarray | None = None
     need: int = 0
     waited: int = 0
+    began: float = 0.0
 
 
 type_of_result = Completion | TokenScores | np.ndarray | Exception
@@ -110,6 +111,8 @@ class DecodeLoop:
             "out_of_memory": 0,
         }
         self.busy_s = 0.0
+        self.lost: dict[str, float] = {}
+        """Seconds by session that were worked in vain, because memory ran out."""
 
     # -- called from the event loop
 
@@ -205,6 +208,8 @@ class DecodeLoop:
         if sessions is not None:
             for session in released:
                 sessions.release(session)
+        for session in released:
+            self.lost.pop(session, None)
         for ticket in fresh:
             if not ticket.cancelled:
                 self._prepare(ticket)
@@ -298,6 +303,9 @@ class DecodeLoop:
         rest = [t for t in self._waiting if id(t) not in chosen]
         self._waiting.clear()
         self._waiting.extend(rest)
+        now = time.perf_counter()
+        for ticket in tickets[:n]:
+            ticket.began = now
         self._admission = _Admission(tickets[:n], self.runner.admission(prompts[:n]))
 
     def _go_on(self) -> bool:
@@ -472,6 +480,10 @@ class DecodeLoop:
         """
         self.counters["out_of_memory"] += 1
         dropped = self._drop_work()
+        now = time.perf_counter()
+        for ticket in dropped:
+            session = getattr(ticket.request, "session", "")
+            self.lost[session] = self.lost.get(session, 0.0) + now - ticket.began
         beside = 0 if queue is self._waiting else len(dropped)  # rows that had their share of what is scored or read
         self._waiting.extendleft(reversed(dropped))
         if self._forget_sessions():

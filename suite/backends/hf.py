@@ -458,6 +458,10 @@ class HFBackend(Backend):
             else:
                 future.set_result(result)
 
+    def delayed(self, session: str) -> float:
+        """Seconds that a session's replies were begun in vain, because memory ran out."""
+        return 0.0 if self._decode is None else self._decode.lost.get(session, 0.0)
+
     def release(self, session: str) -> None:
         """Forget a session's cache."""
         if self._decode is not None:

@@ -156,3 +156,13 @@ def test_thinking_is_taken_from_the_beginning_only(text, opened, reasoning, repl
     parted = part(text, opened)
     assert (parted.reasoning, parted.reply, parted.closed) == (reasoning, reply, closed)
     assert text[parted.start :] == reply
+
+
+def test_what_is_remembered_of_texts_is_bounded(tokenizer, monkeypatch):
+    from finchmark.suite.backends import chat as module
+
+    monkeypatch.setattr(module, "_CHARACTERS", 1_000)
+    chat = module.ChatFormat(tokenizer)
+    for k in range(300):
+        chat.prompt((Message("user", f"{k} " * 40),))
+        assert chat._spelled == sum(map(len, chat._pieces)) <= 1_000

@@ -227,3 +227,27 @@ def test_the_batch_size_is_found_by_trial(model, monkeypatch):
     fits[0] = 0
     with pytest.raises(BackendUnavailable, match="not even one row"):
         find_batch_size(runner, 48, vocabulary)
+
+
+def test_time_that_was_lost_to_memory_is_not_the_models(serve, ask, monkeypatch):
+    step, scarce = ArenaRunner.step, [True]
+
+    def once(self, tokens):
+        if scarce and len(tokens) == 3:
+            scarce.clear()
+            raise torch.OutOfMemoryError("CUDA out of memory (not really)")
+        return step(self, tokens)
+
+    monkeypatch.setattr(ArenaRunner, "step", once)
+
+    async def use(backend):
+        before = backend.delayed("s0")
+        await asyncio.gather(*(backend.generate(ask(f"Lamp {k}?", f"s{k}")) for k in range(3)))
+        lost = [backend.delayed(f"s{k}") for k in range(4)]
+        backend.release("s0")
+        await backend.generate(ask("9", "s9"))
+        return before, lost, backend.delayed("s0")
+
+    before, lost, after = serve(use)
+    assert before == after == lost[3] == 0
+    assert min(lost[:3]) > 0
