@@ -90,6 +90,7 @@ class TestPlayer:
         luck = list(plan.failures).index(level["failure"])
         start = plan.stock(level["food"], 0, level["workers"], 0, 0)
         graph = subject.graph(subject.test_levels[0])
+        assert graph is not None
         exact = graph.start_value(graph.optimum(world.reward, world.horizon)[-1])
         assert plan.values[-1, luck, phase, start] == pytest.approx(exact, abs=1e-9)
 
