@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finchmark.environments.worlds.audit import beliefs
+from finchmark.environments.worlds.audit import beliefs, information
 from finchmark.environments.worlds.audit.beliefs import informed_value, informed_values
 from finchmark.environments.worlds.audit.subject import Subject
 from finchmark.environments.worlds.level import Level
@@ -95,3 +95,12 @@ class TestSearch:
         monkeypatch.setattr(type(WIND.generator), "alternatives", lambda *a: ((1.0, other.params),))
         with pytest.raises(UsageError, match=level.hash):
             informed_value(world, level)
+
+
+class TestReference:
+    def test_more_than_the_maximum_is_an_error_that_names_the_world(self):
+        with pytest.raises(UsageError, match="wind-binary-windless-plain: .* more than the maximum"):
+            information._held(unseen(6), 1.001, 1.0)
+
+    def test_rounding_makes_no_reference_above_hindsight(self):
+        assert information._held(unseen(6), 1.0 + 1e-13, 1.0) == 1.0
