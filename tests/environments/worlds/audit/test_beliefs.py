@@ -99,7 +99,7 @@ class TestSearch:
 
 class TestReference:
     def test_more_than_the_maximum_is_an_error_that_names_the_world(self):
-        with pytest.raises(UsageError, match="wind-binary-windless-plain: .* more than the maximum"):
+        with pytest.raises(UsageError, match=r"wind-binary-windless-plain: .* more than the maximum"):
             information._held(unseen(6), 1.001, 1.0)
 
     def test_rounding_makes_no_reference_above_hindsight(self):
