@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -83,7 +82,7 @@ def write_package(
     if not worlds:
         raise UsageError(f"The package {core} holds no world: nothing passed.")
     target = home / core
-    half = home / f".{core}.{os.getpid()}"
+    half = home / f".{core}.half"
     manifest = {
         "format": FORMAT,
         "core": core,

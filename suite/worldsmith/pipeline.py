@@ -135,6 +135,13 @@ class _Maker:
         self.repairs: int | None = None
         self.design = ""
 
+    async def run(self) -> tuple[Draft, list[dict[str, Any]]]:
+        """:meth:`make`, and then let the backend forget the theme."""
+        try:
+            return await self.make()
+        finally:
+            self.broker.backend.release(f"worldsmith/{self.number}")
+
     async def make(self) -> tuple[Draft, list[dict[str, Any]]]:
         """Take the theme through all stages but the last.
 
@@ -256,20 +263,21 @@ async def generate(plan: Plan, backend: Backend, out: Path, *, prove: Prove = pr
     settings = {**asdict(plan), "backend": backend.identity(), "guide": guide_hash()}
     journal = Journal(out / JOURNAL, settings)
     try:
-        await backend.start()
-        broker = Broker(backend)
-        slots = asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2))
-        makers = [_Maker(n, plan, broker, journal, prove, slots) for n in range(plan.count)]
-        results = await asyncio.gather(*(maker.make() for maker in makers), return_exceptions=True)
-        for maker in makers:
-            backend.release(f"worldsmith/{maker.number}")
+        try:
+            await backend.start()
+            broker = Broker(backend)
+            slots = asyncio.Semaphore(max(1, (os.cpu_count() or 2) // 2))
+            makers = [_Maker(n, plan, broker, journal, prove, slots) for n in range(plan.count)]
+            results = await asyncio.gather(*(maker.run() for maker in makers), return_exceptions=True)
+        finally:
+            await backend.aclose()
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, _Stopped):
+                raise result
+        # While the journal is held, nobody else writes here.
+        return _conclude(plan, makers, results, settings, out)
     finally:
         journal.close()
-        await backend.aclose()
-    for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, _Stopped):
-            raise result
-    return _conclude(plan, makers, results, settings, out)
 
 
 def _conclude(
@@ -315,7 +323,7 @@ def _conclude(
         "packages": [path.name for path in packages],
         "yields": [asdict(y) for y in found],
     }
-    half = out / f".{SUMMARY}.{os.getpid()}"
+    half = out / f".{SUMMARY}.half"
     half.write_text(json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     half.rename(out / SUMMARY)
     return Generated(tuple(themes), tuple(packages), tuple(found))

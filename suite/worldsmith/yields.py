@@ -57,12 +57,17 @@ def yields(failed_at: Sequence[str | None], repairs: Sequence[int | None]) -> li
         For each stage, of those that entered it; then ``overall``, of all.
 
     Raises:
-        ValueError: A stage is unknown, or the lengths differ.
+        ValueError: A stage is unknown, the lengths differ, or a theme has repairs without a specification.
     """
     if len(failed_at) != len(repairs):
         raise ValueError(f"failed_at and repairs are one a theme: {len(failed_at)} and {len(repairs)}")
     if unknown := {stage for stage in failed_at if stage is not None} - set(STAGES):
         raise ValueError(f"there is no stage {sorted(unknown)[0]!r}; there are: {', '.join(STAGES)}")
+    for at, count in zip(failed_at, repairs, strict=True):
+        if (count is None) != (at in ("design", "specification")):
+            raise ValueError(
+                f"a theme that failed at {at} has {count} repairs: None before it is a specification, else a count"
+            )
     found, entered = [], len(failed_at)
     for stage in STAGES:
         if stage == "specification":

@@ -190,6 +190,18 @@ def test_any_prefix_of_a_journal_goes_on_to_the_same_end(tmp_path):
         assert contents(out) == contents(tmp_path / "whole")
 
 
+def test_what_a_kill_left_of_a_package_is_gone_after_the_next_end(done, tmp_path):
+    import shutil
+
+    shutil.copytree(done[0], tmp_path / "again")
+    name = done[1].packages[0].name
+    (tmp_path / "again" / "worlds" / name / "package.json").unlink()
+    (tmp_path / "again" / "worlds" / f".{name}.half").mkdir()
+    (tmp_path / "again" / "worlds" / f".{name}.half" / "world.yaml").write_text("half")
+    run(tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(done[0])
+
+
 def test_other_settings_in_the_same_folder_are_refused(done):
     with pytest.raises(SpecMismatch, match="seed"):
         run(done[0], Plan(themes=THEMES, count=len(THEMES), repairs=2, seed=1))

@@ -12,7 +12,8 @@ from finchmark.suite.worldsmith.yields import STAGES, yield_table, yields
 
 @given(st.lists(st.sampled_from([None, *STAGES]), max_size=30))
 def test_shares_multiply_to_the_overall_yield(failed_at):
-    found = {row.stage: row for row in yields(failed_at, [0] * len(failed_at))}
+    repairs = [None if at in ("design", "specification") else 0 for at in failed_at]
+    found = {row.stage: row for row in yields(failed_at, repairs)}
     share = 1.0
     for stage in STAGES:
         row = found[stage]
@@ -35,6 +36,11 @@ def test_a_stage_that_nobody_reached_has_no_share():
     text = yield_table(yields(["design"], [None]), tokens=(1, 2), cost=0.0)
     assert "ladder            0/0          -" in text
     assert "no world" in text
+
+
+def test_what_never_was_a_specification_has_no_repairs():
+    with pytest.raises(ValueError, match="failed at design"):
+        yields(["design"], [0])
 
 
 def test_an_unknown_stage_is_refused():
