@@ -7,6 +7,7 @@ from finchmark.environments.worlds.audit.beliefs import informed_value, informed
 from finchmark.environments.worlds.audit.subject import Subject
 from finchmark.environments.worlds.level import Level
 from finchmark.environments.worlds.lookup import find_core
+from finchmark.environments.worlds.spec.compile import compile_text
 from finchmark.environments.worlds.world import World
 from finchmark.suite.errors import UsageError
 
@@ -20,6 +21,37 @@ def unseen(horizon):
 
 def open_cards():
     return World.combine(CARDS, reward="accumulative", observation="turned", skin="plain", horizon=8, preset="open")
+
+
+COINS = """
+format: finchmark-world/1
+name: coins
+summary: Two coins, of which one may be loaded.
+levels:
+  parameters: {loaded: {whole: [0, 2]}, noise: {whole: [0, 9999]}}
+  hidden: [loaded]
+  presets: {p: {summary: one}}
+variables: {heads: {kind: whole, low: 0, high: 2, start: 0}}
+actions:
+  toss:
+    parameters: {coin: {kind: whole, low: 0, high: 1}}
+    effects:
+      - {set: heads, to: "1 if (luck and coin == loaded) or fair else 2"}
+      - {emit: head, when: heads == 1}
+chance:
+  luck: {values: [true, false], weights: [0.8, 0.2]}
+  fair: {values: [true, false], weights: [0.3, 0.7]}
+events: {head: a head}
+limits: {head: horizon}
+rewards: {r: {kind: accumulative, goal: Toss heads., pays: {head: 1}}}
+observations: {o: {kind: partial, shows: [heads]}}
+skins: {s: {kind: aligned, setting: Two coins.}}
+"""
+
+
+def coins():
+    """A world with chance in its steps."""
+    return World.combine(compile_text(COINS), reward="r", observation="o", skin="s", horizon=4, preset="p")
 
 
 def twins(world, level):
@@ -44,7 +76,7 @@ class TestBelief:
 
 
 class TestOnTheLevels:
-    @pytest.mark.parametrize(("world", "index"), [(unseen(11), 0), (open_cards(), 1)])
+    @pytest.mark.parametrize(("world", "index"), [(unseen(11), 0), (open_cards(), 1), (coins(), 0)])
     def test_the_mean_over_all_levels_that_look_alike_is_the_expected_value(self, world, index):
         level = world.levels("test")[index]
         alike = twins(world, level)
