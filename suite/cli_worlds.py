@@ -13,6 +13,7 @@ __all__ = ["worlds"]
 worlds = typer.Typer(help="Generated worlds: list, show, audit, check.", no_args_is_help=True)
 
 _Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Worlds, cores or patterns; none: all.")]
+_Jobs = Annotated[int, typer.Option(help="Processes; 0: as many as there are cores.")]
 
 
 @worlds.command("list")
@@ -40,6 +41,7 @@ def audit(
     write: Annotated[
         bool, typer.Option("--write", help="Keep certificates and scales of worlds that pass (in a checkout).")
     ] = False,
+    jobs: _Jobs = 0,
 ) -> None:
     """Prove worlds anew: certified maximum, no farming, determinism, splits, skins, the ladder of players.
 
@@ -47,14 +49,14 @@ def audit(
     """
     from ..environments.worlds.command import audit_worlds
 
-    if not audit_worlds(names or (), checks=tuple(check or ()), write=write, say=put):
+    if not audit_worlds(names or (), checks=tuple(check or ()), write=write, say=put, jobs=jobs):
         raise typer.Exit(1)
 
 
 @worlds.command()
-def check(names: _Names = None) -> None:
+def check(names: _Names = None, jobs: _Jobs = 0) -> None:
     """Hold stored certificates against the code as it is now: seconds, nothing is solved anew."""
     from ..environments.worlds.command import check_worlds
 
-    if not check_worlds(names or (), say=put):
+    if not check_worlds(names or (), say=put, jobs=jobs):
         raise typer.Exit(1)
