@@ -44,8 +44,8 @@ Means over the ten test levels of each world, in reward:
 
 - **chance**: the random player. **greedy**: one step ahead with the true state, then by the core's rule of thumb.
 - **reference**: what counts as 1 in the score. `=` it is proved; `>` the best player known that sees what an agent
-  sees: an agent may exceed it. *optimum*: with full information; *informed*: earned on these ten levels by a policy that is
-  optimal, with what an agent sees, over all levels that look like them.
+  sees: an agent may exceed it. *optimum*: with full information; *informed*: earned on these ten levels by a policy
+  that is optimal, with what an agent sees, over all levels that look like them.
 - **hindsight**: the best with full information; no mean exceeds it. `=` certified by backward induction over all
   states; `<` a bound. Reference and hindsight together are the bracket of a world that is seen in part.
 - **range**: least and largest return possible on any level. **headroom**: (reference - chance) / range; worlds under
