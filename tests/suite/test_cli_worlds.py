@@ -48,9 +48,9 @@ def test_a_failed_audit_and_an_old_certificate_exit_with_1(finchmark, monkeypatc
 
 def test_check_holds_certificates_against_the_code(finchmark, monkeypatch):
     asked = []
-    monkeypatch.setattr(command, "check_worlds", lambda names, say: asked.append(list(names)) or True)
-    assert finchmark("check", "wind-reach", "vault").exit_code == 0
-    assert asked == [["wind-reach", "vault"]]
+    monkeypatch.setattr(command, "check_worlds", lambda names, say, jobs: asked.append((list(names), jobs)) or True)
+    assert finchmark("check", "wind-reach", "vault", "--jobs", "3").exit_code == 0
+    assert asked == [(["wind-reach", "vault"], 3)]
 
 
 def test_an_unknown_world_is_refused_with_near_names(finchmark):
