@@ -11,6 +11,7 @@ import typer
 
 from .cli_catalogue import items, list_, show
 from .cli_gate import baseline, gate
+from .cli_generate import generate
 from .cli_leaderboard import board
 from .cli_output import INTERRUPTED, put, say
 from .cli_results import compare, export, power, report, results
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(board, name="leaderboard")
+worlds.command()(generate)
 app.add_typer(worlds, name="worlds")
 
 # In the order in which --help shows them.

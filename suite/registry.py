@@ -263,10 +263,11 @@ REGISTRIES: dict[str, Registry[Any]] = {
 
 
 def include_file(path: Path) -> list[str]:
-    """Register every task, backend and agent class that a Python file defines.
+    """Register every task, backend and agent class that a Python file defines, or the worlds of a folder of packages.
 
     Args:
-        path: The file (``--include``). Its classes are found by their base class and need a ``name``.
+        path: The file (``--include``). Its classes are found by their base class and need a ``name``. A folder holds
+            packages of worlds, as ``finchmark worlds generate`` makes them.
 
     Returns:
         The names registered.
@@ -275,6 +276,8 @@ def include_file(path: Path) -> list[str]:
         UsageError: The file is missing, fails to import, or defines nothing that can be registered.
     """
     path = Path(path).resolve()
+    if path.is_dir():
+        return load_target("finchmark.suite.worldsmith.task:include_packages")(path)
     if not path.is_file():
         raise UsageError(f"--include {path}: there is no such file.")
     module_name = f"finchmark_included_{path.stem}"

@@ -39,6 +39,13 @@ CATALOGUE = (
         groups=("capability", "inductive"),
     ),
     Family(
+        name="autoenv",
+        target="finchmark.tasks.autoenv.lookup:make_task",
+        expand="finchmark.tasks.autoenv.lookup:expand",
+        summary="AutoEnv's own environments, from a checkout (--data): autoenv/levels.",
+        groups=("capability",),
+    ),
+    Family(
         name="lm_eval",
         target="finchmark.tasks.lm_eval.task:make_task",
         expand="finchmark.tasks.lm_eval.lookup:expand",

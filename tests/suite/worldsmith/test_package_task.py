@@ -70,3 +70,17 @@ def test_it_conforms(name):
 def test_a_folder_without_packages_is_refused(tmp_path):
     with pytest.raises(StoreError, match="holds no packages"):
         include_packages(tmp_path)
+
+
+def test_a_folder_of_packages_is_included_on_the_command_line(home, tmp_path):
+    from typer.testing import CliRunner
+
+    from finchmark.suite.cli import app
+
+    arguments = ["run", "generated/*", "--include", str(home), "--backend", "scripted:random", "--tier", "smoke"]
+    try:
+        told = CliRunner().invoke(app, [*arguments, "--samples", "1", "--out", str(tmp_path / "run")])
+    finally:
+        TASKS.forget("generated/*")
+    assert told.exit_code == 0, told.output
+    assert "generated/lighthouse-0-" in told.output
