@@ -178,12 +178,12 @@ def edit(world: World, level: Level, rng: np.random.Generator) -> dict[str, Any]
     if not isinstance(made, SpecGenerator):
         return None
     settings = made.preset(world.preset).settings
-    values = made._values(settings)
+    values = made.values_of(settings)
     names = [name for name, options in values.items() if len(options) > 1]
     name = names[int(rng.integers(len(names)))]
     others = [value for value in values[name] if value != level.params[name]]
     params = {**level.params, name: others[int(rng.integers(len(others)))]}
-    return params if made._keep(Frame((), params)) and made.keep(settings, params) else None
+    return params if made.fits(Frame((), params)) and made.keep(settings, params) else None
 
 
 def search(

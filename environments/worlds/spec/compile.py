@@ -189,21 +189,23 @@ class SpecGenerator(Generator):
         self.version = spec.version
         machine = dynamics.machine
         scope = Scope(params=machine.params, words=machine.words, clock=False)
-        self._keep = machine.expression(spec.levels.keep, scope, "levels.keep", "flag").run
+        # Whether parameters, in a Frame, meet the specification's ``keep``.
+        self.fits = machine.expression(spec.levels.keep, scope, "levels.keep", "flag").run
         if spec.levels.solvable is not None and spec.levels.solvable not in rewards:
             machine.problem(
                 "levels.solvable", f"there is no reward {spec.levels.solvable!r}; there are: {', '.join(rewards)}"
             )
         self.presets = {name: Preset(name, p.summary, {"preset": name}) for name, p in spec.levels.presets.items()}
 
-    def _values(self, settings: Mapping[str, Any]) -> dict[str, list[Any]]:
+    def values_of(self, settings: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """Of each parameter the values that a preset may draw."""
         draws = {**self._levels.parameters, **self._levels.presets[settings["preset"]].draw}
         return {name: drawn(draw) or [] for name, draw in draws.items()}
 
     def draw(self, settings: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
         """Each parameter uniformly; None where the specification's ``keep`` says no."""
-        params = {name: values[int(rng.integers(len(values)))] for name, values in self._values(settings).items()}
-        return params if self._keep(Frame((), params)) else None
+        params = {name: values[int(rng.integers(len(values)))] for name, values in self.values_of(settings).items()}
+        return params if self.fits(Frame((), params)) else None
 
     def keep(self, settings: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
         """Whether a level can be won in as many steps as the specification wants."""
@@ -220,14 +222,14 @@ class SpecGenerator(Generator):
         self, settings: Mapping[str, Any], params: Mapping[str, Any], observation: str
     ) -> Sequence[tuple[float, Mapping[str, Any]]] | None:
         """All values of the hidden parameters with which the level would have been drawn; None for over 500."""
-        values = self._values(settings)
+        values = self.values_of(settings)
         hidden = list(self._levels.hidden)
         if math.prod(len(values[name]) for name in hidden) > 500:
             return None
         others = [
             {**params, **dict(zip(hidden, row, strict=True))} for row in itertools.product(*(values[n] for n in hidden))
         ]
-        fitting = [other for other in others if self._keep(Frame((), other)) and self.keep(settings, other)]
+        fitting = [other for other in others if self.fits(Frame((), other)) and self.keep(settings, other)]
         return tuple((1 / len(fitting), other) for other in fitting)
 
 

@@ -133,10 +133,10 @@ def compile_expression(text: str, scope: Scope, wanted: Kind | None = None) -> C
     return compiled
 
 
-_FUNCTIONS: dict[str, tuple[int, int]] = {
+FUNCTIONS: dict[str, tuple[int, int]] = {
     "abs": (1, 1), "floor": (1, 1), "min": (2, 9), "max": (2, 9), "round": (2, 2), "clip": (3, 3),
 }  # fmt: skip
-_FOLDS: dict[str, Kind] = {
+FOLDS: dict[str, Kind] = {
     "sum": "number", "least": "number", "most": "number", "count": "flag", "any": "flag", "all": "flag",
 }  # fmt: skip
 
@@ -351,25 +351,25 @@ class _Parser:
 
     def call(self, name: str, depth: int) -> Compiled:
         self.need("(")
-        if name in _FOLDS:
+        if name in FOLDS:
             entity = self.name()
             count, slot, kind = self._entity(entity)
             self.need(")")
-            if kind != _FOLDS[name]:
-                raise ExpressionError(f"{name}() takes {_FOLDS[name]}s, not {kind}s")
+            if kind != FOLDS[name]:
+                raise ExpressionError(f"{name}() takes {FOLDS[name]}s, not {kind}s")
             end = slot + count
             folds: dict[str, Callable[[Any], Any]] = {
                 "sum": sum, "least": min, "most": max, "count": sum, "any": any, "all": all,
             }  # fmt: skip
             fold = folds[name]
             return Compiled("flag" if name in ("any", "all") else "number", lambda f: fold(f.values[slot:end]))
-        if name not in _FUNCTIONS:
-            raise ExpressionError(f"there is no function {name!r}{_near(name, [*_FUNCTIONS, *_FOLDS])}")
+        if name not in FUNCTIONS:
+            raise ExpressionError(f"there is no function {name!r}{_near(name, [*FUNCTIONS, *FOLDS])}")
         parts = [self.expression(depth + 1)]
         while self.take(","):
             parts.append(self.expression(depth + 1))
         self.need(")")
-        least, most = _FUNCTIONS[name]
+        least, most = FUNCTIONS[name]
         if not least <= len(parts) <= most:
             raise ExpressionError(f"{name}() takes {least} to {most} values, not {len(parts)}")
         runs = [self._of(part, "number", f"a value of {name}()").run for part in parts]

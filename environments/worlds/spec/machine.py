@@ -14,7 +14,7 @@ __all__ = ["Machine", "SpecState"]
 
 MOST_SLOTS = 200
 MOST_BRANCHES = 64
-_MOST_WAITING = 16
+MOST_WAITING = 16
 """Delayed effects that may wait at one time; further ones are lost, so that a state cannot grow."""
 
 _SPACES = frozenset({"of", "clock", "index", "horizon", "true", "false"})
@@ -449,7 +449,7 @@ class Machine:
                     self._happen(rule.effects, frame, events, still)
         frame.args = {}
         over = any(run(frame) for run in self.ends)
-        after = SpecState(tuple(frame.values), (state.clock + 1) % self.period, tuple(sorted(still[:_MOST_WAITING])))
+        after = SpecState(tuple(frame.values), (state.clock + 1) % self.period, tuple(sorted(still[:MOST_WAITING])))
         return after, events, over
 
     def _happen(

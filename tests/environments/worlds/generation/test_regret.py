@@ -88,7 +88,7 @@ def test_an_edit_changes_one_parameter_to_a_value_that_it_may_have():
         assert params is not None
         changed = [name for name in params if params[name] != level.params[name]]
         assert len(changed) == 1
-        values = CORE.generator._values({"preset": "only"})
+        values = CORE.generator.values_of({"preset": "only"})
         assert params[changed[0]] in values[changed[0]]
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from finchmark.environments.worlds.audit.run import CHECKS, audit
 from finchmark.environments.worlds.spec.compile import compile_spec, worlds_of
-from finchmark.environments.worlds.spec.expressions import _FOLDS, _FUNCTIONS
-from finchmark.environments.worlds.spec.machine import _MOST_WAITING
+from finchmark.environments.worlds.spec.expressions import FOLDS, FUNCTIONS
+from finchmark.environments.worlds.spec.machine import MOST_WAITING
 from finchmark.environments.worlds.spec.model import WorldSpec, parse_spec
 from finchmark.environments.worlds.world import episode_key
 
@@ -26,11 +26,11 @@ def test_the_page_names_every_key():
 
 
 def test_the_page_names_every_function():
-    assert [name for name in (*_FUNCTIONS, *_FOLDS) if f"`{name}(" not in PAGE] == []
+    assert [name for name in (*FUNCTIONS, *FOLDS) if f"`{name}(" not in PAGE] == []
 
 
 def test_the_page_states_how_many_effects_can_wait():
-    assert f"up to {_MOST_WAITING} can wait" in PAGE
+    assert f"up to {MOST_WAITING} can wait" in PAGE
 
 
 def test_the_example_plays_as_the_page_says():
