@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FOLDERS = PROJECT["tool"]["setuptools"]["package-dir"]
-SHIPPED = (".py", ".typed", ".html", ".css", ".js", ".yaml")
+SHIPPED = (".py", ".typed", ".html", ".css", ".js", ".json", ".yaml")
 
 
 @pytest.fixture(scope="module")
