@@ -225,8 +225,13 @@ class Registry(Generic[T]):
                 for e in self.entries()
                 if fnmatchcase(e.name, selector) or e.name.startswith(selector + "/") or selector in e.groups
             ]
-            if not matches and (family := self._family(selector)) is not None:
-                matches = load_target(family.expand)(selector)
+            if (family := self._family(selector)) is not None:
+                # The family knows what its names stand for, whichever of them have been loaded already.
+                try:
+                    matches = load_target(family.expand)(selector)
+                except UnknownName:
+                    if not matches:
+                        raise
             if not matches:
                 raise UnknownName(self.kind, selector, self._entries)
             found.update(dict.fromkeys(matches))

@@ -8,7 +8,7 @@ import pytest
 from finchmark.environments.worlds.catalogue import WORLDS
 from finchmark.environments.worlds.lookup import find_world
 from finchmark.suite.errors import UnknownName
-from finchmark.suite.registry import TASKS
+from finchmark.suite.registry import TASKS, Entry
 from finchmark.tasks.worlds.lookup import FACTORS, expand, registered
 
 
@@ -72,3 +72,12 @@ def test_listing_tasks_imports_no_numpy():
         "sys.exit('numpy' in sys.modules or 'gymnasium' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_was_loaded_by_hand_changes_no_selector():
+    loaded = TASKS.load("worlds/factors")
+    try:
+        TASKS.add(Entry("worlds/factors", f"{loaded.__module__}:factors", loaded.summary), loaded)
+        assert TASKS.select(["worlds"]) == [f"worlds/{name}" for name in registered()]
+    finally:
+        TASKS.forget("worlds/factors")
