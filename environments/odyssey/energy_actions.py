@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from ..json_objects import DECODER, NamedTwice
 from .energy_rules import NAMES
 from .quotes import quote
 
@@ -13,20 +13,6 @@ __all__ = ["read_action", "read_reference_action"]
 Command = tuple[float, float, float, float]
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
-
-
-class _Twice(ValueError):
-    """A name stands twice in an object."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _Twice
-    return found
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def read_action(raw: str, capacity: tuple[float, float, float, float]) -> Command | str:
@@ -43,8 +29,8 @@ def read_action(raw: str, capacity: tuple[float, float, float, float]) -> Comman
     if not text:
         return "The action was empty."
     try:
-        value = _DECODER.decode(text)
-    except _Twice:
+        value = DECODER.decode(text)
+    except NamedTwice:
         return f"The action {quote(raw)} gives a name twice."
     except (ValueError, RecursionError):
         return f"The action {quote(raw)} is no JSON object."

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ...suite.errors import UsageError
+from ..json_objects import DECODER, NamedTwice
 from ..odyssey.quotes import quote
 from .actions import Action, ActionSchema, Choice, Integer, Parameter, Real, Several, Value
 from .skin import Vocabulary
@@ -17,20 +18,6 @@ _WORD = re.compile(r"[^\s,={}\[\]()\"'<>:]+")
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?", re.ASCII)
 _LONGEST = 2_000
-
-
-class _Twice(ValueError):
-    """A name stands twice in an object."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _Twice
-    return found
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 class ActionReader:
@@ -116,8 +103,8 @@ class ActionReader:
 
     def _read_json(self, text: str) -> Action | str:
         try:
-            value = _DECODER.decode(text)
-        except _Twice:
+            value = DECODER.decode(text)
+        except NamedTwice:
             return f"The action {quote(text)} gives a name twice."
         except (ValueError, RecursionError):
             return f"The action {quote(text)} is no JSON object."

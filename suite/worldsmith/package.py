@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,29 +159,11 @@ def check_package(package: Package) -> list[str]:
     Returns:
         What does not hold, in a sentence each.
     """
-    from ...environments.worlds.audit.certificate import fingerprint, read_certificate
-    from ...environments.worlds.world import episode_key
+    from ...environments.worlds.audit.certificate import check_certificate
 
-    wrong = []
-    for name, world in package.worlds.items():
-        data = read_certificate(name, package.path / _CERTIFICATES)
-        if data["fingerprint"] != fingerprint(world):
-            wrong.append(f"{name}: it behaves otherwise than at its audit.")
-        if data["scale"] != asdict(package.scales[name]):
-            wrong.append(f"{name}: its scale is not the certified one.")
-        levels = {level.hash: level for split in ("test", "validation") for level in world.levels(split)}
-        if list(levels) != [fact["hash"] for fact in data["levels"]]:
-            wrong.append(f"{name}: its levels are not the certified ones.")
-            continue
-        for fact in data["levels"]:
-            level = levels[fact["hash"]]
-            moment = world.begin(world.load(level), episode_key(level))
-            for text in fact["plan"]:
-                if moment.over:
-                    break
-                moment = world.act(moment, text)
-            if abs(moment.total - fact["plan_return"]) > 1e-6:
-                wrong.append(
-                    f"{name}, level {level.hash}: the best play earns {moment.total:g}, not {fact['plan_return']:g}."
-                )
-    return wrong
+    home, remedy = package.path / _CERTIFICATES, "Make the package anew by `finchmark worlds generate`."
+    return [
+        line
+        for name, world in package.worlds.items()
+        for line in check_certificate(world, home, scale=package.scales[name], remedy=remedy)
+    ]

@@ -109,18 +109,26 @@ def read_certificate(name: str, home: Path = HOME) -> dict[str, Any]:
     return data
 
 
-def check_certificate(world: World, home: Path = HOME) -> list[str]:
+def check_certificate(
+    world: World, home: Path = HOME, *, scale: Scale | None = None, remedy: str | None = None
+) -> list[str]:
     """Check a certificate against the code as it is now, in a moment: nothing is solved anew.
 
     The core's source and the world's behaviour are what they were; the levels are drawn again and have the hashes that
     are written down; every best play is replayed and earns what it earned; and the scale that scores are measured
     against is the one that was certified.
 
+    Args:
+        world: The world.
+        home: Where its certificate lies.
+        scale: What its scores are measured against; None: the one that ships.
+        remedy: What to do if something does not hold; None: to audit the world again.
+
     Returns:
         What does not hold, in a sentence each; nothing where all holds.
     """
     data = read_certificate(world.name, home)
-    anew = f"Run `finchmark worlds audit {world.name} --write`."
+    anew = f"Run `finchmark worlds audit {world.name} --write`." if remedy is None else remedy
     wrong = []
     for name, value in fingerprint(world).items():
         if data["fingerprint"].get(name) != value:
@@ -145,6 +153,6 @@ def check_certificate(world: World, home: Path = HOME) -> list[str]:
                 f"{world.name}, level {level.hash}: the best play earns {moment.total:g}, certified are "
                 f"{fact['plan_return']:g}. {anew}"
             )
-    if asdict(find_scale(world.name)) != asdict(Scale(**data["scale"])):
+    if asdict(scale or find_scale(world.name)) != asdict(Scale(**data["scale"])):
         wrong.append(f"{world.name}: its scale is not the certified one. {anew}")
     return wrong

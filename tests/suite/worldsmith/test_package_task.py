@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from finchmark.suite.errors import StoreError
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.registry import TASKS
 from finchmark.suite.worldsmith.draft import read_draft
-from finchmark.suite.worldsmith.package import write_package
+from finchmark.suite.worldsmith.package import check_package, find_packages, load_package, write_package
 from finchmark.suite.worldsmith.proof import prove
 from finchmark.suite.worldsmith.task import include_packages
 
@@ -84,3 +86,19 @@ def test_a_folder_of_packages_is_included_on_the_command_line(home, tmp_path):
         TASKS.forget("generated/*")
     assert told.exit_code == 0, told.output
     assert "generated/lighthouse-0-" in told.output
+
+
+def test_a_certificate_that_says_otherwise_does_not_hold(home, tmp_path):
+    (package,) = find_packages(home)
+    assert check_package(package) == []
+    path = tmp_path / "changed"
+    shutil.copytree(package.path, path)
+    (certificate,) = (path / "certificates").glob("*.json")
+    told = json.loads(certificate.read_text())
+    told["levels"][0]["plan_return"] += 1
+    told["scale"]["random"] += 1
+    certificate.write_text(json.dumps(told))
+    plan, scale = check_package(load_package(path))
+    assert "the best play earns" in plan
+    assert "its scale is not the certified one" in scale
+    assert "finchmark worlds generate" in plan
