@@ -12,7 +12,11 @@ __all__ = ["Include", "Quiet", "Runs", "Secret", "Tasks"]
 Tasks = Annotated[list[str] | None, typer.Argument(help="Tasks or selectors: odyssey/lights, odyssey, 'odyssey/*'.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.")]
 Include = Annotated[
-    list[Path] | None, typer.Option("--include", help="A Python file with tasks, backends or agents. May be repeated.")
+    list[Path] | None,
+    typer.Option(
+        "--include",
+        help="A Python file with tasks, backends or agents, or a folder of generated worlds. May be repeated.",
+    ),
 ]
 Quiet = Annotated[bool | None, typer.Option("--quiet", "-q", help="No progress.")]
 Secret = Annotated[Path | None, typer.Option("--items-secret", help="The secret's file, for runs on private items.")]

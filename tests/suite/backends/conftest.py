@@ -71,8 +71,9 @@ def tokenizer():
     return made
 
 
-def make_llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
-    from transformers import LlamaConfig, LlamaForCausalLM
+def make_small(kind: str, tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
+    """A random decoder of two layers with grouped heads, of a kind that transformers knows: Llama, Mistral, Phi3."""
+    import transformers
 
     settings = {
         "vocab_size": len(tokenizer),
@@ -89,7 +90,12 @@ def make_llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
     }
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return LlamaForCausalLM(LlamaConfig(**{**settings, **changes})).eval()
+        config = getattr(transformers, f"{kind}Config")(**{**settings, **changes})
+        return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
+
+
+def make_llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
+    return make_small("Llama", tokenizer, seed=seed, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-import torch
 
 from finchmark.suite.backends import Message
 from finchmark.suite.backends.rotary import settle_positions
+
+from .conftest import make_small
 
 SHORT = 128
 LONG = "Turn the switch on, then turn it off again. " * 16
@@ -16,28 +17,9 @@ LONG = "Turn the switch on, then turn it off again. " * 16
 @pytest.fixture(scope="module")
 def phi(tokenizer):
     """A random Phi-3 whose frequencies are others beyond 128 tokens."""
-    from transformers import Phi3Config, Phi3ForCausalLM
-
     factors = {"short_factor": [1.0] * 8, "long_factor": [4.0 + 3 * k for k in range(8)]}
     scaling: dict[str, Any] = {"rope_scaling": {"rope_type": "longrope", "type": "longrope", **factors}}
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        config = Phi3Config(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=1024,
-            original_max_position_embeddings=SHORT,
-            initializer_range=0.25,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            **scaling,
-        )
-        return Phi3ForCausalLM(config).eval()
+    return make_small("Phi3", tokenizer, seed=5, original_max_position_embeddings=SHORT, **scaling)
 
 
 def _texts(serve, phi, requests, **options):

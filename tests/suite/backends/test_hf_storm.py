@@ -31,29 +31,14 @@ from finchmark.suite.backends.runner import Prompt, reference_logits
 from finchmark.suite.errors import BackendError
 from finchmark.suite.seeds import generator
 
-from .conftest import TEXT, make_llama
+from .conftest import TEXT, make_llama, make_small
 
 WORDS = TEXT.split()
 
 
 def make_mistral(tokenizer):
     """Each token sees the 23 before it, and no more."""
-    from transformers import MistralConfig, MistralForCausalLM
-
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        config = MistralConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=1024,
-            initializer_range=0.25,
-            sliding_window=23,
-        )
-        return MistralForCausalLM(config).eval()
+    return make_small("Mistral", tokenizer, seed=3, sliding_window=23)
 
 
 def make_grouped(tokenizer):
