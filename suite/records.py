@@ -24,14 +24,17 @@ __all__ = [
     "Manifest",
     "Metric",
     "Outcome",
+    "ProbeSheet",
     "Record",
     "RunSpec",
     "Sample",
     "Sampling",
+    "StreamSheet",
     "TaskChoice",
     "TaskSheet",
     "Thinking",
     "Turn",
+    "Update",
     "Usage",
     "storable",
 ]
@@ -236,10 +239,49 @@ class Level(Record):
     exact: bool = False
 
 
+class ProbeSheet(Record):
+    """What a manifest says about a set of probes.
+
+    Args:
+        name: Of the set.
+        kind: What it asks of an agent: ``levels`` of the worlds that it lives in, which it has not met; ``worlds`` that
+            it never lives in; ``inverse``: worlds that look alike and mean the opposite.
+        items: Names of its items.
+        learnt: How many episodes were lived when the stream left what the set is about; None: it never leaves it, or
+            never comes to it. Forgetting is measured from there on.
+        summary: One line.
+    """
+
+    name: str
+    kind: Literal["levels", "worlds", "inverse"]
+    items: tuple[str, ...]
+    learnt: int | None = None
+    summary: str = ""
+
+
+class StreamSheet(Record):
+    """What a manifest says about the streams of a task.
+
+    Args:
+        streams: Streams an arm.
+        episodes: Episodes a stream.
+        checkpoints: After how many episodes probes run, ascending; the k-th of them, from 1, is ``checkpoint`` k of a
+            sample's key, and its ``position`` is the number of episodes. Lived episodes have the checkpoint 0, and as
+            their position the number of episodes before them.
+        probes: The sets of probes, each asked at every checkpoint.
+    """
+
+    streams: int
+    episodes: int
+    checkpoints: tuple[int, ...]
+    probes: tuple[ProbeSheet, ...]
+
+
 class TaskSheet(Record):
     """What a manifest says about a task, so that a table can be made without the task's code.
 
-    ``levels`` maps arm to column to :class:`Level`; columns are metric names and ``pass@k``.
+    ``levels`` maps arm to column to :class:`Level`; columns are metric names and ``pass@k``. ``streams`` says how the
+    streams are laid out, where the task has any.
     """
 
     name: str
@@ -248,6 +290,7 @@ class TaskSheet(Record):
     metrics: tuple[Metric, ...]
     arms: dict[str, str]
     levels: dict[str, dict[str, Level]]
+    streams: StreamSheet | None = None
 
     @property
     def primary(self) -> Metric:
@@ -302,14 +345,52 @@ class Sample(Record):
         return Key(self.task, self.arm, self.item, self.sample, self.stream, self.position, self.checkpoint, self.agent)
 
 
+class Update(Record):
+    """One change of an agent's state, and what caused it.
+
+    Args:
+        id: Content hash of all that names it, 16 hexadecimal digits.
+        task: Where it happened.
+        arm: Likewise.
+        stream: Likewise.
+        position: Of the episode that caused it: how many the agent had lived through before.
+        parent: The update before it in its stream, empty for the first.
+        state: Hash of the state that it left.
+        size: Bytes of that state as canonical JSON.
+        change: What was changed, in the agent's words.
+    """
+
+    id: str
+    task: str
+    arm: str
+    stream: str
+    position: int
+    parent: str
+    state: str
+    size: int
+    change: str = ""
+
+
 class TaskChoice(Record):
-    """A task as a run chose it: its name, its version, the arms, and the hash of the items that it plays."""
+    """A task as a run chose it: its name, its version, the arms, and the hash of the items that it plays.
+
+    ``streams`` is the number of streams an arm, 0 for a task of single episodes.
+    """
 
     name: str
     version: int
     arms: tuple[str, ...]
     items: int
     items_hash: str
+    streams: int = 0
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only streams have: the specifications of other runs keep the hash that they always had."""
+        data = dump(self)
+        if not self.streams:
+            data.pop("streams", None)
+        return data
 
 
 class ItemsChoice(Record):
