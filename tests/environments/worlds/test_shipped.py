@@ -132,8 +132,8 @@ class TestGymnasium:
 
 class TestAudit:
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", ["wind-reach", "kiln-order", "bargain-market", "wind-gather"])
-    def test_some_worlds_of_each_kind_pass_anew(self, name):
+    @pytest.mark.parametrize("name", NAMES)
+    def test_every_world_passes_anew(self, name):
         said: list[str] = []
         assert audit_worlds([name], say=said.append, jobs=1), [line for line in said if "FAIL" in line]
 
