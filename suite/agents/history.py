@@ -62,21 +62,38 @@ class HistoryAgent(Agent):
         other._turns = list(self._turns)
         return other
 
-    async def act(self, observation: Observation, model: Model) -> Action:
-        """Send instructions, past turns and the new observation."""
+    def prompt(self, observation: Observation) -> list[Message]:
+        """Instructions, practice, the turns that are shown, and what is new."""
         turns = self._turns
         if self.window is not None:
             turns = turns[len(turns) - min(self.window, len(turns)) :]
         messages = opening(observation)
         for seen, reply in turns:
             messages += [Message("user", seen), reply]
-        messages = joined([*messages, Message("user", observation.text)])
-        completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
+        return joined([*messages, Message("user", observation.text)])
+
+    def keep(self, seen: str, completion: Completion, model: Model) -> Action:
+        """Add a turn to the history.
+
+        Args:
+            seen: What the model was told.
+            completion: What it answered.
+            model: Says whether its thinking is kept.
+
+        Returns:
+            The answer as an action.
+        """
         content = completion.text
         if model.thinking.keep and completion.reasoning:
             content = f"<think>{completion.reasoning}</think>{content}"
-        self._turns.append((observation.text, Message("assistant", content, completion.token_ids)))
+        self._turns.append((seen, Message("assistant", content, completion.token_ids)))
         return _action(completion)
+
+    async def act(self, observation: Observation, model: Model) -> Action:
+        """Send instructions, past turns and the new observation."""
+        messages = self.prompt(observation)
+        completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
+        return self.keep(observation.text, completion, model)
 
 
 class StatelessAgent(Agent):
