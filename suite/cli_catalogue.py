@@ -34,7 +34,8 @@ def list_(
     for entry in entries:
         tiers = f"  [{', '.join(entry.tiers)}]" if entry.tiers else ""
         source = f"  ({entry.source})" if entry.source != "finchmark" else ""
-        put(f"{entry.name:<{width}}  {entry.summary}{tiers}{source}")
+        origin = f"  [after {entry.origin}]" if entry.origin else ""
+        put(f"{entry.name:<{width}}  {entry.summary}{tiers}{origin}{source}")
 
 
 def show(

@@ -37,6 +37,7 @@ class Entry:
         tiers: Names of the tiers, for tasks.
         groups: Selectors that also find it, such as ``safety``.
         source: The package that ships it; filled in when the catalogue is read.
+        origin: The paper or book that it follows, with its number where it has one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     tiers: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     source: str = "finchmark"
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
