@@ -1,0 +1,234 @@
+"""What the streams of a task say of learning: curves by arm, and contrasts between arms on the same streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import StoreError, UsageError
+from .records import Metric, TaskSheet
+from .stats.curves import MIN_STREAMS, Curve, score_curve
+from .stats.multiplicity import holm
+from .store import StoredRun
+from .stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, Kind, contrasts, judged, probe_sets
+from .stream_scores import LIVED, StreamScores, lay_out, primary_probes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ArmCurve", "TaskLearning", "run_learning", "task_learning"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArmCurve:
+    """The scores of one arm over time.
+
+    Attributes:
+        arm: The arm.
+        probes: The set of probes, ``lived`` for the episodes that the streams consist of.
+        kind: Of the probes.
+        curve: Means over streams that have every point, with bands; its points are episodes lived.
+        streams: How many these are.
+        planned: How many there should be.
+    """
+
+    arm: str
+    probes: str
+    kind: Kind
+    curve: Curve
+    streams: int
+    planned: int
+
+
+@dataclass(frozen=True, eq=False)
+class TaskLearning:
+    """What the streams of one task say.
+
+    Attributes:
+        task: Name of the task.
+        version: Its version.
+        metric: The metric.
+        scores: All scores, laid out.
+        curves: By set of probes and arm; last the lived episodes.
+        contrasts: The deciding one first, then by set of probes, then of lived episodes.
+        confidence: Of intervals and bands.
+        notes: What holds for the whole.
+    """
+
+    task: str
+    version: int
+    metric: Metric
+    scores: StreamScores
+    curves: tuple[ArmCurve, ...]
+    contrasts: tuple[Contrast, ...]
+    confidence: float
+    notes: tuple[str, ...]
+
+    @property
+    def primary(self) -> Contrast | None:
+        """The gain at the last checkpoint on unseen levels: what decides. None for a metric that does not."""
+        return next((c for c in self.contrasts if c.primary), None)
+
+    def of(self, *, measure: str | None = None, kind: str | None = None, other: str | None = None) -> list[Contrast]:
+        """Contrasts of the evolving arm by what they are."""
+        return [
+            c
+            for c in self.contrasts
+            if c.arm == EVOLVING
+            and measure in (None, c.measure)
+            and kind in (None, c.kind)
+            and other in (None, c.other)
+        ]
+
+    @property
+    def transfer(self) -> list[Contrast]:
+        """Gains at the end on worlds that the agent never lived in, and on inverse ones."""
+        return [c for c in self.of(measure="end", other=FROZEN) if c.kind in ("worlds", "inverse")]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What can be said, a sentence each, the deciding one first."""
+        gain = self.primary
+        said = [f"{self.task}@{self.version}, {self.metric.name}: {gain.words}"] if gain is not None else []
+        order = [c for c in self.contrasts if c.measure == "end" and SHUFFLED in (c.arm, c.other)]
+        probes = gain.probes if gain is not None else None
+        said += [c.words for c in order if c.probes == probes]
+        said += [c.words for c in self.transfer]
+        said += [c.words for measure in ("forgetting", "falls") for c in self.of(measure=measure, other=FROZEN)]
+        lived = self.of(measure="end", kind=LIVED, other=FROZEN)
+        if lived and lived[0].verdict == "better" and gain is not None and gain.verdict != "better":
+            said.append(
+                "What it has lived through goes better than without learning; that this carries over to levels which "
+                "it has not met is not shown."
+            )
+        return tuple(said)
+
+
+def run_learning(
+    run: StoredRun, *, metric: str | None = None, confidence: float = 0.95, seed: int = 0
+) -> list[TaskLearning]:
+    """Read what the streams of a run say of learning, task by task.
+
+    Args:
+        run: The run.
+        metric: Name of a metric that the tasks have; None: the deciding one of each. Of another than the deciding
+            one all contrasts are exploratory.
+        confidence: Of intervals, in (0.5, 1); verdicts are made at ``1 - confidence``.
+        seed: Of exchanges and bands.
+
+    Returns:
+        One for each task that has streams; empty where none has.
+
+    Raises:
+        UsageError: A number is out of range, or a task has no such metric.
+        StoreError: The run is damaged.
+    """
+    manifest, found = run.manifest, list[TaskLearning]()
+    if not any(sheet.streams for sheet in manifest.tasks.values()):
+        return found
+    frame = run.frame()
+    for choice in manifest.spec.tasks:
+        sheet = manifest.tasks.get(choice.name)
+        if sheet is None:
+            raise StoreError(f"{run.path}: the manifest does not describe {choice.name}, which the run played.")
+        if sheet.streams is None:
+            continue
+        rows = frame[frame["task"] == choice.name]
+        try:
+            one = task_learning(rows, sheet, choice.arms, metric=metric, confidence=confidence, seed=seed)
+        except StoreError as error:
+            raise StoreError(f"{run.path}, {choice.name}: {error}") from error
+        if not manifest.complete:
+            one = replace(one, notes=("the run is not complete: what is not there yet counts as lost", *one.notes))
+        found.append(one)
+    return _over_tasks(found)
+
+
+def task_learning(
+    frame: pd.DataFrame,
+    sheet: TaskSheet,
+    arms: Sequence[str],
+    *,
+    metric: str | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> TaskLearning:
+    """Read what the streams of one task say of learning.
+
+    Repeats and probe items are averaged within the stream; the stream is the unit of every interval and test. Streams
+    are paired between arms: the same episodes, without updates (``frozen``), in another order (``shuffled``), with
+    permuted feedback (``yoked``), with an unrelated memory (``placebo``), with as many tokens (``compute-matched``).
+
+    Args:
+        frame: The samples of the task, as :meth:`.store.StoredRun.frame` has them.
+        sheet: What the manifest says of the task; it must have streams.
+        arms: The arms that the run plays.
+        metric: As for :func:`run_learning`, as are the other arguments and errors.
+        confidence: As for :func:`run_learning`.
+        seed: As for :func:`run_learning`.
+    """
+    if sheet.streams is None:
+        raise UsageError(f"{sheet.name} has no streams: there is no learning to be read from it.")
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"confidence must lie between 0.5 and 1, not {confidence!r}.")
+    chosen = next((m for m in sheet.metrics if m.name == (metric or sheet.primary.name)), None)
+    if chosen is None:
+        raise UsageError(
+            f"{sheet.name} has no metric {metric!r}. There are {', '.join(m.name for m in sheet.metrics)}."
+        )
+    scores = lay_out(frame, sheet.streams, chosen, arms)
+    return TaskLearning(
+        task=sheet.name,
+        version=sheet.version,
+        metric=chosen,
+        scores=scores,
+        curves=tuple(_curves(scores, confidence, seed)),
+        contrasts=contrasts(scores, confidence=confidence, seed=seed),
+        confidence=confidence,
+        notes=tuple(_notes(scores)),
+    )
+
+
+def _curves(scores: StreamScores, confidence: float, seed: int) -> Iterator[ArmCurve]:
+    for probes, kind in probe_sets(scores):
+        for arm in scores.arms:
+            means = scores.block(arm, probes).means
+            whole = means[np.isfinite(means).all(axis=1)]
+            if not len(whole):
+                continue
+            m = scores.metric
+            bounds = [None if end is None else float(end) for end in (m.low, m.high)]
+            curve = score_curve(
+                whole, scores.points(probes), low=bounds[0], high=bounds[1], confidence=confidence, seed=seed
+            )
+            yield ArmCurve(arm, probes, kind, curve, len(whole), len(means))
+
+
+def _notes(scores: StreamScores) -> Iterator[str]:
+    if scores.sheet.streams < MIN_STREAMS:
+        yield f"under {MIN_STREAMS} streams: this describes these agent states only"
+    if EVOLVING in scores.arms and FROZEN not in scores.arms:
+        yield "there is no frozen arm: what changes with time may have nothing to do with learning"
+    if primary_probes(scores.sheet) is None:
+        yield "no set of probes asks for unseen levels, so nothing decides"
+    lost = [(arm, *scores.lost(arm)) for arm in scores.arms]
+    if any(gone for _, gone, _ in lost):
+        told = ", ".join(f"{arm} {gone:,} of {whole:,}" for arm, gone, whole in lost)
+        yield f"samples lost to errors or not there: {told}; curves and contrasts are of the streams that have all"
+
+
+def _over_tasks(found: list[TaskLearning]) -> list[TaskLearning]:
+    """Correct the deciding contrasts of several tasks together."""
+    deciding = [one.primary for one in found]
+    known = [c.p_value for c in deciding if c is not None]
+    if len(known) < 2:
+        return found
+    adjusted = iter(holm(known).tolist())
+    out = []
+    for one in found:
+        again = tuple(judged(c, float(next(adjusted))) if c.primary else c for c in one.contrasts)
+        out.append(replace(one, contrasts=again))
+    return out
