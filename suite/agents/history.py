@@ -90,7 +90,11 @@ class HistoryAgent(Agent):
         return _action(completion)
 
     async def act(self, observation: Observation, model: Model) -> Action:
-        """Send instructions, past turns and the new observation."""
+        """Answer the new observation; see :meth:`answer`."""
+        return await self.answer(observation, model)
+
+    async def answer(self, observation: Observation, model: Model) -> Action:
+        """Send instructions, past turns and the new observation. What asks more than once a turn overrides this."""
         messages = self.prompt(observation)
         completion = await model.generate(messages, stop=observation.stop, max_tokens=observation.max_tokens)
         return self.keep(observation.text, completion, model)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["Option", "Percept"]
+__all__ = ["MOST_OPTIONS", "Option", "Percept"]
+
+MOST_OPTIONS = 64
+"""Where a world has more actions than this, they are not few: its percepts list none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,4 +23,9 @@ CATALOGUE = (
         target="finchmark.suite.backends.scripted:ScriptedBackend",
         summary="No model: a task's references (scripted:random …) or fixed replies (scripted:canned).",
     ),
+    Entry(
+        name="none",
+        target="finchmark.suite.backends.none:NoBackend",
+        summary="No model and no replies: for agents that ask none, such as tabular.",
+    ),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,12 +11,13 @@ from ...environments.odyssey.energy import EnergyEnv
 from ...environments.odyssey.energy_rules import NAMES, EnergyRules, describe_rules
 from ...environments.odyssey.energy_solver import solve
 from ...environments.odyssey.energy_worlds import generate, turns_for
+from ...suite.agents.percept import Percept
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
 from ...suite.seeds import uniform
 from ...suite.task import Arm, Item, Tier
-from .energy_policies import Oracle, Reactive, Uniform, say
+from .energy_policies import Oracle, Reactive, Uniform, read_morning, say
 from .energy_questions import questions, threshold
 from .family import OdysseyTask
 from .prediction import PREDICTION_METRICS, Question, Step, balanced
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Energy"]
+
+# Lines that say which day it is.
+_DAYS = re.compile(r"^Day(s over)?\b.*\n", re.MULTILINE)
 
 # No random game reached its goal: `python tests/benchmarks/bench_energy.py --plays 100` counts them tier by tier.
 _CHANCE = 0.0
@@ -157,6 +162,20 @@ class Energy(OdysseyTask):
                 say(second),
             ),
         )
+
+    def reader(self, instructions: str) -> Callable[[str], Percept]:
+        """The numbers of the morning. Commands are continuous, so no options are listed."""
+
+        def read(text: str) -> Percept:
+            morning = read_morning(text)
+            numbers = {"demand": morning.demand, "budget": morning.budget}
+            numbers |= dict(zip([f"{name} command" for name in NAMES], morning.rated, strict=True))
+            if morning.output is not None and morning.supply is not None:
+                numbers |= dict(zip([f"{name} output" for name in NAMES[:3]], morning.output, strict=True))
+                numbers["supply"] = morning.supply
+            return Percept(_DAYS.sub("", text).strip("\n"), numbers=numbers)
+
+        return read
 
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The day: it never comes back, so Energy has no loops and no loop ratio."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gymnasium
 
 from ...suite.agents.base import Observation
+from ...suite.agents.percept import Percept
 from ...suite.model import ModelStopped
 from ...suite.records import Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
@@ -105,6 +106,19 @@ class OdysseyTask(Task):
         """Questions and answers that show the format of an action and nothing of the world. Default: none."""
         return ()
 
+    def reader(self, instructions: str) -> Callable[[str], Percept] | None:
+        """How an observation is read for learners without language; made once an episode. Default: it is not.
+
+        The reader gets what the agent gets and nothing else, so no percept can say more than the texts.
+
+        Args:
+            instructions: What the agent was told once.
+
+        Returns:
+            Takes the text of an observation, without the turn's number.
+        """
+        return None
+
     @abc.abstractmethod
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The part of the true state that a loop returns to."""
@@ -144,6 +158,7 @@ class OdysseyTask(Task):
         env = self.make_env(ctx.item, ctx.tier)
         instructions = self.instructions(ctx.item, ctx.arm, ctx.tier)
         practice = self.practice(ctx.item)
+        read = self.reader(instructions)
         text, info = env.reset(seed=0)
         tally, seen, steps = _Tally(), set[tuple[Hashable, str]](), list[Step]()
         solved = False
@@ -151,7 +166,8 @@ class OdysseyTask(Task):
         for turn in range(ctx.tier.max_turns):
             shown = f"Turn {turn + 1} of {ctx.tier.max_turns}.\n{text}"
             try:
-                reply = await ctx.act(Observation(shown, instructions, practice, stop=(ACTION_STOP,)))
+                percept = None if read is None else read(text)
+                reply = await ctx.act(Observation(shown, instructions, practice, stop=(ACTION_STOP,), percept=percept))
             except ModelStopped as stop:
                 stopped = stop
                 break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -10,13 +10,14 @@ from ...environments.odyssey.lights import LightsEnv
 from ...environments.odyssey.lights_rules import LightsRules, describe_rules
 from ...environments.odyssey.lights_solver import random_success, solve
 from ...environments.odyssey.lights_worlds import generate
+from ...suite.agents.percept import Option, Percept
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
 from ...suite.seeds import derive
 from ...suite.task import Arm, Item, Tier
 from .family import OdysseyTask
-from .lights_policies import Explorer, Oracle, Uniform, draw_bulbs
+from .lights_policies import Explorer, Oracle, Uniform, draw_bulbs, find_row
 from .prediction import PREDICTION_METRICS, Question, Step, balanced
 
 if TYPE_CHECKING:
@@ -128,6 +129,18 @@ class Lights(OdysseyTask):
             (f"First show that you know how to answer: how do you press bulb {first}?", f"<action>{first}</action>"),
             (f"And bulb {second}?", f"<action>{second}</action>"),
         )
+
+    def reader(self, instructions: str) -> Callable[[str], Percept]:
+        """The row of bulbs, and a press of each. The text tells no reward."""
+
+        def read(text: str) -> Percept:
+            row = find_row(text)
+            bulbs = range(len(row))
+            return Percept(
+                " ".join(row), tuple([Option(f"<action>{bulb}</action>", f"press {bulb}") for bulb in bulbs])
+            )
+
+        return read
 
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """Which bulbs are on."""

@@ -14,17 +14,17 @@ from ...suite.backends.scripted import choose
 from ...suite.seeds import derive
 from .prediction import Majority, read_question, say_answer
 
-__all__ = ["Explorer", "Oracle", "Uniform", "draw_bulbs", "read_bulbs"]
+__all__ = ["Explorer", "Oracle", "Uniform", "draw_bulbs", "find_row", "read_bulbs"]
 
 _ON, _OFF = "💡", "○"
 _ASKED = re.compile(r"switch of bulb (\d+) is pressed")
 
 
-def read_bulbs(text: str) -> int:
-    """Read the last row of bulbs in a text, as an agent would.
+def find_row(text: str) -> list[str]:
+    """Find the last row of bulbs in a text, as an agent would.
 
     Returns:
-        A bit mask: bit i is set if bulb i is on.
+        One glyph a bulb.
 
     Raises:
         ValueError: There is no such row.
@@ -32,8 +32,20 @@ def read_bulbs(text: str) -> int:
     for line in reversed(text.splitlines()):
         glyphs = line.split()
         if glyphs and all(glyph in (_ON, _OFF) for glyph in glyphs):
-            return sum(1 << i for i, glyph in enumerate(glyphs) if glyph == _ON)
+            return glyphs
     raise ValueError("no row of bulbs in the text")
+
+
+def read_bulbs(text: str) -> int:
+    """Read the last row of bulbs in a text.
+
+    Returns:
+        A bit mask: bit i is set if bulb i is on.
+
+    Raises:
+        ValueError: There is no such row.
+    """
+    return sum(1 << i for i, glyph in enumerate(find_row(text)) if glyph == _ON)
 
 
 def draw_bulbs(state: int, bulbs: int) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ...suite.agents.base import Observation
+from ...suite.agents.percept import Option, Percept
 from ...suite.records import Metric
 from ...suite.task import Episode
 from ..actions import ACTION_STOP, find_action
@@ -81,12 +83,22 @@ class Question:
         answer: The right answer, by the world's true rules.
         action: What the action is for a predictor that knows actions and no states.
         visited: Whether the episode was in the question's state (never with this action taken there).
+        numbers: The numbers that the text shows, by name, for learners without language.
+        follows: The number for which yes says that it grows, where the question is about that.
     """
 
     text: str
     answer: bool
     action: str
     visited: bool
+    numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    follows: str = ""
+
+    @property
+    def percept(self) -> Percept:
+        """The question for learners without language: a view of its own, and yes and no as options."""
+        yes, no = (say_answer(answer) for answer in (True, False))
+        return Percept(self.text, (Option(yes, "yes", self.follows), Option(no, "no")), self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +257,11 @@ async def examine(
     for seat, before in (("player", f"{last}\n\n"), (CONTROL, "")):
         for question in questions:
             seen = Observation(
-                f"{before}{question_text(question)}", opening.instructions, opening.practice, stop=(ACTION_STOP,)
+                f"{before}{question_text(question)}",
+                opening.instructions,
+                opening.practice,
+                stop=(ACTION_STOP,),
+                percept=question.percept,
             )
             said[seat].append(await _asked(ctx, question, seen, seat))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,6 +12,7 @@ from ...environments.odyssey.repo_project import check_script
 from ...environments.odyssey.repo_rules import RepoRules
 from ...environments.odyssey.repo_solver import plan
 from ...environments.odyssey.repo_worlds import generate
+from ...suite.agents.percept import MOST_OPTIONS, Option, Percept
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
@@ -20,7 +21,7 @@ from ...suite.task import Arm, Estimate, Item, Tier
 from .family import OdysseyTask
 from .prediction import PREDICTION_METRICS, Question, Step, balanced
 from .repo_learner import Learner
-from .repo_policies import Oracle, Repairer, Uniform
+from .repo_policies import Oracle, Repairer, Uniform, read_commands
 from .repo_questions import questions, shown
 
 if TYPE_CHECKING:
@@ -141,6 +142,16 @@ class Repo(OdysseyTask):
                 f"<action>pip install {name}=={version}</action>",
             ),
         )
+
+    def reader(self, instructions: str) -> Callable[[str], Percept]:
+        """What the last command answered; and the commands that the instructions list, where they are few.
+
+        What is installed is seen only by those who ask for it, so a view is no state.
+        """
+        commands = read_commands(instructions)
+        few = commands if len(commands) <= MOST_OPTIONS else ()
+        options = tuple([Option(f"<action>{command}</action>", command) for command in few])
+        return lambda text: Percept(text, options)
 
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The Python and all that is installed."""

@@ -13,9 +13,10 @@ from ...suite.backends.scripted import choose
 from .prediction import Majority, read_question, say_answer
 from .repo_questions import asked, succeeds
 
-__all__ = ["Oracle", "Repairer", "Uniform", "read_answer"]
+__all__ = ["Oracle", "Repairer", "Uniform", "read_answer", "read_commands"]
 
 _TURN = re.compile(r"^Turn \d+ of \d+\.$", re.MULTILINE)
+_INDEX = re.compile(r"^(Pythons: .*\n(?:.+\n)*Scripts: .*)$", re.MULTILINE)
 _PYTHON = re.compile(r"^Python (\S+) is set\.$", re.MULTILINE)
 _INSTALLED = re.compile(r"^Installed (\S+) (\d+\.\d+)\.", re.MULTILINE)
 _OTHERS = re.compile(r"With it came: (.*)\.$", re.MULTILINE)
@@ -29,6 +30,32 @@ def read_answer(text: str) -> str:
     """What the world said last, without the turn's number and all that stands before it."""
     turns = list(_TURN.finditer(text))
     return text[turns[-1].end() :].strip("\n") if turns else text
+
+
+def read_commands(instructions: str) -> tuple[str, ...]:
+    """List the commands that an agent can give by its instructions: every version, every removal, every script.
+
+    Bounds such as ``NAME>=1.0`` say nothing that a version does not, and are left out.
+
+    Args:
+        instructions: What the agent was told once.
+
+    Returns:
+        The commands, without repetition.
+    """
+    found = ["pip list"]
+    # The index stands in one paragraph, a name and what there is of it on each line.
+    index = _INDEX.search(instructions)
+    for line in index[1].splitlines() if index else ():
+        name, _, row = line.partition(": ")
+        for entry in row.split(", "):
+            if name == "Scripts":
+                found.append(f"python {entry}")
+            else:
+                found.append(f"pip install {'python' if name == 'Pythons' else name}=={entry}")
+        if name not in ("Scripts", "Pythons"):
+            found.append(f"pip uninstall {name}")
+    return tuple(dict.fromkeys(found))
 
 
 def _say(command: str) -> str:

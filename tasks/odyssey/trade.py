@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...environments.odyssey.trade import TradeEnv
 from ...environments.odyssey.trade_orders import Order
 from ...environments.odyssey.trade_rules import TradeRules, describe_rules
-from ...environments.odyssey.trade_solver import plan, random_level
+from ...environments.odyssey.trade_solver import best_order, plan, random_level
 from ...environments.odyssey.trade_worlds import generate
+from ...suite.agents.percept import Option, Percept
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
@@ -19,13 +21,16 @@ from ...suite.seeds import derive
 from ...suite.task import Arm, Estimate, Item, Tier
 from .family import OdysseyTask
 from .prediction import PREDICTION_METRICS, Question, Step, balanced
-from .trade_policies import Holder, Learner, Oracle, Uniform
+from .trade_policies import Holder, Learner, Oracle, Uniform, read_market
 from .trade_questions import questions
 
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Trade"]
+
+_DAY = re.compile(r"Day \d+")
+_COUNTS = re.compile(r"(?<=^News) for day \d+")
 
 
 class Trade(OdysseyTask):
@@ -159,6 +164,29 @@ class Trade(OdysseyTask):
             ),
         )
 
+    def reader(self, instructions: str) -> Callable[[str], Percept]:
+        """Prices, holdings, cash, announced changes; for each stock, and for cash, the order that holds it alone.
+
+        A stock's price has the stock's name, a change the factor's. The growth of a price is what holding earns.
+        """
+
+        def read(text: str) -> Percept:
+            market = read_market(text)
+            stocks = market.prices
+            options = []
+            for held in (*stocks, ""):
+                order = best_order(stocks, market.cash, market.held, {stock: float(stock == held) for stock in stocks})
+                options.append(Option(f"<action>{order}</action>", f"hold {held or 'cash'}", follows=held))
+            numbers = {
+                **stocks,
+                **{f"{stock} held": float(count) for stock, count in market.held.items()},
+                "Cash": market.cash,
+                **market.news,
+            }
+            return Percept(_without_day(text), tuple(options), numbers)
+
+        return read
+
     def state_key(self, info: Mapping[str, Any]) -> Hashable:
         """The day: it never comes back, so Trade has no loops and no loop ratio."""
         return info["state"]["t"]
@@ -207,3 +235,8 @@ class Trade(OdysseyTask):
         if name == "oracle":
             return Oracle(item.data["config"])
         raise UnknownName("reference", name, self.references)
+
+
+def _without_day(text: str) -> str:
+    """What is left of an observation without the lines that only count the days."""
+    return "\n".join(_COUNTS.sub("", line) for line in text.splitlines() if not _DAY.fullmatch(line))

@@ -78,5 +78,6 @@ def questions(rules: TradeRules, rng: np.random.Generator) -> list[Question]:
                     f"Suppose that the announced changes of the factors are {words}. "
                     f"Leaving chance aside, does the price of {stock} rise then?"
                 )
-                made.append(Question(text, move > 0, stock, visited=False))
+                shown = dict(zip(rules.factors, news, strict=True))
+                made.append(Question(text, move > 0, stock, visited=False, numbers=shown, follows=stock))
     return made

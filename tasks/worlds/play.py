@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from ...environments.worlds.level import Level
 from ...environments.worlds.world import Moment, World, episode_key
 from ...suite.agents.base import Observation
+from ...suite.agents.percept import MOST_OPTIONS, Option, Percept
 from ...suite.model import ModelStopped
 from ...suite.records import Outcome
 from ...suite.task import Episode
 from ..actions import ACTION_STOP, NO_TAG, UNUSABLE_IN_A_ROW, find_action
 from .prompt import instructions, practice
 
-__all__ = ["Played", "play"]
+__all__ = ["Played", "options", "percept", "play"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,21 @@ class Played:
     reason: str = ""
 
 
+def options(world: World) -> tuple[Option, ...]:
+    """The actions that the instructions describe, in the skin's words; none where they are many or not finite."""
+    schema = world.dynamics.actions
+    if not schema.finite or len(schema.all) > MOST_OPTIONS:
+        return ()
+    words = map(world.reader.show, schema.all)
+    return tuple([Option(f"<action>{text}</action>", text) for text in words])
+
+
+def percept(world: World, moment: Moment, choices: tuple[Option, ...]) -> Percept:
+    """What there is to see, without the count of steps, and what the last action earned as far as the text says it."""
+    reward = None if moment.time == 0 else float(f"{moment.reward:.6g}")
+    return Percept(world.skin.text(world.view(moment)), choices, reward=reward)
+
+
 async def play(ctx: Episode, world: World, level: Level) -> Played:
     """Let the player act until the world or the horizon ends the episode.
 
@@ -46,10 +62,12 @@ async def play(ctx: Episode, world: World, level: Level) -> Played:
     """
     told, shown = instructions(world), practice(world, level.hash)
     moment = world.begin(world.load(level), episode_key(level, ctx.sample))
+    choices = options(world)
     unusable = streak = 0
     while not moment.over and streak < UNUSABLE_IN_A_ROW:
         try:
-            reply = await ctx.act(Observation(world.show(moment), told, shown, stop=(ACTION_STOP,)))
+            seen = percept(world, moment, choices)
+            reply = await ctx.act(Observation(world.show(moment), told, shown, stop=(ACTION_STOP,), percept=seen))
         except ModelStopped as stop:
             return Played(moment, unusable, stop.outcome, stop.reason)
         text, tagged = find_action(reply.text)
