@@ -16,7 +16,7 @@ from .stats.learning_arms import fall_share, measure_weights, paired_contrasts, 
 from .stats.multiplicity import benjamini_hochberg
 from .stream_scores import LIVED, Block, StreamScores, primary_probes
 
-__all__ = ["EVOLVING", "FROZEN", "SHUFFLED", "Contrast", "Kind", "contrasts", "judged", "probe_sets"]
+__all__ = ["EVOLVING", "FROZEN", "SHUFFLED", "Contrast", "Kind", "contrasts", "judged", "probe_sets", "stream_sums"]
 
 Array = NDArray[np.float64]
 Kind = Literal["levels", "worlds", "inverse", "lived"]
@@ -32,7 +32,7 @@ _MEASURES: Mapping[str, str] = {
     "slope": "slope per episode",
     "area": "mean height of the curve",
     "forgetting": "lost since it was learnt",
-    "falls": "share of checkpoints worse than the one before",
+    "falls": "share of checkpoints worse than the one before (equal: half)",
 }
 
 
@@ -46,7 +46,7 @@ class Contrast:
         measure: ``end`` (score at the last checkpoint; of lived episodes the last quarter), ``slope`` (score per
             episode), ``area`` (mean height of the curve), ``forgetting`` (score when it had been learnt less that at
             the end, turned so that positive is loss), ``falls`` (share of checkpoints that are worse than the one
-            before).
+            before, equal ones counting half).
         arm: The first arm.
         other: What it is held against.
         arm_mean: Mean of the measure in the first arm, over the streams that count.
@@ -201,6 +201,30 @@ def _contrasts(scores: StreamScores, confidence: float, seed: int) -> Iterator[C
                 yield common.falls()
 
 
+def stream_sums(blocks: tuple[Block, Block], weights: Array) -> tuple[Array, Array]:
+    """One number a stream of both sides: the weighted sum over points of the means over the items that both have.
+
+    Args:
+        blocks: The scores of two arms on one set of probes.
+        weights: Shape (points,).
+
+    Returns:
+        Shape (streams,) each; NaN where a point that counts has no item that both sides have.
+    """
+    needed = weights != 0
+    first, second = _common_means(blocks[0].items, blocks[1].items)
+    return first[:, needed] @ weights[needed], second[:, needed] @ weights[needed]
+
+
+def _common_means(first: Array, second: Array) -> tuple[Array, Array]:
+    both = np.isfinite(first) & np.isfinite(second)
+    count = both.sum(axis=-1)
+    a, b = (
+        np.where(count > 0, np.where(both, x, 0.0).sum(axis=-1) / np.maximum(count, 1), np.nan) for x in (first, second)
+    )
+    return a, b
+
+
 def _measure(name: str) -> Measure:
     return "end" if name == "end" else "slope" if name == "slope" else "area"
 
@@ -230,21 +254,12 @@ class _Pair:
     def _blocks(self) -> tuple[Block, Block]:
         return self.scores.block(self.arm, self.probes), self.scores.block(self.other, self.probes)
 
-    def _means(self, items: tuple[Array, Array]) -> tuple[Array, Array]:
-        """Means by stream and point over the items that both sides have."""
-        both = np.isfinite(items[0]) & np.isfinite(items[1])
-        count = both.sum(axis=-1)
-        first, second = (
-            np.where(count > 0, np.where(both, x, 0.0).sum(axis=-1) / np.maximum(count, 1), np.nan) for x in items
-        )
-        return first, second
-
     def contrast(self, measure: Measure, weights: Array) -> Contrast:
         """Contrast a weighted sum over points."""
         blocks, m = self._blocks(), self.scores.metric
         needed = weights != 0
         w = weights[needed]
-        sides = tuple(means[:, needed] @ w for means in self._means((blocks[0].items, blocks[1].items)))
+        sides = stream_sums(blocks, weights)
         span = None if m.low is None or m.high is None else m.high - m.low
         shares = tuple(float(b.lost[:, needed].mean()) for b in blocks)
         good: Good = m.direction
@@ -264,7 +279,7 @@ class _Pair:
         for block, flip in zip(blocks, (1.0, -1.0), strict=True):
             raised, lowered = block.filled(up), block.filled(down)
             sides.append(np.where((flip * weights > 0)[:, None], raised, lowered))
-        first, second = self._means((sides[0], sides[1]))
+        first, second = _common_means(sides[0], sides[1])
         d = (first - second)[:, needed] @ weights[needed]
         known = d[np.isfinite(d)]
         return float(known.mean()) if known.size else math.nan
@@ -273,7 +288,7 @@ class _Pair:
         """Contrast how often a checkpoint is worse than the one before."""
         blocks = self._blocks()
         # An item that is lost at one checkpoint would make it better or worse than the next by itself.
-        whole = np.logical_and(*(np.isfinite(b.items).all(axis=(1, 2)) for b in blocks))
+        whole = np.all([np.isfinite(b.items).all(axis=(1, 2)) for b in blocks], axis=0)
         direction = -1 if self.scores.metric.direction == "lower" else 1
         sides = []
         for block in blocks:

@@ -119,14 +119,15 @@ def lay_out(frame: pd.DataFrame, sheet: StreamSheet, metric: Metric, arms: Seque
     for arm in arms:
         mine, ours = lived["arm"] == arm, probed["arm"] == arm
         shape = (len(streams), sheet.episodes, 1, int(again.max()) + 1 if len(again) else 1)
-        at = lived.loc[mine, "position"].to_numpy()
-        blocks[arm, LIVED] = _block(lived[mine], shape, row, at, np.zeros_like(at), again[mine], metric)
+        at = lived.loc[mine, "position"].to_numpy(dtype=np.int64)
+        none = np.zeros(len(at), dtype=np.int64)
+        blocks[arm, LIVED] = _block(lived[mine], shape, row, at, none, again[mine], metric)
         for probes in sheet.probes:
             places = {item: i for i, item in enumerate(probes.items)}
             here = ours & probed["item"].isin(places)
             shape = (len(streams), len(sheet.checkpoints), len(places), int(repeats.max()) + 1 if len(repeats) else 1)
-            at = probed.loc[here, "checkpoint"].to_numpy() - 1
-            item = probed.loc[here, "item"].map(places).to_numpy(dtype=np.int64)
+            at = probed.loc[here, "checkpoint"].to_numpy(dtype=np.int64) - 1
+            item = np.array([places[name] for name in probed.loc[here, "item"]], dtype=np.int64)
             blocks[arm, probes.name] = _block(probed[here], shape, row, at, item, repeats[here], metric)
     return StreamScores(metric, sheet, tuple(arms), streams, blocks)
 

@@ -137,10 +137,11 @@ def paired_contrasts(
 
 
 def fall_share(scores: ArrayLike, *, direction: int = 1) -> Array:
-    """Share of neighbouring checkpoints between which a stream's score got worse.
+    """Share of neighbouring checkpoints between which a stream's score got worse; where it stayed, half.
 
-    Noise alone makes about half of them worse; what an update did is the share in an arm that evolves less that in one
-    that does not.
+    Noise alone makes half of them worse, however strong it is: what does not drift reads the same backwards. (Were
+    equal neighbours none, an arm with more noise would seem to be hurt more often.) What updates did is the share in an
+    arm that evolves less that in one that does not.
 
     Args:
         scores: Shape (..., checkpoints), at least two, none missing.
@@ -158,7 +159,8 @@ def fall_share(scores: ArrayLike, *, direction: int = 1) -> Array:
     if x.ndim == 0 or x.shape[-1] < 2 or not np.isfinite(x).all():
         raise ValueError("scores must be finite, along a last axis of at least 2 checkpoints")
     # Means of the same numbers in another order differ by a rounding, which is no fall.
-    return (direction * np.diff(x, axis=-1) < -1e-9 * np.maximum(1.0, np.abs(x[..., :-1]))).mean(axis=-1)
+    steps, rounding = direction * np.diff(x, axis=-1), 1e-9 * np.maximum(1.0, np.abs(x[..., :-1]))
+    return np.where(steps < -rounding, 1.0, np.where(steps > rounding, 0.0, 0.5)).mean(axis=-1)
 
 
 def price(spent: ArrayLike, gained: ArrayLike, *, confidence: float = 0.95) -> Interval:

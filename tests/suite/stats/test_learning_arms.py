@@ -113,12 +113,17 @@ def test_bad_differences_are_refused(d, options):
 
 def test_falls_are_counted_between_neighbours():
     x = np.array([[0.1, 0.3, 0.2, 0.2, 0.1], [0.5, 0.5, 0.5, 0.5, 0.5]])
-    assert fall_share(x).tolist() == [0.5, 0.0]
-    assert fall_share(x, direction=-1).tolist() == [0.25, 0.0]
+    assert fall_share(x).tolist() == [(2 + 0.5) / 4, 0.5]
+    assert fall_share(x, direction=-1).tolist() == [(1 + 0.5) / 4, 0.5]
+
+
+@given(curve)
+def test_what_is_read_backwards_falls_where_it_rose(scores):
+    assert float(fall_share(scores) + fall_share(scores[::-1])) == pytest.approx(1.0)
 
 
 def test_a_rounding_is_no_fall():
-    assert float(fall_share([0.1 + 0.2, 0.3])) == 0.0
+    assert float(fall_share([0.1 + 0.2, 0.3])) == 0.5
 
 
 @pytest.mark.parametrize(("x", "direction"), [([0.5], 1), ([0.5, np.nan], 1), ([0.5, 0.5], 0)])
