@@ -1,0 +1,430 @@
+"""The loop of the formulation, for every world, run and method; what is finished is in the journal before it counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ....environments.worlds.level import Split
+from ....suite.backends.base import Backend, Message
+from ....suite.broker import Broker
+from ....suite.errors import UsageError
+from ....suite.model import Model, ModelStopped, TokenMeter
+from ....suite.records import Limits, Sampling, Thinking
+from ....suite.registry import AGENTS
+from ....suite.seeds import derive, generator
+from .arena import Arena, WorldArena, episode_seed
+from .candidate import Candidate
+from .cost import Cost, Measure, total
+from .evaluation import Evaluation, Trajectory
+from .journal import JOURNAL, Journal
+from .method import Method
+from .optimiser import Case, Edit, Optimiser
+from .plan import Plan
+from .recording import cost_of, kept
+from .result import RESULT, MethodsResult, read_result
+from .selection import SELECTIONS, Rated
+
+__all__ = ["learn", "run_methods"]
+
+LOOP = 1
+"""Raise it with any change to the loop that changes a number."""
+
+
+@dataclass
+class _Member:
+    """A candidate of a pool, and what is known of it."""
+
+    candidate: Candidate
+    training: Evaluation
+
+    def rated(self, measure: Measure) -> Rated:
+        episodes = len(self.training.trajectories)
+        return Rated(self.candidate.id, self.training.score, self.training.cost.by(measure) / episodes)
+
+
+@dataclass
+class _Pool:
+    """What one method knows in one world and run."""
+
+    members: dict[str, _Member] = field(default_factory=dict)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    optimised: Cost = field(default_factory=Cost)
+    done: int = 0
+    stopped: str = ""
+
+    @property
+    def spent(self) -> Cost:
+        """On learning: edits and training episodes, as if no other method had shared them."""
+        return self.optimised + total(member.training.cost for member in self.members.values())
+
+
+class _Experiment:
+    """One call's work; what the journal says already is not asked again."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        arenas: Mapping[str, Arena],
+        optimiser: Optimiser,
+        ask: Broker | None,
+        journal: Journal,
+        measure: Measure,
+        concurrency: int,
+    ) -> None:
+        self.plan, self.arenas, self.optimiser, self.broker = plan, arenas, optimiser, ask
+        self.journal, self.measure = journal, measure
+        self.slots = asyncio.Semaphore(max(1, concurrency))
+        self._shared: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
+        self._homes: dict[tuple[str, str], Split] = {}
+
+    def _once(self, key: tuple[Any, ...], work: Callable[[], Any]) -> asyncio.Task[Any]:
+        """Work that several methods need is done once; each waits for it."""
+        task = self._shared.get(key)
+        if task is None:
+            task = self._shared[key] = asyncio.ensure_future(work())
+        return task
+
+    # Evaluate
+
+    def levels(self, world: str, split: Split, run: int, iteration: int) -> Sequence[str]:
+        """The levels of one evaluation. Those of training are fresh every iteration and run, the others the same.
+
+        Raises:
+            UsageError: A level was used in another split before.
+        """
+        plan, arena = self.plan, self.arenas[world]
+        if split == "train":
+            found = arena.levels(split, plan.train, derive("methods", "train", plan.seed, run, iteration))
+        else:
+            found = arena.levels(split, plan.validation if split == "validation" else plan.test, plan.levels_seed)
+        for level in found:
+            home = self._homes.setdefault((world, level), split)
+            if home != split:
+                raise UsageError(
+                    f"The level {level} of {world} is both a {home} and a {split} level: mend its generator."
+                )
+        return found
+
+    async def evaluate(
+        self, world: str, candidate: Candidate, split: Split, run: int, iteration: int = 0
+    ) -> Evaluation:
+        """Let a candidate play."""
+        each = 1 if split == "train" else self.plan.samples
+        places = [
+            (world, candidate.id, split, level, run * each + repeat)
+            for level in self.levels(world, split, run, iteration)
+            for repeat in range(each)
+        ]
+        played = await asyncio.gather(
+            *(self._once(place, lambda p=place: self._episode(candidate, *p)) for place in places)
+        )
+        return Evaluation(split, tuple(played))
+
+    async def _episode(
+        self, candidate: Candidate, world: str, id: str, split: Split, level: str, sample: int
+    ) -> Trajectory:
+        place = (world, id, split, level, sample)
+        record = self.journal.find("episode", *place)
+        if record is None:
+            async with self.slots:
+                played = await self.arenas[world].play(
+                    candidate, level, sample, seed=episode_seed(self.plan.seed, world, level, sample)
+                )
+                # Policies answer without ever waiting: the others get their turn here.
+                await asyncio.sleep(0)
+            # Nobody reads the turns of validation and test: an optimiser must not, and people find the calls.
+            trajectory = played.trajectory if split == "train" else replace(played.trajectory, moves=(), after="")
+            record = self.journal.add("episode", *place, trajectory=trajectory.data(), calls=played.calls)
+        return Trajectory.from_data(record["trajectory"])
+
+    # Optimise
+
+    async def edit(self, world: str, run: int, method: Method, iteration: int, member: _Member) -> tuple[Edit, Cost]:
+        """Ask for an edit of a candidate. Methods that differ in selection only share it where they come to it."""
+        parent = member.candidate
+        # One candidate may be made in several iterations, and is known by other episodes then.
+        place = (world, run, method.signal, method.component, iteration, parent.id, parent.iteration)
+        return await self._once(place, lambda: self._edit(place, member.training, parent))
+
+    async def _edit(self, place: tuple[Any, ...], training: Evaluation, parent: Candidate) -> tuple[Edit, Cost]:
+        record = self.journal.find("edit", *place)
+        if record is None:
+            world, _, signal, component, iteration, *_ = place
+            path = ("methods", "edit", self.plan.seed, *place)
+            model = self._model(place, derive(*path))
+            case = Case(
+                world=world,
+                told=self.arenas[world].told(),
+                signal=signal,
+                component=component,
+                current=parent.value(component),
+                evaluation=training,
+                iteration=iteration,
+                most_characters=self.plan.most_characters,
+            )
+
+            async def ask(messages: Sequence[Message]) -> Any:
+                if model is None:
+                    raise UsageError(f"The optimiser {self.optimiser.name} asks a model, but brings none.")
+                return await model.generate(messages)
+
+            try:
+                edit = await self.optimiser.propose(case, ask, generator(*path))
+            except ModelStopped as stopped:
+                edit = Edit(None, f"the optimiser's model stopped: {stopped.reason}")
+            calls = kept(model.drain()[0]) if model is not None else []
+            record = self.journal.add("edit", *place, edit=asdict(edit), calls=calls)
+        return Edit(**record["edit"]), cost_of(record["calls"])
+
+    def _model(self, place: tuple[Any, ...], seed: int) -> Model | None:
+        if self.broker is None:
+            return None
+        return Model(
+            self.broker,
+            session="methods/optimiser/" + "/".join(map(str, place)),
+            seed=seed,
+            seat="optimiser",
+            sampling=Sampling(temperature=self.plan.optimiser_temperature),
+            thinking=Thinking(),
+            max_tokens=self.plan.optimiser_tokens,
+            meter=TokenMeter(Limits()),
+        )
+
+    # The loop
+
+    async def pool(self, world: str, run: int, method: Method) -> _Pool:
+        """``P = {c0}``, and for each iteration: select parents, edit each, evaluate the children, join them."""
+        plan, pool = self.plan, _Pool()
+        first = Candidate({"prompt": plan.start})
+        pool.members[first.id] = _Member(first, await self.evaluate(world, first, "train", run))
+        select = SELECTIONS[method.selection]
+        for iteration in range(1, plan.iterations + 1):
+            rated = [member.rated(self.measure) for member in pool.members.values()]
+            for parent in select(rated, plan.parents):
+                pool.stopped = plan.budget.used_up(pool.spent)
+                if pool.stopped:
+                    return pool
+                await self._child(pool, world, run, method, iteration, pool.members[parent])
+            pool.done = iteration
+        return pool
+
+    async def _child(self, pool: _Pool, world: str, run: int, method: Method, iteration: int, parent: _Member) -> None:
+        edit, cost = await self.edit(world, run, method, iteration, parent)
+        pool.optimised += cost
+        why = ""
+        if edit.text is None:
+            why = edit.change
+        elif len(edit.text) > self.plan.most_characters:
+            why = f"the edit has {len(edit.text)} characters: at most {self.plan.most_characters}"
+        else:
+            child = parent.candidate.edited(method.component, edit.text, iteration=iteration, change=edit.change)
+            if child.id in pool.members:
+                why = f"the same as {child.id}, which is there already"
+            else:
+                pool.members[child.id] = _Member(child, await self.evaluate(world, child, "train", run, iteration))
+        if why:
+            pool.refused.append({"iteration": iteration, "parent": parent.candidate.id, "why": why})
+
+    async def cell(self, world: str, run: int, method: Method) -> dict[str, Any]:
+        """Learn, choose on validation, report on test."""
+        pool = await self.pool(world, run, method)
+        members = list(pool.members.values())
+        found = await asyncio.gather(*(self.evaluate(world, m.candidate, "validation", run) for m in members))
+        # Of equals the oldest: without a sign of gain nothing is changed.
+        top = max(range(len(members)), key=lambda n: (found[n].score, -n))
+        test = await self.evaluate(world, members[top].candidate, "test", run)
+        return {
+            "world": world,
+            "run": run,
+            "method": method.name,
+            "candidates": [
+                {
+                    **member.candidate.data(),
+                    "train": _summary(member.training),
+                    "cost": member.rated(self.measure).cost,
+                    "validation": _summary(validation),
+                }
+                for member, validation in zip(members, found, strict=True)
+            ],
+            "refused": pool.refused,
+            "iterations": pool.done,
+            "stopped": pool.stopped,
+            "chosen": members[top].candidate.id,
+            "validation": _summary(found[top]),
+            "test": _summary(test),
+            "costs": {
+                "optimise": pool.optimised.data(),
+                "train": total(member.training.cost for member in members).data(),
+                "validation": total(evaluation.cost for evaluation in found).data(),
+                "test": test.cost.data(),
+            },
+        }
+
+    async def start(self, world: str, run: int) -> dict[str, Any]:
+        """What learning starts from, on the same levels and luck."""
+        first = Candidate({"prompt": self.plan.start})
+        validation = await self.evaluate(world, first, "validation", run)
+        test = await self.evaluate(world, first, "test", run)
+        return {
+            "world": world,
+            "run": run,
+            "id": first.id,
+            "validation": _summary(validation),
+            "test": _summary(test),
+        }
+
+    def all_costs(self) -> Cost:
+        """What all of it cost together, shared work counted once."""
+        spent: list[Cost] = []
+        for key in sorted(self._shared, key=repr):
+            done = self._shared[key].result()
+            spent.append(done.cost if isinstance(done, Trajectory) else done[1])
+        return total(spent)
+
+
+def _summary(evaluation: Evaluation) -> dict[str, Any]:
+    levels = evaluation.by_level
+    return {"score": fmean(levels.values()), "levels": levels, "failures": evaluation.failures}
+
+
+async def learn(
+    plan: Plan,
+    executor: Backend | None,
+    optimiser: Optimiser,
+    out: Path,
+    *,
+    arenas: Mapping[str, Arena] | None = None,
+    watch: Callable[[str], None] = lambda line: None,
+) -> MethodsResult:
+    """Run an experiment. The same plan and folder again goes on where it was stopped, or killed.
+
+    Args:
+        plan: What.
+        executor: The model that plays; it is started and closed here. None only where ``arenas`` are given.
+        optimiser: Edits; its backend, if it has one, is started and closed here as well.
+        out: The folder: ``journal.jsonl`` (every episode and edit with its calls) and ``result.json`` (lineages, scores
+            by level, costs). The result holds no times: going on, and a replay, give the same bytes.
+        arenas: Other places to play than the worlds of the catalogue, by the plan's names.
+        watch: Gets a line for each method that has finished.
+
+    Returns:
+        The result, as :func:`.result.read_result` reads it.
+
+    Raises:
+        SpecMismatch: The folder holds an experiment of other settings.
+        RunLocked: Another process works on it.
+        UsageError: A world, agent or method cannot be used.
+        BackendError: A model failed: what was finished is kept, and the same command goes on.
+    """
+    backends: list[Backend] = []
+    for backend in (executor, optimiser.backend):
+        if backend is not None and not any(backend is other for other in backends):
+            backends.append(backend)
+    for backend in backends:
+        await asyncio.to_thread(backend.locate)
+    brokers = {id(backend): Broker(backend) for backend in backends}
+    places = dict(arenas) if arenas is not None else _worlds(plan, executor, brokers)
+    missing = [name for name in plan.worlds if name not in places]
+    if missing:
+        raise UsageError(f"No arena was given for the world {missing[0]!r}.")
+    measure: Measure = "usd" if executor is not None and executor.price is not None else "tokens"
+    settings = {
+        "loop": LOOP,
+        **plan.data(),
+        "measure": measure,
+        "executor": executor.identity() if executor is not None else None,
+        "optimiser": optimiser.identity(),
+        "arenas": [{**places[name].identity(), "core": places[name].core} for name in plan.worlds],
+    }
+    journal = Journal(out / JOURNAL, settings)
+    try:
+        try:
+            for backend in backends:
+                await backend.start()
+            asked = brokers[id(optimiser.backend)] if optimiser.backend is not None else None
+            many = executor.capabilities.concurrency if executor is not None else 256
+            experiment = _Experiment(plan, places, optimiser, asked, journal, measure, many)
+            starts, cells = await _all(experiment, watch)
+        finally:
+            for backend in backends:
+                await backend.aclose()
+        data = {
+            "settings": json.loads(json.dumps(settings)),
+            "worlds": [
+                {
+                    "name": name,
+                    "core": places[name].core,
+                    "averaged": places[name].averaged,
+                    "features": dict(places[name].features),
+                }
+                for name in plan.worlds
+            ],
+            "starts": starts,
+            "cells": cells,
+            "spent": experiment.all_costs().data(),
+        }
+        # While the journal is held, nobody else writes here.
+        half = out / f".{RESULT}.half"
+        half.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        half.replace(out / RESULT)
+    finally:
+        journal.close()
+    return read_result(out)
+
+
+def _worlds(plan: Plan, executor: Backend | None, brokers: Mapping[int, Broker]) -> dict[str, Arena]:
+    if executor is None:
+        raise UsageError("Worlds are played by a model: give a backend, or arenas of your own.")
+    cls = AGENTS.load(plan.agent)
+
+    def make() -> Any:
+        try:
+            return cls(**plan.agent_args)
+        except TypeError as error:
+            raise UsageError(f"The agent {plan.agent!r} cannot be made: {error}.") from error
+
+    make()
+    sampling = Sampling(temperature=plan.temperature)
+    broker = brokers[id(executor)]
+    return {name: WorldArena(name, broker, make, sampling=sampling, max_tokens=plan.max_tokens) for name in plan.worlds}
+
+
+async def _all(
+    experiment: _Experiment, watch: Callable[[str], None]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    plan = experiment.plan
+    rows = [(world, run) for world in plan.worlds for run in range(plan.runs)]
+
+    async def cell(world: str, run: int, method: Method) -> dict[str, Any]:
+        found = await experiment.cell(world, run, method)
+        ended = found["stopped"] or f"{found['iterations']} iterations"
+        watch(f"{world} run {run} {method.name}: {len(found['candidates'])} candidates, {ended}")
+        return found
+
+    starts = [experiment.start(world, run) for world, run in rows]
+    cells = [cell(world, run, method) for world, run in rows for method in plan.found]
+    done = await asyncio.gather(*starts, *cells, return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    found: list[Any] = list(done)
+    return found[: len(starts)], found[len(starts) :]
+
+
+def run_methods(
+    plan: Plan,
+    executor: Backend | None,
+    optimiser: Optimiser,
+    out: Path,
+    *,
+    arenas: Mapping[str, Arena] | None = None,
+    watch: Callable[[str], None] = lambda line: None,
+) -> MethodsResult:
+    """:func:`learn` for callers without an event loop."""
+    return asyncio.run(learn(plan, executor, optimiser, out, arenas=arenas, watch=watch))

@@ -1,0 +1,135 @@
+"""The optimiser without a model: counts over what was seen and earned, turned into rules."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from .evaluation import Trajectory
+from .optimiser import Ask, Case, Edit, Optimiser
+from .rules import Rules
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["SearchOptimiser"]
+
+_DISCOUNT = 0.9
+_MOST_WEIGHT = 8.0
+_MOST_OPENING = 12
+
+
+@dataclass
+class _Tally:
+    """What was seen of one action."""
+
+    used: int = 0
+    unusable: int = 0
+    changed: int = 0
+    later: list[float] = field(default_factory=list)
+
+    @property
+    def worth(self) -> float:
+        return fmean(self.later) if self.later else 0.0
+
+
+class SearchOptimiser(Optimiser):
+    """A deterministic search over rules; its randomness is the seed's.
+
+    *Dynamics*: for each action, how often it was used, changed what is shown, and what was earned from it on
+    (discounted by 0.9 a step); actions that earn more than the mean are preferred, more so the better they are told
+    apart, and those that never changed anything are avoided. *Instruction*: how the agent behaved: unusable and idle
+    actions become guardrails, and the best episode's beginning, up to its last reward, becomes the opening. Either is a
+    mutation: rules are kept or dropped by chance, so that the same episodes give other candidates in the next
+    iteration.
+
+    It stands for no model. It exists so that a whole experiment runs without one, and as a floor: what counting alone
+    finds, a model should find as well.
+    """
+
+    name = "search"
+
+    async def propose(self, case: Case, ask: Ask, rng: np.random.Generator) -> Edit:
+        """Count, and write rules."""
+        found = _count(case.evaluation.trajectories)
+        old = Rules.read(case.current)
+        if not found:
+            return Edit(None, "no action was seen")
+        if case.signal == "dynamics":
+            return self._dynamics(old, found, rng)
+        return self._instruction(old, found, case, rng)
+
+    def _dynamics(self, old: Rules, found: Mapping[str, _Tally], rng: np.random.Generator) -> Edit:
+        lines = [
+            f"{action}: used {t.used} times, changed what is shown {t.changed} times, later reward {t.worth:.4f}"
+            for action, t in sorted(found.items())
+        ]
+        values = [value for t in found.values() for value in t.later]
+        middle = fmean(values)
+        spread = fmean((value - middle) ** 2 for value in values) ** 0.5
+        weights = dict(old.weights)
+        touched = 0
+        for action, tally in sorted(found.items()):
+            if rng.random() < 0.25:
+                continue
+            if not tally.changed and tally.used >= 3:
+                weights[action] = 0.0
+            elif spread > 0:
+                # A difference in standard errors, so that what was tried once moves little.
+                told = (tally.worth - middle) / spread * len(tally.later) ** 0.5
+                weights[action] = min(
+                    _MOST_WEIGHT, max(0.1, weights.get(action, 1.0) * 2.0 ** max(-2.0, min(2.0, told)))
+                )
+            else:
+                continue
+            touched += 1
+        if not any(weights.get(action, 1.0) for action in found):
+            return Edit(None, "nothing that was tried changed anything", "\n".join(lines))
+        text = Rules(old.opening, old.when, weights).text()
+        return Edit(text or None, f"weights of {touched} actions from what followed them", "\n".join(lines))
+
+    def _instruction(self, old: Rules, found: Mapping[str, _Tally], case: Case, rng: np.random.Generator) -> Edit:
+        weights = dict(old.weights)
+        avoided = [a for a, t in sorted(found.items()) if t.unusable == t.used or (not t.changed and t.used >= 2)]
+        avoided = [action for action in avoided if rng.random() < 0.75]
+        weights |= dict.fromkeys(avoided, 0.0)
+        top = max(case.evaluation.trajectories, key=lambda trajectory: trajectory.score)
+        earned = [n for n, move in enumerate(top.moves) if move.reward is not None and move.reward > 0]
+        opening = old.opening
+        if earned and rng.random() < 0.75:
+            last = min(earned[-1] + 1, _MOST_OPENING)
+            kept = int(rng.integers(1, last + 1))
+            opening = tuple(move.action for move in top.moves[:kept] if move.usable and move.action is not None)
+        if all(weights.get(action, 1.0) == 0 for action in found):
+            weights = dict(old.weights)
+        analysis = (
+            f"idle or unusable: {'; '.join(avoided) or 'none'}\nbest episode began: {'; '.join(opening) or 'as others'}"
+        )
+        text = Rules(opening, old.when, weights).text()
+        return Edit(text or None, f"{len(avoided)} guardrails, an opening of {len(opening)} actions", analysis)
+
+
+def _count(trajectories: Sequence[Trajectory]) -> dict[str, _Tally]:
+    found: dict[str, _Tally] = defaultdict(_Tally)
+    for trajectory in trajectories:
+        moves = trajectory.moves
+        later = 0.0
+        shown = [*(_still(move.observation) for move in moves[1:]), _still(trajectory.after)]
+        for move, after in zip(reversed(moves), reversed(shown), strict=True):
+            later = (move.reward or 0.0) + _DISCOUNT * later
+            if move.action is None:
+                continue
+            tally = found[move.action]
+            tally.used += 1
+            tally.unusable += not move.usable
+            tally.changed += move.usable and after != _still(move.observation)
+            tally.later.append(later)
+    return dict(found)
+
+
+def _still(shown: str) -> str:
+    """What is shown without its head line, which changes with every step."""
+    return "\n".join(line for line in shown.splitlines() if not line.startswith("Step "))
