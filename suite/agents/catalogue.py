@@ -25,6 +25,42 @@ CATALOGUE = (
         origin="Monea et al. 2024, arXiv:2410.05362; Song et al. 2025, arXiv:2506.06303",
     ),
     Entry(
+        name="reflection",
+        target="finchmark.suite.agents.reflection:ReflectionAgent",
+        summary="Notes after each failed episode what went wrong; shows the last 3 notes.",
+        origin="Reflexion, Shinn et al. 2023, arXiv:2303.11366",
+    ),
+    Entry(
+        name="playbook",
+        target="finchmark.suite.agents.playbook:PlaybookAgent",
+        summary="Keeps short lessons that a reflector judges and a curator edits one by one.",
+        origin="Agentic Context Engineering, Zhang et al. 2025, arXiv:2510.04618",
+    ),
+    Entry(
+        name="mistakes",
+        target="finchmark.suite.agents.mistakes:MistakesAgent",
+        summary="Groups failures, writes a note on each group, keeps notes only if a batch goes better with them.",
+        origin="Mistake Notebook Learning, Su et al. 2025, arXiv:2512.11485",
+    ),
+    Entry(
+        name="cheatsheet",
+        target="finchmark.suite.agents.cheatsheet:CheatsheetAgent",
+        summary="Rewrites one text after every episode.",
+        origin="Dynamic Cheatsheet, Suzgun et al. 2025, arXiv:2504.07952",
+    ),
+    Entry(
+        name="skills",
+        target="finchmark.suite.agents.skills:SkillsAgent",
+        summary="Writes a skill after each success; looks up those that fit and counts how they fare.",
+        origin="Voyager, Wang et al. 2023, arXiv:2305.16291",
+    ),
+    Entry(
+        name="replay",
+        target="finchmark.suite.agents.replay:ReplayAgent",
+        summary="Shows the past episodes most like the present one, successes first.",
+        origin="Sarukkai et al. 2025, arXiv:2505.00234",
+    ),
+    Entry(
         name="tabular",
         target="finchmark.suite.agents.tabular:TabularAgent",
         summary="No model: a table of what options did, and ways through it.",

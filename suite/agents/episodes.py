@@ -26,9 +26,9 @@ class EpisodesAgent(RememberingAgent[Log]):
 
     What a model makes of its own past attempts and their rewards without any summary is studied as in-context
     reinforcement learning: Monea et al., "LLMs Are In-Context Bandit Reinforcement Learners" (2024, arXiv:2410.05362);
-    Song et al., "Reward Is Enough: LLMs Are In-Context Reinforcement Learners" (2025, arXiv:2506.06303). Changed: what is
-    shown are whole episodes in other levels, not attempts at one question; nothing is sampled from the past, the newest
-    are kept.
+    Song et al., "Reward Is Enough: LLMs Are In-Context Reinforcement Learners" (2025, arXiv:2506.06303). Changed: whole
+    episodes in other levels are shown, not attempts at one question; nothing is sampled from the past, the newest are
+    kept.
 
     At the cap the oldest episodes go. An episode that alone is longer keeps its beginning and its end.
 

@@ -88,6 +88,6 @@ class Stream:
         return self.shown[-1]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stream() -> type[Stream]:
     return Stream
