@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from finchmark.environments.worlds.world import episode_key
 from finchmark.suite.agents.percept import MOST_OPTIONS
 from finchmark.suite.backends.base import GenerateRequest, Message
 from finchmark.suite.registry import TASKS
+from finchmark.suite.seeds import generator
 from finchmark.tasks.actions import find_action
 from finchmark.tasks.odyssey.prediction import Question, read_answer
 from finchmark.tasks.odyssey.repo_policies import read_commands
@@ -29,11 +31,17 @@ def numbers_in(text: str) -> set[float]:
     return found | {abs(number) for number in found}
 
 
+@functools.cache
+def items(family: str, tier: str):
+    task = TASKS.load(f"odyssey/{family}")()
+    return task.items(task.tiers[tier], 0)[:20]
+
+
 def played(family: str, tier_name: str = "gate", turns: int = 8, policy: str = "random"):
     """Some turns of a game: the world, what its texts say, and how they are read."""
     task = TASKS.load(f"odyssey/{family}")()
     tier = task.tiers[tier_name]
-    for item in task.items(tier, 0)[:2]:
+    for item in items(family, tier_name)[:2]:
         arm = task.arm("inductive")
         told = task.instructions(item, arm, tier)
         read = task.reader(told)
@@ -108,7 +116,7 @@ def test_a_trader_s_options_hold_one_stock_or_none():
 
 def test_an_unusable_reply_leaves_the_percept_as_it_was():
     for family in ("lights", "trade", "energy"):
-        env, told, text, seen = next(iter(played(family)))
+        env, told, _, seen = next(iter(played(family)))
         after = env.step("no idea")[0]
         again = TASKS.load(f"odyssey/{family}")().reader(told)(after)
         assert again.options == seen.options
@@ -135,7 +143,7 @@ def test_repo_lists_the_commands_of_its_instructions_where_they_are_few():
 def test_repo_s_solution_is_among_its_options():
     task = TASKS.load("odyssey/repo")()
     tier = task.tiers["gate"]
-    for item in task.items(tier, 0)[:20]:
+    for item in items("repo", "gate"):
         commands = read_commands(task.instructions(item, task.arm("with-rules"), tier))
         assert set(item.proof["plan"]) <= set(commands)
         assert commands == read_commands(task.instructions(item, task.arm("inductive"), tier))
@@ -149,10 +157,8 @@ def test_a_question_is_answered_by_one_of_two_options():
 
 def test_a_trade_question_shows_its_news_as_numbers():
     task = TASKS.load("odyssey/trade")()
-    import numpy as np
-
-    item = task.items(task.tiers["gate"], 0)[0]
-    for question in task.questions(item, np.random.default_rng(0), [], 8):
+    item = items("trade", "gate")[0]
+    for question in task.questions(item, generator("questions"), [], 8):
         assert dict(question.percept.numbers) == asked(question.text).news
         assert question.percept.options[0].follows == asked(question.text).stock
 
