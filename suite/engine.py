@@ -7,45 +7,47 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from .agents.base import Agent
+from .agents.matched import MatchedAgent
 from .backends.base import Backend
 from .broker import Broker
 from .errors import BackendError, BackendUnavailable, RunStopped, StoreError
+from .lessons import Lesson, learn
+from .lives import Life, Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
-from .records import Key, Outcome, RunSpec, Sample, Turn, Usage, storable
-from .seeds import derive
-from .store import RunWriter
-from .task import Arm, Episode, EpisodeResult, Item, Task, Tier
+from .plan import Plan
+from .records import Key, Outcome, RunSpec, Sample, Turn, Update, Usage, storable
+from .schedule import Schedule, Unit
+from .seeds import derive, generator
+from .states import State
+from .store import LEARNING_SEAT, RunWriter, StoredEpisode
+from .streams import StreamTask
+from .task import Episode, EpisodeResult, Item, Task
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["Engine", "Plan", "Unit", "Watcher"]
+__all__ = ["Engine", "Played", "Watcher"]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """One task of a run, ready to be played."""
+class Played:
+    """A sample that was played, and what it did to the agent's state.
 
-    task: Task
-    tier: Tier
-    arms: tuple[Arm, ...]
-    items: tuple[Item, ...]
+    Attributes:
+        sample: As it is stored.
+        lived: What is kept of an episode of a stream; None for all others, and for an error.
+        update: The change of the state, None where there is none.
+        state: The state after it.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One sample that is to be played."""
-
-    plan: Plan
-    arm: Arm
-    item: Item
-    sample: int
-    key: Key
-    failed: int
+    sample: Sample
+    lived: Lived | None = None
+    update: Update | None = None
+    state: State | None = None
 
 
 class Watcher(Protocol):
@@ -102,17 +104,7 @@ class Engine:
     @property
     def expected(self) -> int:
         """How many samples the run has in all."""
-        return sum(len(plan.arms) * len(plan.items) for plan in self.plans) * self.spec.samples
-
-    def _units(self, done: set[Key], failed: Mapping[Key, int]) -> Iterator[Unit]:
-        # Samples of one item stand together: they share the beginning of their prompts.
-        for plan in self.plans:
-            for arm in plan.arms:
-                for item in plan.items:
-                    for sample in range(self.spec.samples):
-                        key = Key(plan.task.name, arm.name, item.id, sample, agent=self.spec.agent.name)
-                        if key not in done and (self._wanted is None or self._wanted(key, item)):
-                            yield Unit(plan, arm, item, sample, key, failed.get(key, 0))
+        return sum(plan.expected(self.spec.samples) for plan in self.plans)
 
     async def run(self) -> None:
         """Play everything that is missing.
@@ -126,10 +118,10 @@ class Engine:
             RunStopped: A limit of the whole run was reached.
         """
         done, failed = self.writer.finished()
-        units = self._units(done, failed)
         missing = self.expected - len(done)
         if not missing:
             return
+        schedule = Schedule(self.spec, self.plans, done, failed, self._resume(), self._wanted)
         try:
             await self.backend.start()
             broker = Broker(self.backend)
@@ -137,7 +129,7 @@ class Engine:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._open_at_once(), missing)):
-                        group.create_task(self._work(units, broker))
+                        group.create_task(self._work(schedule, broker))
             finally:
                 self._watch("stopped")
         except* (StoreError, RunStopped, BackendUnavailable) as errors:
@@ -166,68 +158,146 @@ class Engine:
             _log.warning("the display failed and is off: %s: %s", type(error).__name__, error)
             self._watcher = None
 
-    async def _work(self, units: Iterator[Unit], broker: Broker) -> None:
-        for unit in units:
-            attempt = unit.failed
+    def _resume(self) -> Callable[[Life], None]:
+        """Make what lets lives take up what earlier calls have stored of them."""
+        lived: dict[Key, StoredEpisode] = {}
+        updates: dict[tuple[str, str, str], list[tuple[Update, State]]] = {}
+        for plan in self.plans:
+            if plan.streams:
+                self.writer.expect_streams()
+                lived.update(self.writer.lived(plan.task.name))
+                for update, state in self.writer.updates(plan.task.name):
+                    updates.setdefault((update.task, update.arm, update.stream), []).append((update, state))
+
+        def resume(life: Life) -> None:
+            task = life.plan.task
+            assert isinstance(task, StreamTask)
+
+            def known(key: Key, item: Item) -> Lived | None:
+                found = lived.get(key)
+                if found is None:
+                    return None
+                result = EpisodeResult(found.metrics, found.outcome, found.reason)
+                return _lived(task, item, result, found.usage, found.turns)
+
+            life.take_up(known, updates.get((task.name, life.arm.name, life.stream.id), []))
+
+        return resume
+
+    async def _work(self, schedule: Schedule, broker: Broker) -> None:
+        while (unit := await schedule.take()) is not None:
+            attempt, played = unit.failed, None
             for _ in range(self._retries + 1):
                 attempt += 1
-                sample = await self.play(unit, attempt, broker)
-                self.writer.append(sample)
+                played = await self._play(unit, attempt, broker)
+                sample = played.sample
+                self.writer.append(sample, played.update, played.state)
                 self._watch("finished", sample)
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]
                     _log.warning("error in %s (attempt %d): %s", "/".join(map(str, sample.key[:4])), attempt, *last)
                 if sample.outcome is not Outcome.ERROR:
                     break
+            if played is not None and played.lived is not None and unit.moment is not None:
+                unit.moment.life.advance(played.lived, played.update, played.state)
+            schedule.finished(unit, lived=played is not None and played.lived is not None)
             # Policies answer without ever waiting; the other episodes and the display get their turn here.
             await asyncio.sleep(0)
 
     async def play(self, unit: Unit, attempt: int, broker: Broker) -> Sample:
         """Play one sample. Whatever an environment, a task or a backend raises becomes an ``error`` sample."""
-        spec, task = self.spec, unit.plan.task
-        path = (spec.seed, task.name, task.version, unit.item.id, unit.sample)
-        seed = derive("sample", unit.arm.name, *path)
-        session = "/".join((task.name, unit.arm.name, unit.item.id, str(unit.sample)))
+        return (await self._play(unit, attempt, broker)).sample
+
+    def _path(self, unit: Unit) -> tuple[tuple[str | int, ...], int]:
+        """Name a sample's random numbers, and derive its seed.
+
+        Arms of a task share the worlds' numbers. In streams they share the model's too: as long as two arms' agents
+        are in the same state they answer alike, and only what learning changes tells them apart.
+        """
+        if unit.moment is not None:
+            return unit.moment.path, derive("sample", *unit.moment.path)
+        path = (self.spec.seed, unit.plan.task.name, unit.plan.task.version, unit.item.id, unit.sample)
+        return path, derive("sample", unit.arm.name, *path)
+
+    def _agent(self, moment: Moment | None) -> Agent:
+        """Make the agent of an episode, in the state that its stream has come to."""
+        agent = self._make_agent()
+        if moment is None:
+            return agent
+        if moment.state is not None:
+            data = moment.state.data()
+            if moment.life.arm.name == "placebo":
+                # The words belong to the state: as long as it stays, so do they.
+                rng = generator("placebo", self.spec.seed, moment.life.stream.id, moment.state.hash)
+                data = agent.placebo(data, rng)
+            agent.restore(data)
+        allowance = moment.allowance
+        return agent if allowance is None else MatchedAgent(agent, tokens_a_turn=allowance)
+
+    async def _play(self, unit: Unit, attempt: int, broker: Broker) -> Played:
+        spec, task, moment = self.spec, unit.plan.task, unit.moment
+        path, seed = self._path(unit)
+        session = _session(unit)
         sessions = {seat: f"{session}/{seat}" for seat in task.seats}
         meter = TokenMeter(spec.limits)
+
+        def model(seat: str, name: str, cap: int, meter: TokenMeter) -> Model:
+            return Model(
+                broker,
+                session=name,
+                seed=seed,
+                seat=seat,
+                sampling=spec.sampling,
+                thinking=spec.thinking,
+                max_tokens=cap,
+                meter=meter,
+                system_prompt=spec.system_prompt,
+                limits=spec.limits,
+            )
+
         started = time.perf_counter()
         ctx: Episode | None = None
         turns: tuple[Turn, ...] = ()
+        lesson: Lesson | None = None
+        before: State | None = None
         error = ""
         try:
             if self.backend.reference is not None:
                 for name in sessions.values():
                     self.backend.bind(name, task.reference(self.backend.reference, unit.item, unit.arm))
-            agents = {seat: self._make_agent() for seat in task.seats}
+            agents = {seat: self._agent(moment if number == 0 else None) for number, seat in enumerate(task.seats)}
+            learner = agents[task.seats[0]]
+            if moment is not None:
+                before = State.of(learner.snapshot())
             for agent in agents.values():
                 agent.begin()
-            models = {
-                seat: Model(
-                    broker,
-                    session=sessions[seat],
-                    seed=seed,
-                    seat=seat,
-                    sampling=spec.sampling,
-                    thinking=spec.thinking,
-                    max_tokens=unit.plan.tier.max_tokens,
-                    meter=meter,
-                    system_prompt=spec.system_prompt,
-                )
-                for seat in task.seats
-            }
             ctx = Episode(
                 item=unit.item,
                 arm=unit.arm,
                 tier=unit.plan.tier,
                 agents=agents,
-                models=models,
+                models={seat: model(seat, sessions[seat], unit.plan.tier.max_tokens, meter) for seat in task.seats},
                 seed_path=path,
-                sample=unit.sample,
+                sample=unit.sample if moment is None else derive("luck", *path) >> 32,
+                brief=moment is not None,
             )
             result = await self._episode(task, ctx, tuple(sessions.values()))
             if self._amend is not None:
                 result = self._amend(task, session, result)
             result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
+            if moment is not None and before is not None and isinstance(task, StreamTask):
+                turns = ctx.finish()
+                if not moment.learns:
+                    _check_untouched(learner, before, moment)
+                else:
+                    sessions[LEARNING_SEAT] = f"{session}/{LEARNING_SEAT}"
+                    own = model(
+                        LEARNING_SEAT,
+                        sessions[LEARNING_SEAT],
+                        task.learning_tokens(unit.plan.tier),
+                        TokenMeter(spec.limits),
+                    )
+                    lesson = await learn(task, learner, own, ctx, moment, result, before)
         except (RunStopped, BackendUnavailable):
             raise  # no other sample would fare better
         except (Exception, SystemExit, asyncio.CancelledError) as failure:
@@ -249,11 +319,14 @@ class Engine:
         except Exception as failure:  # noqa: BLE001 - what a task recorded cannot be stored: the task's fault
             error = error or _traceback(failure)
             result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
+        acted = len(turns)
+        if lesson is not None and lesson.turn is not None:
+            turns = (*turns, lesson.turn)
         usage = Usage()
         for turn in turns:
             for call in turn.calls:
                 usage += call.usage
-        return Sample(
+        sample = Sample(
             **unit.key._asdict(),
             version=task.version,
             item_hash=unit.item.hash,
@@ -268,6 +341,12 @@ class Engine:
             texts=ctx.texts if ctx else {},
             error=error,
         )
+        if moment is None or moment.probe or error or not isinstance(task, StreamTask):
+            return Played(sample)
+        lived = _lived(task, unit.item, result, usage, acted)
+        if lesson is None or before is None or lesson.state == before:
+            return Played(sample, lived)
+        return Played(sample, lived, moment.life.update(moment, lesson.state, lesson.change), lesson.state)
 
     async def _episode(self, task: Task, ctx: Episode, sessions: Sequence[str]) -> EpisodeResult:
         """Play within the time limit; what the model brings upon itself is a result, not an error.
@@ -291,6 +370,33 @@ class Engine:
                     "of them"
                 ) from None
             return _stopped(task, ctx, Outcome.INVALID, "time_limit")
+
+
+def _session(unit: Unit) -> str:
+    """Name a sample for the backend's cache."""
+    moment, parts = unit.moment, (unit.plan.task.name, unit.arm.name, unit.item.id, str(unit.sample))
+    if moment is None:
+        return "/".join(parts)
+    return "/".join((*parts, moment.life.stream.id, str(moment.position), str(moment.checkpoint)))
+
+
+def _lived(task: StreamTask, item: Item, result: EpisodeResult, usage: Usage, turns: int) -> Lived:
+    return Lived(task.feedback(item, result), usage.prompt_tokens + usage.completion_tokens, turns)
+
+
+def _check_untouched(agent: Agent, before: State, moment: Moment) -> None:
+    """Hold an agent's state after an episode that it must not learn from against the state before.
+
+    Raises:
+        RuntimeError: It is another: what was measured would depend on having been measured.
+    """
+    after = State.of(agent.snapshot())
+    if after.hash != before.hash:
+        what = "a probe" if moment.probe else f"an episode of the arm {moment.life.arm.name!r}"
+        raise RuntimeError(
+            f"the state of {type(agent).__name__} was changed by {what}: {before.hash} before, {after.hash} after. "
+            "Only learn() may change what snapshot() gives."
+        )
 
 
 def _stopped(task: Task, ctx: Episode, outcome: Outcome, reason: str) -> EpisodeResult:

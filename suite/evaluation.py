@@ -20,10 +20,11 @@ from .backends.base import Backend
 from .backends.cached import CachedBackend
 from .backends.response_cache import ResponseCache
 from .canonical import content_hash
-from .engine import Engine, Plan, Watcher
+from .engine import Engine, Watcher
 from .environment import describe_environment, version
 from .errors import UsageError
 from .frame import TAKEN
+from .plan import Plan
 from .private_items import commitment, private_seed, read_secret
 from .records import (
     REPLAYED,
@@ -43,9 +44,13 @@ from .records import (
 from .registry import AGENTS, BACKENDS, TASKS, include_file
 from .session import Session
 from .store import RunWriter, StoredRun
+from .streams import Stream, StreamTask, check_arms, default_streams, stream_items, stream_sheet
 from .task import EpisodeResult, Estimate, Item, Task
 
-__all__ = ["Prepared", "evaluate", "make_backend", "prepare", "run_prepared"]
+__all__ = ["SAMPLES", "Prepared", "evaluate", "make_backend", "prepare", "run_prepared"]
+
+SAMPLES = 4
+"""Samples an item where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Prepared:
     @property
     def expected(self) -> int:
         """How many samples the run has."""
-        return sum(len(p.arms) * len(p.items) for p in self.plans) * self.spec.samples
+        return sum(plan.expected(self.spec.samples) for plan in self.plans)
 
     def estimates(self) -> dict[str, Estimate]:
         """Upper bounds on calls and tokens, by task."""
@@ -73,10 +78,11 @@ class Prepared:
             # What the run allows counts, not what the tier would: a higher cap, and thinking on top of it.
             cap = (spec.sampling.max_tokens or plan.tier.max_tokens) + (spec.thinking.budget or 0)
             tier = replace(plan.tier, max_tokens=cap)
-            each = [plan.task.estimate(item, arm, tier) for item in plan.items for arm in plan.arms]
-            each = [replace(e, prompt_tokens=e.prompt_tokens + system * e.calls) for e in each]
+            plays = plan.plays(self.spec.samples)
+            each = [(plays[item.id], plan.task.estimate(item, arm, tier)) for item in plan.items for arm in plan.arms]
+            each = [(n, replace(e, prompt_tokens=e.prompt_tokens + system * e.calls)) for n, e in each]
             found[plan.task.name] = Estimate(
-                *(self.spec.samples * sum(getattr(e, f) for e in each) for f in Estimate.__dataclass_fields__)
+                *(sum(n * getattr(e, f) for n, e in each) for f in Estimate.__dataclass_fields__)
             )
         return found
 
@@ -146,7 +152,8 @@ def prepare(
     *,
     arms: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     tier: str = "smoke",
-    samples: int = 4,
+    samples: int | None = None,
+    streams: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     items_seed: int = 0,
@@ -180,7 +187,12 @@ def prepare(
     selectors = [tasks] if isinstance(tasks, str) else list(tasks)
     if not selectors:
         raise UsageError("No task was named. `finchmark list tasks` shows them.")
-    for flag, number in {"samples": samples, "limit": limit, "max_tokens": max_tokens}.items():
+    for flag, number in {
+        "samples": samples,
+        "streams": streams,
+        "limit": limit,
+        "max_tokens": max_tokens,
+    }.items():
         if number is not None and number < 1:
             raise UsageError(f"{flag.replace('_', '-')} must be at least 1, not {number}.")
     if isinstance(backend, Backend):
@@ -211,31 +223,47 @@ def prepare(
             raise UsageError(f"The task {name} has no tier {tier!r}; it has {', '.join(map(repr, task.tiers))}.")
         chosen = task.tiers[tier]
         wanted = arms.get(name) if isinstance(arms, Mapping) else arms
-        picked = tuple(task.arm(a) for a in dict.fromkeys(wanted)) if wanted else tuple(task.arms)
+        usual = [arm for arm in task.arms if task.default_arms is None or arm.name in task.default_arms]
+        picked = tuple(task.arm(a) for a in dict.fromkeys(wanted)) if wanted else tuple(usual)
         if engine.reference and engine.reference not in task.references:
             raise UsageError(
                 f"The task {name} has no reference {engine.reference!r}; scripted: plays "
                 f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
             )
-        if data is not None:
+        drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
+        lived: tuple[Stream, ...] = ()
+        if isinstance(task, StreamTask):
+            if data is not None:
+                raise UsageError(f"The task {name} has streams of its own; it reads no --data {data}.")
+            shorter = replace(chosen, items=min(chosen.items, limit or chosen.items))
+            lived = tuple(task.streams(shorter, drawn_from, streams or default_streams(chosen)))
+            check_arms(name, picked, len(lived))
+            items = tuple(stream_items(lived))
+        elif data is not None:
             items = tuple(task.read_items(Path(data), chosen))[:limit]
         else:
-            drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
             items = tuple(task.items(chosen, drawn_from))[: min(chosen.items, limit or chosen.items)]
         if not items:
             raise UsageError(f"The task {name} has no items in tier {tier!r}.")
         _check_task(task, items)
-        plans.append(Plan(task, chosen, picked, items))
+        plans.append(Plan(task, chosen, picked, items, lived))
+        shape = [[s.id, [i.id for i in s.episodes], s.checkpoints, [p.name for p in s.probes]] for s in lived]
         choices.append(
             TaskChoice(
                 name=name,
                 version=task.version,
                 arms=tuple(a.name for a in picked),
                 items=len(items),
-                items_hash=content_hash([[i.id, i.hash] for i in items], digits=16),
+                items_hash=content_hash([*([i.id, i.hash] for i in items), *shape], digits=16),
+                streams=len(lived),
             )
         )
 
+    if streams is not None and not any(plan.streams for plan in plans):
+        raise UsageError(f"--streams {streams}: none of the tasks has streams; `finchmark list tasks` says which have.")
+    if samples is None:
+        # A probe is repeated by the streams already.
+        samples = 1 if all(plan.streams for plan in plans) else SAMPLES
     agent_choice = AgentChoice(name=agent, args=dict(agent_args or {}))
     drawing = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     try:
@@ -263,7 +291,10 @@ def prepare(
         levels: dict[str, dict[str, Level]] = {
             arm.name: plan.task.levels(plan.items, arm, plan.tier, samples) for arm in plan.arms
         }
-        sheets[plan.task.name] = plan.task.sheet(levels)
+        sheet = plan.task.sheet(levels)
+        if plan.streams:
+            sheet = sheet.model_copy(update={"streams": stream_sheet(plan.task.name, plan.streams)})
+        sheets[plan.task.name] = sheet
     manifest = Manifest(
         finchmark=version(),
         label=label or str(choice),
@@ -272,7 +303,7 @@ def prepare(
         spec=spec,
         spec_hash=spec.hash,
         tasks=sheets,
-        expected=sum(len(p.arms) * len(p.items) for p in plans) * samples,
+        expected=sum(plan.expected(samples) for plan in plans),
     )
     kept = _response_cache(cache, cache_size, time_limit)
     return Prepared(spec, tuple(plans), engine, manifest, _agent_factory(agent_choice), kept)
@@ -458,9 +489,9 @@ def evaluate(
         retries: How often an errored sample is tried again within this call.
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
         **options: As for :func:`prepare`: ``arms`` (names, or names by task; default all), ``tier`` (``"smoke"``),
-            ``samples`` (4),
-            ``limit`` (first items only), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a
-            file: private items), ``data`` (files with others' items), ``model_args``, ``agent``
+            ``samples`` (4; of probes in streams 1), ``streams`` (an arm; by the tier), ``limit`` (first items only; of
+            streams the first episodes), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a file:
+            private items), ``data`` (files with others' items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
             ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
             (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables),

@@ -10,10 +10,11 @@ from pathlib import Path
 from .baseline import Baseline
 from .broker import Broker
 from .checks import Check, checks
-from .engine import Plan, Watcher
+from .engine import Watcher
 from .errors import UsageError
 from .evaluation import Prepared, run_prepared
 from .gate import GateReport, decide_gate
+from .plan import Plan
 from .policy import Policy
 from .records import Key, Outcome, Sample
 from .results import from_run

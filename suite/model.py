@@ -91,6 +91,7 @@ class Model:
         max_tokens: The task's cap on one reply, unless ``sampling`` states one.
         meter: Shared by the seats of the sample.
         system_prompt: Put before every prompt as a system message.
+        limits: Of the sample; the tokens are counted by the meter, the seconds by whoever waits.
     """
 
     def __init__(
@@ -105,9 +106,13 @@ class Model:
         max_tokens: int,
         meter: TokenMeter,
         system_prompt: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.session = session
         self.thinking = thinking
+        self.limits = limits or Limits()
+        self.tokens = 0
+        """Read and written by this seat so far."""
         self._broker, self._seed, self._seat = broker, seed, seat
         self._sampling, self._meter = sampling, meter
         self._max_tokens = sampling.max_tokens or max_tokens
@@ -168,6 +173,7 @@ class Model:
             raise ModelStopped(Outcome.INVALID, "context_overflow", str(overflow)) from overflow
         completion = replace(completion, text=storable(completion.text), reasoning=storable(completion.reasoning))
         self._meter.used += completion.completion_tokens
+        self.tokens += completion.prompt_tokens + completion.completion_tokens
         usage = Usage(
             calls=1,
             prompt_tokens=completion.prompt_tokens,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .broker import Broker
-from .engine import Plan, Watcher
+from .engine import Watcher
+from .plan import Plan
 from .records import Metric, Outcome, Sample
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class _Tally:
     def __init__(self) -> None:
         self.plans: Sequence[Plan] = ()
         self.expected = self.before = self.done = 0
-        self.errors = self.invalid = 0
+        self.errors = self.invalid = self.samples = 0
         self.broker: Broker | None = None
         self.begun = time.monotonic()
         self.primary: dict[str, Metric] = {}
@@ -39,6 +40,9 @@ class _Tally:
     def start(self, plans: Sequence[Plan], expected: int, done: int, broker: Broker) -> None:
         self.plans, self.expected, self.before, self.broker = plans, expected, done, broker
         self.primary = {p.task.name: next(m for m in p.task.metrics if m.primary) for p in plans}
+        fixed = sum(plan.expected(0) for plan in plans)
+        each = sum(plan.expected(1) for plan in plans) - fixed
+        self.samples = (expected - fixed) // max(1, each)
         self.begun = time.monotonic()
 
     def add(self, sample: Sample) -> None:
@@ -142,7 +146,7 @@ class LiveProgress(Watcher):
         for plan in t.plans:
             for arm in plan.arms:
                 key = (plan.task.name, arm.name)
-                total = len(plan.items) * (t.expected // max(1, sum(len(p.items) * len(p.arms) for p in t.plans)))
+                total = plan.expected(t.samples) // len(plan.arms)
                 table.add_row(key[0], key[1], f"{len(t.values[key])}/{total}", self._cell(key))
         stats = t.broker.stats() if t.broker else {}
         parts = [f"{t.before + t.done}/{t.expected} samples", f"{_clock(t.seconds)} elapsed", f"{t.eta()} left"]

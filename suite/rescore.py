@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from .backends.base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
 from .broker import Broker
-from .engine import Engine, Unit
+from .engine import Engine
 from .errors import BackendError, UsageError
 from .evaluation import Prepared, prepare, run_prepared
 from .model import ModelStopped, prompt_hash
 from .records import Call, Likelihood, Manifest, Outcome, Sample, storable
+from .schedule import Unit
 from .store import RunWriter, StoredRun
 from .task import EpisodeResult, Task
 

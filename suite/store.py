@@ -11,18 +11,27 @@ import threading
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
 from .errors import RunLocked, SpecMismatch, StoreError, UsageError
 from .frame import FRAME_COLUMNS, TIMING_COLUMNS
-from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Usage
+from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Update, Usage
+from .states import State
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCHEMA", "STORE_VERSION", "RunWriter", "StoredRun", "spec_difference", "transcript_hash"]
+__all__ = [
+    "SCHEMA",
+    "STORE_VERSION",
+    "RunWriter",
+    "StoredEpisode",
+    "StoredRun",
+    "spec_difference",
+    "transcript_hash",
+]
 
 STORE_VERSION = 1
 _HELD: set[tuple[int, Path]] = set()
@@ -54,6 +63,33 @@ CREATE TABLE turns (
 CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 """The store's tables; a check of a store from elsewhere holds its layout against them."""
+
+_STREAM_SCHEMA = """
+CREATE TABLE IF NOT EXISTS states (hash TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS updates (
+    id TEXT PRIMARY KEY,
+    task TEXT NOT NULL, arm TEXT NOT NULL, stream TEXT NOT NULL, position INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    state TEXT NOT NULL REFERENCES states (hash),
+    size INTEGER NOT NULL,
+    change TEXT NOT NULL,
+    UNIQUE (task, arm, stream, position)
+) WITHOUT ROWID;
+"""
+"""What a run with streams has besides: states by their hash, so that an equal one is stored once, and their lineage."""
+
+LEARNING_SEAT = "learning"
+"""Seat of the turn that records what an agent asked its model while it learnt."""
+
+
+class StoredEpisode(NamedTuple):
+    """What is needed of an episode that was lived in an earlier call."""
+
+    outcome: Outcome
+    reason: str
+    metrics: dict[str, float | None]
+    usage: Usage
+    turns: int
 
 
 def transcript_hash(turns: tuple[Turn, ...]) -> str:
@@ -278,6 +314,43 @@ class StoredRun:
                     turns=tuple(data),
                 )
 
+    def updates(
+        self, *, task: str | None = None, arm: str | None = None, stream: str | None = None
+    ) -> Iterator[Update]:
+        """The changes of agents' states, by task, arm, stream and position.
+
+        Args:
+            task: Of this task only.
+            arm: Likewise.
+            stream: Likewise.
+        """
+        given = {"task": task, "arm": arm, "stream": stream}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in chosen) or "1"
+        with self._open() as db:
+            if not _has_streams(db):
+                return
+            names = ", ".join(Update.model_fields)
+            query = f"SELECT {names} FROM updates WHERE {where} ORDER BY task, arm, stream, position"
+            for row in db.execute(query, list(chosen.values())):
+                yield Update(**dict(zip(Update.model_fields, row, strict=True)))
+
+    def state(self, digest: str) -> Any:
+        """A state of an agent, by the hash that updates name: plain data for :meth:`.Agent.restore`.
+
+        Raises:
+            UsageError: The run has none of that hash.
+        """
+        with self._open() as db:
+            row = None
+            if _has_streams(db):
+                row = db.execute("SELECT data FROM states WHERE hash = ?", (digest,)).fetchone()
+        if row is None:
+            raise UsageError(
+                f"{self.path}: there is no state {digest!r} here. `finchmark states {self.path}` lists them."
+            )
+        return State.parse(row[0]).data()
+
     def text(self, digest: str) -> str:
         """The text that turns refer to by ``digest``, empty where there is none."""
         with self._open() as db:
@@ -316,6 +389,10 @@ class StoredRun:
             raise StoreError(f"{file}: cannot be written ({error.strerror or error}).") from error
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _has_streams(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'updates'").fetchone() is not None
 
 
 def _parse_all(texts: list[str]) -> list[dict[str, Any]]:
@@ -479,8 +556,62 @@ class RunWriter:
             raise _explain(self.path / _STORE, error) from error
         return done, {key: attempt for key, attempt in failed.items() if key not in done}
 
-    def append(self, sample: Sample) -> None:
+    def lived(self, task: str) -> dict[Key, StoredEpisode]:
+        """The episodes of a task's streams that have been lived; those that ended as errors have not."""
+        acting = (
+            "(SELECT COUNT(*) FROM turns WHERE sample_id = s.id "
+            f"AND COALESCE(json_extract(data, '$.seat'), '') != '{LEARNING_SEAT}')"
+        )
+        query = (
+            f"SELECT {_KEY}, outcome, reason, metrics, usage, {acting} FROM samples AS s "
+            "WHERE task = ? AND stream != '' AND checkpoint = 0 AND outcome != 'error'"
+        )
+        found: dict[Key, StoredEpisode] = {}
+        try:
+            for row in self._db.execute(query, (task,)):
+                outcome, reason, metrics, usage, turns = row[8:]
+                found[Key(*row[:8])] = StoredEpisode(
+                    Outcome(outcome), reason, json.loads(metrics), Usage(**json.loads(usage)), turns
+                )
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+        return found
+
+    def updates(self, task: str) -> list[tuple[Update, State]]:
+        """The updates of a task's streams with their states, by arm, stream and position."""
+        if not _has_streams(self._db):
+            return []
+        names = ", ".join(Update.model_fields)
+        query = (
+            f"SELECT {names}, data FROM updates JOIN states ON hash = state WHERE task = ? "
+            "ORDER BY arm, stream, position"
+        )
+        states: dict[str, State] = {}
+        found = []
+        try:
+            for row in self._db.execute(query, (task,)):
+                update = Update(**dict(zip(Update.model_fields, row[:-1], strict=True)))
+                # Equal states are one object here too.
+                state = states.get(update.state) or states.setdefault(update.state, State.parse(row[-1]))
+                found.append((update, state))
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+        return found
+
+    def expect_streams(self) -> None:
+        """Make room for states and updates; runs without streams have no such tables."""
+        try:
+            self._db.executescript(f"BEGIN; {_STREAM_SCHEMA} COMMIT;")
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+
+    def append(self, sample: Sample, update: Update | None = None, state: State | None = None) -> None:
         """Store one sample, committed when this returns.
+
+        Args:
+            sample: The sample.
+            update: How its agent's state changed by it, stored with it or not at all.
+            state: The state after the update.
 
         Raises:
             StoreError: The disk is full, or the store is damaged.
@@ -514,6 +645,13 @@ class RunWriter:
             db.executemany("INSERT INTO turns VALUES (?,?,?)", [(row, index, data) for index, data in turns])
             if sample.texts:
                 db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", list(sample.texts.items()))
+            if update is not None and state is not None:
+                db.execute("INSERT OR IGNORE INTO states VALUES (?,?)", (state.hash, state.text))
+                names = Update.model_fields
+                marks = ",".join("?" * len(names))
+                db.execute(
+                    f"INSERT INTO updates ({', '.join(names)}) VALUES ({marks})", [getattr(update, n) for n in names]
+                )
             db.execute("COMMIT")
         except sqlite3.Error as error:
             if db.in_transaction:

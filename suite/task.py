@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -118,6 +119,7 @@ class Episode:
         seed_path: Names the sample's random numbers; arms of a task share it, so that arms are compared in pairs.
         sample: Which repeat of the item it is, from 0. For worlds whose luck depends on item and repeat alone: sample
             k of an item meets the same luck in every run, whatever its seed.
+        brief: Whether what only follows an episode, such as questions about it, is left out: streams want the episode.
     """
 
     def __init__(
@@ -130,20 +132,32 @@ class Episode:
         models: Mapping[str, Model],
         seed_path: tuple[str | int, ...],
         sample: int = 0,
+        brief: bool = False,
     ) -> None:
-        self.item, self.arm, self.tier, self.sample = item, arm, tier, sample
+        self.item, self.arm, self.tier, self.sample, self.brief = item, arm, tier, sample, brief
         self.agents, self._models = agents, models
         self._seed_path = seed_path
         self.turns: list[Turn] = []
         self.texts: dict[str, str] = {}
         self._kept = ("", "")
         self._open: dict[str, tuple[Observation, str | None]] = {}
+        self.replies: dict[int, str] = {}
+        """What agents answered, thinking removed, by the index of the turn."""
         self.settled: EpisodeResult | None = None
 
     @cached_property
     def rng(self) -> np.random.Generator:
         """The episode's own generator: the same alone, in a batch and in any order."""
         return generator("episode", *self._seed_path)
+
+    def within(self, item: Item, arm: Arm, tier: Tier) -> Episode:
+        """The same episode as a task inside this one sees it: its own item, arm and tier, all else shared.
+
+        What it records is recorded here.
+        """
+        inner = copy.copy(self)
+        inner.item, inner.arm, inner.tier = item, arm, tier
+        return inner
 
     def model(self, seat: str = "player") -> Model:
         """The model of a seat."""
@@ -192,7 +206,9 @@ class Episode:
             seat = next(iter(self._open), None)
         if seat is None or seat not in self._open:
             raise RuntimeError("judge() follows act(): there is no answer to judge")
-        seen, _ = self._open.pop(seat)
+        seen, reply = self._open.pop(seat)
+        if reply is not None:
+            self.replies[len(self.turns)] = reply
         self._record(seat, seen, action, usable=usable, after=after, scores=scores or {})
 
     def record(
@@ -322,6 +338,8 @@ class Task(abc.ABC):
         }
     )
     arms: ClassVar[tuple[Arm, ...]] = (Arm("default", "the only condition"),)
+    default_arms: ClassVar[tuple[str, ...] | None] = None
+    """The arms that are played where none is named; None: all."""
     seats: ClassVar[tuple[str, ...]] = ("player",)
     metrics: ClassVar[tuple[Metric, ...]] = (
         Metric(name="success", summary="share solved", kind="binary", failure=0.0, ceiling=1.0, primary=True),
@@ -336,6 +354,18 @@ class Task(abc.ABC):
             tier: One of ``tiers``; ``tier.items`` is the most that will be used.
             seed: 0 for the public items; another number regenerates them.
         """
+
+    def training_items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """Items to learn from, of the same distribution as those of :meth:`items` and none of them.
+
+        Default: the items of another seed. A task whose items do not follow from the seed gives the same ones; who
+        draws from them leaves out what is kept for probes.
+
+        Args:
+            tier: As for :meth:`items`; ``tier.items`` is how many are wanted.
+            seed: Above 0.
+        """
+        return self.items(tier, seed)
 
     def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
         """Items from files of the user's (``--data``), for tasks whose original data is others' to give.

@@ -46,6 +46,13 @@ CATALOGUE = (
         groups=("capability",),
     ),
     Family(
+        name="learning",
+        target="finchmark.tasks.learning.task:make_task",
+        expand="finchmark.tasks.learning.task:expand",
+        summary="Streams of episodes that one agent lives through: learning/odyssey, learning/worlds, learning/TASK.",
+        groups=("learning",),
+    ),
+    Family(
         name="lm_eval",
         target="finchmark.tasks.lm_eval.task:make_task",
         expand="finchmark.tasks.lm_eval.lookup:expand",

@@ -202,7 +202,7 @@ class OdysseyTask(Task):
         if tally.hopeless or tally.usable == 0:
             reason = "unusable_in_a_row" if tally.hopeless else "never_usable"
             result = EpisodeResult({**metrics, **self._failed()}, Outcome.INVALID, reason)
-        if not unasked:
+        if not unasked or ctx.brief:
             return result
         ctx.settle(result)
         predicted = await examine(

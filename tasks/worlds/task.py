@@ -72,6 +72,11 @@ class WorldTask(Task):
             for index, level in enumerate(self.world.levels("test", tier.items, seed))
         ]
 
+    def training_items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """Levels of the world's train split."""
+        levels = self.world.levels("train", tier.items, seed)
+        return [self._item(index, level, self.scale, None) for index, level in enumerate(levels)]
+
     def _item(self, index: int, level: WorldLevel, scale: Scale, known: Known | None) -> Item:
         # The two ends of the scale decide the score, so they are part of what defines the item.
         data = {

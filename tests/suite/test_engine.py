@@ -43,11 +43,11 @@ def test_an_episode_is_the_same_alone_in_a_batch_and_in_another_order(tmp_path):
 
 
 def test_the_order_of_tasks_items_and_samples_does_not_matter(tmp_path, monkeypatch):
-    from finchmark.suite.engine import Engine
+    from finchmark.suite.schedule import Schedule
 
     forward = evaluate("harness/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "f")
-    units = Engine._units
-    monkeypatch.setattr(Engine, "_units", lambda self, *a: iter(list(units(self, *a))[::-1]))
+    units = Schedule._units
+    monkeypatch.setattr(Schedule, "_units", lambda self: iter(list(units(self))[::-1]))
     backward = evaluate("harness/parity", "scripted:nonsense", samples=3, concurrency=2, out=tmp_path / "b")
     assert transcripts(forward) == transcripts(backward)
     assert forward.frame().equals(backward.frame())

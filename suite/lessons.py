@@ -1,0 +1,99 @@
+"""A lesson: what an agent is told of its episode, and what it makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from .agents.base import Agent
+from .agents.experience import Experience, Step
+from .lives import Moment
+from .model import Model, ModelStopped
+from .records import Turn, storable
+from .states import State
+from .store import LEARNING_SEAT
+from .streams import StreamTask
+from .task import Episode, EpisodeResult
+
+__all__ = ["Lesson", "learn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What came of learning from one episode.
+
+    Args:
+        state: The state after it.
+        change: What was changed, in the agent's words, or why nothing could be.
+        turn: The calls that it took, as the episode's last turn; None where there were none.
+    """
+
+    state: State
+    change: str
+    turn: Turn | None
+
+
+def _experience(task: StreamTask, ctx: Episode, moment: Moment, result: EpisodeResult) -> Experience:
+    seat = task.seats[0]
+    turns = [turn for turn in ctx.turns if turn.seat == seat]
+    primary = next(metric for metric in task.metrics if metric.primary)
+    return Experience(
+        id=f"{moment.life.stream.id}/{moment.position}",
+        task=task.played(moment.item),
+        position=moment.position,
+        instructions=ctx.texts.get(turns[0].instructions, "") if turns else "",
+        steps=tuple(
+            Step(turn.observation, ctx.replies.get(turn.index, turn.action or ""), turn.action, turn.usable)
+            for turn in turns
+        ),
+        after=turns[-1].after if turns else "",
+        feedback=moment.feedback(task.feedback(moment.item, result)),
+        low=primary.low,
+        high=primary.high,
+    )
+
+
+async def learn(
+    task: StreamTask, agent: Agent, model: Model, ctx: Episode, moment: Moment, result: EpisodeResult, before: State
+) -> Lesson:
+    """Let an agent learn from the episode that it has just played.
+
+    A model that cannot go on while it learns (over its context, a limit, a filter) leaves the state as it was: that is
+    the agent's doing and no error of the episode.
+
+    Args:
+        task: Of the stream.
+        agent: The object that played.
+        model: Its own for learning.
+        ctx: The episode.
+        moment: Where it stands in its stream.
+        result: How it ended.
+        before: The state that it was played with.
+
+    Raises:
+        TypeError: The state that it left is not plain data.
+        ValueError: Likewise.
+    """
+    limit = asyncio.timeout(model.limits.seconds)
+    try:
+        async with limit:
+            change = str(await agent.learn(_experience(task, ctx, moment, result), model) or "")
+        state = State.of(agent.snapshot())
+    except ModelStopped as stop:
+        state, change = before, f"nothing was learnt: {stop.reason}"
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        state, change = before, "nothing was learnt: time_limit"
+    calls, likelihoods = model.drain()
+    turn = None
+    if calls or likelihoods:
+        turn = Turn(
+            index=len(ctx.turns),
+            seat=LEARNING_SEAT,
+            observation="",
+            calls=calls,
+            after=storable(change),
+            likelihoods=likelihoods,
+        )
+    return Lesson(state, storable(change), turn)

@@ -1,0 +1,1 @@
+"""Learning: streams of episodes that an agent lives through, and what it gains by it."""
