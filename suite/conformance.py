@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import math
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from .agents.base import Agent, Observation
+from .agents.experience import Experience, Feedback, Step
+from .agents.percept import Option, Percept
 from .backends.base import Backend, Completion, ContextOverflow, GenerateRequest, Message
 from .backends.scripted import ScriptedBackend
 from .broker import Broker
@@ -27,6 +31,7 @@ from .evaluation import evaluate
 from .model import Model, TokenMeter
 from .records import Limits, Outcome, Sampling, Thinking
 from .registry import TASKS, Entry
+from .seeds import generator
 from .task import Task
 
 __all__ = ["check_agent", "check_backend", "check_environment", "check_task"]
@@ -215,46 +220,183 @@ async def _check_backend(make: Callable[[], Backend], greedy_is_stable: bool) ->
         await backend.aclose()
 
 
-def check_agent(make: Callable[[], Agent]) -> None:
-    """Check an agent: it acts, its state is plain data, survives a round trip, and acting on a copy leaves it alone.
+def check_agent(make: Callable[[], Agent], *, most_bytes: int = 1 << 18) -> None:
+    """Check an agent: it acts, learns from anything, and nothing but its state lasts.
+
+    It plays and learns from episodes that were solved, failed, empty, endless and hostile, with a model that answers in
+    many ways, none of them what was asked for. What is looked at: a new episode begins anew; forks and probes change
+    nothing; the state is plain data within a size, survives JSON, and is all that the next action depends on; the same
+    life gives the same state; what was changed is told in words if and only if something was; a placebo can be taken up
+    and has the state's size.
 
     Args:
         make: Makes a fresh agent.
+        most_bytes: What a state may take as canonical JSON.
 
     Raises:
         AssertionError: Something is not as it must be.
     """
-    _need(type(make()).name, f"{type(make()).__name__} needs a name")
-
-    async def play(agent: Agent, *, forked: bool = False) -> list[str]:
-        backend = ScriptedBackend(function=lambda request: f"<action>{len(request.messages)}</action>")
-        model = Model(
-            Broker(backend),
-            session="s",
-            seed=1,
-            seat="player",
-            sampling=Sampling(),
-            thinking=Thinking(),
-            max_tokens=32,
-            meter=TokenMeter(Limits()),
-        )
-        agent.begin()
-        answers = []
-        for turn in range(3):
-            if forked:
-                await agent.fork().act(Observation("by the way"), model)
-            answers.append(await agent.act(Observation(f"turn {turn}", "Press something."), model))
-        _need(model.drain(), f"{agent.name}: it answered without asking its model")
-        return [answer.text for answer in answers]
-
+    name = type(make()).name
+    _need(name, f"{type(make()).__name__} needs a name")
     agent = make()
-    first = asyncio.run(play(agent))
-    _need(asyncio.run(play(agent)) == first, f"{agent.name}: begin() does not forget the last episode")
-    _need(asyncio.run(play(agent, forked=True)) == first, f"{agent.name}: what its fork was asked changed the agent")
-    state = agent.snapshot()
+    first = asyncio.run(_play(agent))
+    if agent.asks_model:
+        _need(first.asked, f"{name}: it answered without asking its model; if it needs none, set asks_model = False")
+    _need(asyncio.run(_play(agent)) == first, f"{name}: begin() does not forget the last episode")
+    _need(asyncio.run(_play(agent, forked=True)) == first, f"{name}: what its fork was asked changed the agent")
+
+    agent, state = asyncio.run(_live(make, most_bytes))
+    _need(
+        content_hash(asyncio.run(_live(make, most_bytes))[1]) == content_hash(state),
+        f"{name}: the same episodes gave two states; learning may depend on nothing but the state, the episode and "
+        "the model",
+    )
     before = content_hash(state)
-    copy = make()
-    copy.restore(state)
-    _need(content_hash(copy.snapshot()) == before, f"{agent.name}: restore(snapshot()) is another state")
-    asyncio.run(play(copy))
-    _need(content_hash(agent.snapshot()) == before, f"{agent.name}: a copy's episode changed the original's state")
+    copy = _restored(make, state)
+    _need(content_hash(copy.snapshot()) == before, f"{name}: restore(snapshot()) is another state")
+    probe = asyncio.run(_play(copy))
+    _need(content_hash(copy.snapshot()) == before, f"{name}: acting changed the state; only learn() may")
+    _need(content_hash(agent.snapshot()) == before, f"{name}: a copy's episode changed the original's state")
+    _need(
+        asyncio.run(_play(agent)) == probe,
+        f"{name}: with the state of the agent that learnt, another acts differently: something that it learnt is not "
+        "in snapshot()",
+    )
+    blank = agent.placebo(state, generator("conformance", "placebo"))
+    _need(content_hash(agent.snapshot()) == before, f"{name}: placebo() changed the state that it was given")
+    size, other = _letters(state), _letters(blank)
+    _need(abs(other - size) <= 0.1 * size, f"{name}: the state has {size} characters, its placebo {other}")
+    asyncio.run(_play(_restored(make, blank)))
+
+
+_ANSWERS = (
+    "",
+    "{]",
+    "I would rather not say. " * 40,
+    "ADD: Look at what changed before acting again.\nREMOVE b1\nHELPFUL b2\nEDIT b3: Wait.",
+    '[{"op": "ADD", "text": "The second one is the best."}, {"op": "REMOVE", "id": 7}, null]',
+    "NAME: \u202esecond\nWHEN: whenever\nHOW: take the second one",
+    "<action>1</action> because \0 it was 💡 💡 💡",
+    "The second one did nothing. Next time take the first one.",
+)
+"""What a model may say when it is asked to think about an episode."""
+
+
+class _Played(NamedTuple):
+    """An episode as it was played: what was answered, and whether the model was asked."""
+
+    answers: tuple[str, ...]
+    asked: bool
+
+
+def _told(answer: Callable[[str], str]) -> Model:
+    """A model whose answers are a function of the whole prompt."""
+
+    def reply(request: GenerateRequest) -> str:
+        return answer(content_hash([[message.role, message.content] for message in request.messages]))
+
+    return Model(
+        Broker(ScriptedBackend(function=reply)),
+        session="s",
+        seed=1,
+        seat="player",
+        sampling=Sampling(),
+        thinking=Thinking(),
+        max_tokens=256,
+        meter=TokenMeter(Limits()),
+    )
+
+
+def _seen(turn: int) -> Observation:
+    """What there is to see at a turn, as text and, of the same facts, as a percept."""
+    rise, reward = 10 + turn * turn % 7, (turn % 3) / 2
+    return Observation(
+        f"The lamp {turn % 2} is on. Red costs {rise}, blue costs {20 - turn}. You earned {reward}.",
+        "Take the first, the second or none.",
+        percept=Percept(
+            view=f"lamp {turn % 2}",
+            options=(
+                Option("<action>1</action>", "first", follows="red"),
+                Option("<action>2</action>", "second", follows="blue"),
+                Option("<action>0</action>", "none"),
+            ),
+            numbers={"red": float(rise), "blue": 20.0 - turn},
+            reward=reward if turn else None,
+        ),
+    )
+
+
+async def _play(agent: Agent, *, forked: bool = False) -> _Played:
+    """Three turns; every answer of the model hangs on all that it was shown."""
+    model = _told(lambda prompt: f"<action>{int(prompt[:8], 16) % 3}</action> {prompt}")
+    agent.begin()
+    answers = []
+    for turn in range(3):
+        if forked:
+            await agent.fork().act(replace(_seen(turn), text="by the way"), model)
+        answers.append((await agent.act(_seen(turn), model)).text)
+    return _Played(tuple(answers), model.pending)
+
+
+def _restored(make: Callable[[], Agent], state: Any) -> Agent:
+    """A fresh agent in a state that was kept as JSON."""
+    agent = make()
+    agent.restore(json.loads(canonical_json(state)))
+    return agent
+
+
+async def _live(make: Callable[[], Agent], most_bytes: int) -> tuple[Agent, Any]:
+    """Live a stream of episodes, each on a fresh object, and give the last object and its state."""
+    agent = make()
+    state = _kept(agent, most_bytes)
+    model = _told(lambda prompt: _ANSWERS[int(prompt[:8], 16) % len(_ANSWERS)] + prompt[:4])
+    for position, (steps, after, instructions, feedback, (low, high)) in enumerate(_episodes()):
+        agent = _restored(make, state)
+        played = await _play(agent)
+        own = tuple(Step(_seen(turn).text, text, text, True) for turn, text in enumerate(played.answers))
+        experience = Experience(
+            f"s000/{position}", "demo/lamps", position, instructions, steps or own, after, feedback, low, high
+        )
+        change = await agent.learn(experience, model)
+        old, state = content_hash(state), _kept(agent, most_bytes)
+        changed = content_hash(state) != old
+        _need(isinstance(change, str), f"{agent.name}: learn() gave {type(change).__name__}, not text")
+        _need(change or not changed, f"{agent.name}: learn() changed the state and does not say what")
+        _need(changed or not change, f"{agent.name}: learn() says {change[:60]!r}, but the state is what it was")
+    return agent, state
+
+
+def _episodes() -> Iterator[tuple[tuple[Step, ...], str, str, Feedback, tuple[float | None, float | None]]]:
+    """Turns (empty: those that were played), what was said at the end, instructions, verdict, and the scale."""
+    rules, closed = "Take the first, the second or none.", (0.0, 1.0)
+    hostile = tuple(Step(text, text, text or None, bool(text)) for text in _HOSTILE)
+    endless = tuple(Step(f"Turn {i}: the lamp {i % 2} is on. " * 3, f"take {i}", None, False) for i in range(500))
+    for number in range(3):
+        for solved in (True, False, False, True):
+            yield (), f"Red was {number}.", rules, Feedback(float(solved), solved), closed
+        yield hostile, _HOSTILE[number], "".join(_HOSTILE), Feedback(None, None, "invalid", "no_action"), closed
+        yield hostile[:1], "", "", Feedback(0.123456789, None), closed
+        yield endless, "The end. " * 9999, "Rules. " * 9999, Feedback(-1e12, False), (None, None)
+        yield (), "", rules, Feedback(1e12, None, "ok", "cut_off"), (0.0, None)
+
+
+def _kept(agent: Agent, most_bytes: int) -> Any:
+    """The agent's state as it would be kept."""
+    state = agent.snapshot()
+    try:
+        size = len(canonical_json(state).encode())
+    except (TypeError, ValueError) as error:
+        raise AssertionError(f"{agent.name}: its state cannot be kept as canonical JSON: {error}") from error
+    _need(size <= most_bytes, f"{agent.name}: its state has {size} bytes, over {most_bytes}; give it a bound")
+    return state
+
+
+def _letters(state: Any) -> int:
+    """Characters of all texts and keys, and one a number: the size of a memory as it is read."""
+    if isinstance(state, str):
+        return len(state)
+    if isinstance(state, dict):
+        return sum(len(key) + _letters(value) for key, value in state.items())
+    if isinstance(state, (list, tuple)):
+        return sum(map(_letters, state))
+    return 1

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import MappingProxyType
 
 import gymnasium
 import pytest
 
 from finchmark import EpisodeResult, Item, Metric, Task, Tier
+from finchmark.suite.agents.base import Action
 from finchmark.suite.agents.history import HistoryAgent
 from finchmark.suite.backends.base import Capabilities, Completion
 from finchmark.suite.backends.scripted import ScriptedBackend
@@ -153,3 +155,120 @@ def test_an_agent_whose_fork_is_itself_is_found_out():
 
     with pytest.raises(AssertionError, match="fork"):
         check_agent(Siamese)
+
+
+class Diary(HistoryAgent):
+    """Keeps how its last episodes ended and shows it: an agent that conforms."""
+
+    name = "diary"
+    kept = 3
+
+    def __init__(self):
+        super().__init__()
+        self.state = {"endings": []}
+
+    async def act(self, observation, model):
+        return await super().act(replace(observation, text=f"{self.state['endings']} {observation.text}"), model)
+
+    async def learn(self, experience, model):
+        self.state = {
+            "endings": [*self.state["endings"], f"{experience.after[:40]} {experience.position}"][-self.kept :]
+        }
+        return "wrote down the ending"
+
+    def snapshot(self):
+        return self.state
+
+    def restore(self, state):
+        self.state = state
+
+
+def test_a_plain_agent_that_learns_conforms():
+    check_agent(Diary)
+
+
+def _agent(**changes):
+    return type("Changed", (Diary,), {"name": "changed", **changes})
+
+
+async def answers_alone(self, observation, model):
+    return Action("1")
+
+
+async def learns_while_acting(self, observation, model):
+    self.state = {"endings": [*self.state["endings"], observation.text][-3:]}
+    return await HistoryAgent.act(self, observation, model)
+
+
+async def acts_on_what_it_hides(self, observation, model):
+    return await HistoryAgent.act(self, replace(observation, text=f"{vars(self).get('hidden')}"), model)
+
+
+async def hides(self, experience, model):
+    self.hidden = experience.position
+    return await Diary.learn(self, experience, model)
+
+
+async def says_nothing(self, experience, model):
+    await Diary.learn(self, experience, model)
+    return ""
+
+
+async def only_talks(self, experience, model):
+    return "learnt much"
+
+
+async def returns_none(self, experience, model):
+    pass
+
+
+async def keeps_an_object(self, experience, model):
+    self.state = {"endings": [experience]}
+    return "kept it"
+
+
+async def keeps_half_a_letter(self, experience, model):
+    self.state = {"endings": ["\ud800"]}
+    return "kept it"
+
+
+async def counts_calls(self, experience, model):
+    Diary.calls = vars(Diary).get("calls", 0) + 1
+    self.state = {"endings": [Diary.calls]}
+    return "counted"
+
+
+async def hoards(self, experience, model):
+    self.state = {"endings": [*self.state["endings"], experience.after]}
+    return "kept it all"
+
+
+def half_restores(self, state):
+    self.state = {"endings": state["endings"][1:]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"act": answers_alone}, "without asking"),
+        ({"act": learns_while_acting}, "acting changed|does not forget"),
+        ({"act": acts_on_what_it_hides, "learn": hides}, r"not in snapshot\(\)"),
+        ({"learn": says_nothing}, "does not say what"),
+        ({"learn": only_talks}, "is what it was"),
+        ({"learn": returns_none}, "NoneType"),
+        ({"learn": keeps_an_object}, "canonical JSON"),
+        ({"learn": keeps_half_a_letter}, "canonical JSON"),
+        ({"learn": counts_calls}, "two states"),
+        ({"learn": hoards}, "give it a bound"),
+        ({"restore": half_restores}, "another state"),
+        ({"placebo": lambda self, state, rng: {"endings": []}}, "placebo"),
+        ({"placebo": lambda self, state, rng: state["endings"].clear() or state}, "changed the state"),
+    ],
+)
+def test_a_planted_fault_of_an_agent_is_named(changes, match):
+    with pytest.raises(AssertionError, match=match):
+        check_agent(_agent(**changes))
+
+
+def test_an_agent_without_language_need_not_ask():
+    check_agent(_agent(act=answers_alone, asks_model=False))
