@@ -191,7 +191,10 @@ class Engine:
                 attempt += 1
                 played = await self._play(unit, attempt, broker)
                 sample = played.sample
-                self.writer.append(sample, played.update, played.state)
+                if played.update is None:
+                    self.writer.append(sample)
+                else:
+                    self.writer.append(sample, played.update, played.state)
                 self._watch("finished", sample)
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]

@@ -64,9 +64,8 @@ class Inner:
         for name in (*_INNER_TIERS.get(outer, ()), outer):
             if name in self.task.tiers:
                 return self.task.tiers[name]
-        raise UsageError(
-            f"{self.name} has no tier for streams of the tier {outer!r}; it has {', '.join(self.task.tiers)}."
-        )
+        known = ", ".join(self.task.tiers)
+        raise UsageError(f"{self.name} has no tier for streams of the tier {outer!r}; it has {known}.")
 
     def wrap(self, item: Item, name: str, tier: Tier) -> Item:
         """Make an item of a stream of an item of this task.
@@ -120,13 +119,13 @@ COURSES: Mapping[str, Course] = MappingProxyType(
         "odyssey": Course(
             ("odyssey/lights", "odyssey/trade"),
             ("odyssey/energy",),
-            summary="Streams of Lights, then of Trade; other levels of both probe what was learnt, Energy what carries over.",
+            summary="Streams of Lights, then of Trade; other levels of both are probes, and Energy is what is new.",
         ),
         "worlds": Course(
             ("worlds/locks-steady", "worlds/alchemy-perfect", "worlds/orchard-open"),
             ("worlds/kiln-open", "worlds/foraging-open"),
             ("worlds/locks-frost", "worlds/alchemy-upside", "worlds/orchard-care"),
-            summary="Streams of three generated worlds, probed on other levels, on two other worlds, and in words that mislead.",
+            summary="Streams of three generated worlds; probes are other levels, two other worlds, and misleading words.",
         ),
     }
 )

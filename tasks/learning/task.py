@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -81,7 +82,6 @@ class LearningTask(StreamTask):
     ) -> ProbeSet:
         own = inner.tier(tier.name)
         items = list(inner.task.items(replace(own, items=count), seed))[:count]
-        # A task of few items needs most of them to be lived through.
         wrapped = tuple(inner.wrap(item, f"{slug(inner.name)}.{item.id}", own) for item in items)
         return ProbeSet(slug(inner.name), kind, wrapped, learnt, inner.task.summary)  # pyright: ignore[reportArgumentType]
 
@@ -157,7 +157,7 @@ class LearningTask(StreamTask):
 def _split(items: int, parts: int) -> list[range]:
     """Cut a number of episodes into parts as equal as can be, the earlier ones longer."""
     cuts = [-(-items * part // parts) for part in range(parts + 1)]
-    return [range(a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [range(a, b) for a, b in pairwise(cuts)]
 
 
 def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
