@@ -125,7 +125,7 @@ COURSES: Mapping[str, Course] = MappingProxyType(
             ("worlds/locks-steady", "worlds/alchemy-perfect", "worlds/orchard-open"),
             ("worlds/kiln-open", "worlds/foraging-open"),
             ("worlds/locks-frost", "worlds/alchemy-upside", "worlds/orchard-care"),
-            summary="Streams of three generated worlds; probes are other levels, two other worlds, and misleading words.",
+            summary="Streams of three generated worlds; probes are other levels, other worlds, misleading words.",
         ),
     }
 )
