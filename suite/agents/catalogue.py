@@ -78,4 +78,22 @@ CATALOGUE = (
         summary="No model: ridge regression on the visible numbers, for tasks whose options follow one.",
         origin="Hoerl and Kennard 1970",
     ),
+    Entry(
+        name="self-consistency",
+        target="finchmark.suite.agents.voting:VotingAgent",
+        summary="Several replies a turn, and the action that most give (votes=5, or tokens=N an episode).",
+        origin="Wang et al. 2022, arXiv:2203.11171",
+    ),
+    Entry(
+        name="best-of-n",
+        target="finchmark.suite.agents.best_of_n:BestOfAgent",
+        summary="Several replies a turn, of which the model takes the best (n=4, by=asking or likelihood).",
+        origin="Chen et al. 2023, arXiv:2311.17311; Adiwardana et al. 2020, arXiv:2001.09977",
+    ),
+    Entry(
+        name="lookahead",
+        target="finchmark.suite.agents.lookahead:LookaheadAgent",
+        summary="Imagines continuations and takes the first action of the best that recurs (k=4, depth=2).",
+        origin="Zhou et al. 2023, arXiv:2310.04406; Hao et al. 2023, arXiv:2305.14992",
+    ),
 )

@@ -91,3 +91,29 @@ class Stream:
 @pytest.fixture(scope="session")
 def stream() -> type[Stream]:
     return Stream
+
+
+class Talk:
+    """Turns of an agent with a model that is a function of the request; all requests are kept."""
+
+    def __init__(self, reply: Callable[[GenerateRequest], str], limits: Limits | None = None) -> None:
+        self.requests: list[GenerateRequest] = []
+
+        def answer(request: GenerateRequest) -> str:
+            self.requests.append(request)
+            return reply(request)
+
+        self.model = Model(
+            Broker(ScriptedBackend(function=answer)),
+            session="s", seed=1, seat="player", sampling=Sampling(), thinking=Thinking(), max_tokens=2000,
+            meter=TokenMeter(limits or Limits()),
+        )  # fmt: skip
+
+    def turn(self, agent: Agent, text: str = "Turn 1 of 4.\nA lamp.", **fields) -> str:
+        """One turn, and the action's text."""
+        return asyncio.run(agent.act(Observation(text, RULES, **fields), self.model)).text
+
+
+@pytest.fixture(scope="session")
+def talk() -> type[Talk]:
+    return Talk
