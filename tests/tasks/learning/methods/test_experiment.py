@@ -81,6 +81,8 @@ def test_a_limit_on_parents_holds(tmp_path):
         iterations = [one["iteration"] for one in cell["candidates"]]
         assert len(set(iterations)) == len(iterations)
 
+
+def test_candidates_of_an_iteration_meet_fresh_train_levels(tmp_path):
     cell = run(tmp_path, plan()).cell("a", "best-dynamics-prompt")
     levels = [set(one["train"]["levels"]) for one in cell["candidates"]]
     assert all(not a & b for n, a in enumerate(levels) for b in levels[:n])
