@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..suite.errors import UsageError
 from ..suite.records import STOPPED_EARLY, Manifest
+from ..suite.results import deciding_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,9 +124,12 @@ class Entry:
         return self.run.frame()
 
     def samples_of(self, task: str, arm: str) -> pd.DataFrame:
-        """The samples of one task in one arm; none where there are none."""
+        """The samples of one task in one arm that its numbers are of; none where there are none."""
         found = self._split.get((task, arm))
-        return self.samples.iloc[:0] if found is None else found
+        if found is None:
+            return self.samples.iloc[:0]
+        sheet = self.run.manifest.tasks.get(task)
+        return found if sheet is None else deciding_rows(found, sheet)
 
     @cached_property
     def _split(self) -> dict[tuple[str, str], pd.DataFrame]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..suite.errors import StoreError
 from ..suite.records import MAX_LOST, Level, Metric, Outcome, TaskChoice, TaskSheet
+from ..suite.results import deciding_samples
 from ..suite.stats.estimators import pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
@@ -206,9 +207,10 @@ class _Cell:
         self.column = f"{choice.name}@{choice.version}/{tier}/{kind}/{choice.items_hash}/{arm}"
         self.used: dict[str, Any] = {n: int(samples[n].sum()) for n in ("calls", "prompt_tokens", "completion_tokens")}
         self.used["cost"] = float(samples["cost"].sum())
-        # How long streams are is the task's affair: of them only the run's own count of samples is known.
-        self.streamed = bool((samples["stream"].to_numpy(dtype=object) != "").any())
-        self.expected = len(samples) if self.streamed else choice.items * self.spec.samples
+        self.streamed = sheet.streams is not None or bool((samples["stream"].to_numpy(dtype=object) != "").any())
+        # How long streams are that no sheet describes is not known: of them only what is there counts.
+        told = not self.streamed or sheet.streams is not None
+        self.expected = deciding_samples(sheet, choice.items, self.spec.samples) if told else len(samples)
         self.missing = max(self.expected - len(samples), 0)
 
     def standing(self, metric: Metric) -> Standing:

@@ -76,6 +76,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     every = ordered(row for entry in entries(runs) for row in rows(entry))
     passes = _common_passes(every)
     shown = [row for row in every if all_metrics or row.primary or (*_column(row), row.metric) in passes]
+    units = " and ".join(sorted({f"{row.unit}s" for row in shown})) or "items"
     table = text_table(
         "model",
         "task",
@@ -86,7 +87,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         "95 % interval",
         "chance>",
         "ceiling>",
-        "items>",
+        f"{units}>",
         "samples>",
         "invalid>",
         "refused>",
@@ -121,7 +122,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         )
     methods = ", ".join(dict.fromkeys(row.method for row in shown))
     notes.append(
-        f"Intervals are over items ({methods}). Invalid and refused samples are failures; errors are not scored."
+        f"Intervals are over {units} ({methods}). Invalid and refused samples are failures; errors are not scored."
     )
     for row in (row for row in shown if row.flag):
         note = f"{row.model}, {row.task}, {row.arm}: {row.flag}."
@@ -137,6 +138,10 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     lines = [draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
     for run in runs:
         lines += _world_lines(run, width)
+        if any(sheet.streams is not None for sheet in run.manifest.tasks.values()):
+            from .learning import learning_text
+
+            lines += learning_text(run, width=width)
     return "\n".join(lines)
 
 

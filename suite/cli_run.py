@@ -25,8 +25,13 @@ def run(
     ] = None,
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm. May be repeated.")] = None,
     tier: Annotated[str | None, typer.Option(help="Size of the task: smoke, gate, lite, challenge. [smoke]")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", "-n", help="Samples an item and arm. [4]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many items of each task.")] = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", "-n", help="Samples an item and arm; of probes in streams. [4; 1]")
+    ] = None,
+    streams: Annotated[int | None, typer.Option(help="Streams an arm, for tasks of learning. [12; in smoke 8]")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many items of each task; of streams, episodes.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="All random numbers of the run follow from it. [0]")] = None,
     items_seed: Annotated[
         int | None, typer.Option(help="Other than 0: regenerated items instead of the public.")

@@ -289,7 +289,7 @@ def prepare(
     sheets = {}
     for plan in plans:
         levels: dict[str, dict[str, Level]] = {
-            arm.name: plan.task.levels(plan.items, arm, plan.tier, samples) for arm in plan.arms
+            arm.name: plan.task.levels(plan.decisive, arm, plan.tier, samples) for arm in plan.arms
         }
         sheet = plan.task.sheet(levels)
         if plan.streams:

@@ -29,6 +29,13 @@ class Plan:
     items: tuple[Item, ...]
     streams: tuple[Stream, ...] = ()
 
+    @property
+    def decisive(self) -> tuple[Item, ...]:
+        """The items that the task's numbers are of: all, or the probes on unseen levels where there are streams."""
+        if not self.streams:
+            return self.items
+        return tuple(item for probes in self.streams[0].probes if probes.kind == "levels" for item in probes.items)
+
     def expected(self, samples: int) -> int:
         """How many samples it has.
 

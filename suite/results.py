@@ -9,13 +9,23 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import StoreError, UsageError
-from .records import REPLAYED, STOPPED_EARLY, Level, Metric, Outcome
+from .records import REPLAYED, STOPPED_EARLY, Level, Metric, Outcome, TaskSheet
 from .store import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "Cell", "CellKey", "Results", "cell_name", "from_run", "read_results"]
+__all__ = [
+    "COLUMNS",
+    "Cell",
+    "CellKey",
+    "Results",
+    "cell_name",
+    "deciding_rows",
+    "deciding_samples",
+    "from_run",
+    "read_results",
+]
 
 Origin = Literal["finchmark", "lm-eval", "inspect"]
 
@@ -141,6 +151,35 @@ class Results:
         return next((c for c in self.cells if c.key == key), None)
 
 
+def deciding_rows(rows: pd.DataFrame, sheet: TaskSheet) -> pd.DataFrame:
+    """The rows that the numbers of a task are of: all, or where there are streams the probes of the last checkpoint.
+
+    What an agent can do once it has lived is asked by the probes on unseen levels of its worlds. The episodes that it
+    lived through, and probes before, belong to the curves.
+
+    Args:
+        rows: Of the task in one arm.
+        sheet: What the manifest says of the task.
+    """
+    if sheet.streams is None:
+        return rows
+    items = {item for probes in sheet.streams.probes if probes.kind == "levels" for item in probes.items}
+    return rows[(rows["checkpoint"] == len(sheet.streams.checkpoints)) & rows["item"].isin(sorted(items))]
+
+
+def deciding_samples(sheet: TaskSheet, items: int, samples: int) -> int:
+    """How many of them there should be in an arm.
+
+    Args:
+        sheet: What the manifest says of the task.
+        items: Items of the run.
+        samples: Repeats of an item, or of a probe.
+    """
+    if sheet.streams is None:
+        return items * samples
+    return sheet.streams.streams * samples * sum(len(p.items) for p in sheet.streams.probes if p.kind == "levels")
+
+
 def from_run(run: StoredRun) -> Results:
     """Read a Finchmark run.
 
@@ -158,8 +197,7 @@ def from_run(run: StoredRun) -> Results:
         names = [*COLUMNS, *(m.name for m in sheet.metrics)]
         of_task = frame[frame["task"] == choice.name]
         for arm in choice.arms:
-            rows = of_task[of_task["arm"] == arm]
-            # How long streams are is the task's affair: of them only what is there is known.
+            rows = deciding_rows(of_task[of_task["arm"] == arm], sheet)
             streamed = bool((rows["stream"] != "").any())
             cells.append(
                 Cell(
@@ -168,7 +206,10 @@ def from_run(run: StoredRun) -> Results:
                     arm=arm,
                     metrics=sheet.metrics,
                     frame=rows[names].reset_index(drop=True),
-                    expected=len(rows) if streamed else choice.items * spec.samples,
+                    # How long streams are that no sheet describes is not known: of them only what is there counts.
+                    expected=len(rows)
+                    if streamed and sheet.streams is None
+                    else deciding_samples(sheet, choice.items, spec.samples),
                     levels=sheet.levels.get(arm, {}),
                     repeats=0 if streamed else spec.samples,
                 )

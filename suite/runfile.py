@@ -21,6 +21,7 @@ RUN_FLAGS = frozenset(
         "arm",
         "tier",
         "samples",
+        "streams",
         "limit",
         "seed",
         "items_seed",
@@ -169,6 +170,7 @@ def read_run_file(path: Path, known: Collection[str] = RUN_FLAGS) -> dict[str, A
 
 _WHOLE = (
     "samples",
+    "streams",
     "limit",
     "seed",
     "items_seed",
