@@ -11,6 +11,7 @@ from finchmark.suite.agents.least_squares import LeastSquaresAgent
 from finchmark.suite.agents.percept import Option, Percept
 from finchmark.suite.agents.tabular import TabularAgent
 from finchmark.suite.agents.wordless import name_of
+from finchmark.suite.conformance import check_agent
 from finchmark.suite.errors import UsageError
 from finchmark.suite.registry import AGENTS
 
@@ -95,3 +96,8 @@ def test_least_squares_answers_questions_about_rises(tmp_path):
         out=tmp_path,
     )
     assert run.frame()["rule_accuracy"].mean() > 0.9
+
+
+@pytest.mark.parametrize("cls", LEARNERS)
+def test_it_passes_the_conformance_checks(cls):
+    check_agent(cls)
