@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.records import Outcome, Sample, TaskSheet
+from ..suite.store import LEARNING_SEAT
 
 __all__ = ["Episodes", "Gatherer", "played_turns"]
 
@@ -18,9 +19,10 @@ def played_turns(sample: Sample) -> int:
     """Turns until the episode ended.
 
     What the world answers to the last action stands in that turn's ``after``; turns that follow, such as questions
-    about the world, are no part of the play.
+    about the world and what an agent asked while it learnt, are no part of the play.
     """
-    return next((i for i, turn in enumerate(sample.turns, 1) if turn.after), len(sample.turns))
+    played = [turn for turn in sample.turns if turn.seat != LEARNING_SEAT]
+    return next((i for i, turn in enumerate(played, 1) if turn.after), len(played))
 
 
 @dataclass

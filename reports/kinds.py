@@ -44,14 +44,15 @@ def with_kinds(frame: pd.DataFrame, sheets: Mapping[str, TaskSheet]) -> pd.DataF
     """
     import numpy as np
 
-    frame = frame.copy()
+    # A metric may itself be called ``score``.
+    given, frame = frame, frame.copy()
     frame["shade"], frame["kind"], frame["score"] = frame["outcome"], frame["reason"], np.nan
     for name, sheet in sheets.items():
         metric = sheet.primary
         here = frame["task"] == name
-        if metric.name not in frame.columns or not here.any():
+        if metric.name not in given.columns or not here.any():
             continue
-        frame.loc[here, "score"] = frame.loc[here, metric.name]
+        frame.loc[here, "score"] = given.loc[here, metric.name]
         ok = here & (frame["outcome"] == Outcome.OK.value)
         if metric.kind == "binary" and metric.direction != "none":
             won = ok & (frame["score"] == (1 if metric.direction == "higher" else 0))

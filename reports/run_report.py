@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ..leaderboard.entries import Entry, entries
 from ..leaderboard.standings import Standing, rows
 from ..leaderboard.text import plural, visible
+from ..suite.learning import run_learning
+from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.store import StoredRun
@@ -20,6 +22,7 @@ from .endings import ending_plot
 from .episodes import Gatherer
 from .factors import factor_plot
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
+from .learning import learning_claims, learning_costs, learning_sections
 from .scores import claim, score_plot, score_table
 from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
@@ -61,9 +64,11 @@ def report_run(run: StoredRun, out: Path) -> Path:
     pages = set(names)
     transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
     gatherer = Gatherer(run.manifest.tasks.values())
+    spent = LearningTokens()
     for sample in run.samples():
         gatherer.add(sample)
         transcripts.add(sample)
+        spent.add(sample)
     transcripts.close()
 
     def address(key: Key) -> str | None:
@@ -71,15 +76,20 @@ def report_run(run: StoredRun, out: Path) -> Path:
 
     results = from_run(run)
     worlds = world_mean(results)
+    learning = run_learning(run)
+    # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
+    streamed = {one.task for one in learning}
+    single = [s for s in made if s.task not in streamed]
     plots: list[Plot | Table | None] = [
-        score_plot(made),
+        *learning_sections(learning, learning_costs(run, learning, spent)),
+        score_plot(single) if single else None,
         factor_plot(results),
         kind_plot(frame, address),
         ending_plot(gatherer.cells),
         turn_plot(gatherer.cells),
         diversity_plot(results),
         cost_plot(results),
-        _others(made),
+        _others(single),
         _transcript_table(frame, shown, address),
     ]
     manifest, spec = run.manifest, run.manifest.spec
@@ -90,7 +100,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
             f"{plural(len(frame), 'sample')} of {max(manifest.expected, len(frame)):,}, "
             f"{plural(spec.samples, 'sample')} an item and arm."
         ),
-        claims=tuple(claim(s) for s in made if s.primary),
+        claims=(*learning_claims(learning), *(claim(s) for s in single if s.primary)),
         notices=(*(() if worlds is None else (visible(worlds.words),)), *_notices(entry, made)),
         sections=tuple(plot for plot in plots if plot is not None),
         facts=(_facts(entry),),

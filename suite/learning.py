@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 __all__ = ["ArmCurve", "TaskLearning", "run_learning", "task_learning"]
 
 
+_PLACES = {"worlds": "unseen worlds", "inverse": "inverse worlds"}
+_CONTROLS = {
+    "yoked": "Does what it is told matter?",
+    "placebo": "Does what it remembers matter?",
+    "compute-matched": "Would the same tokens have done?",
+}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ArmCurve:
     """The scores of one arm over time.
@@ -92,12 +100,15 @@ class TaskLearning:
     def words(self) -> tuple[str, ...]:
         """What can be said, a sentence each, the deciding one first."""
         gain = self.primary
-        said = [f"{self.task}@{self.version}, {self.metric.name}: {gain.words}"] if gain is not None else []
-        order = [c for c in self.contrasts if c.measure == "end" and SHUFFLED in (c.arm, c.other)]
         probes = gain.probes if gain is not None else None
-        said += [c.words for c in order if c.probes == probes]
-        said += [c.words for c in self.transfer]
-        said += [c.words for measure in ("forgetting", "falls") for c in self.of(measure=measure, other=FROZEN)]
+        ends = [c for c in self.contrasts if c.measure == "end" and c.probes == probes]
+        said = [f"{self.task}@{self.version}, {self.metric.name}: {gain.words}"] if gain is not None else []
+        said += [f"Does the order matter? {c.words}" for c in ends if (c.arm, c.other) == (EVOLVING, SHUFFLED)]
+        said += [f"What is left in another order? {c.words}" for c in ends if (c.arm, c.other) == (SHUFFLED, FROZEN)]
+        said += [f"{_CONTROLS[c.other]} {c.words}" for c in ends if c.arm == EVOLVING and c.other in _CONTROLS]
+        said += [f"Does it carry over to {_PLACES[c.kind]}? {c.words}" for c in self.transfer]
+        said += [f"Was it forgotten? {c.words}" for c in self.of(measure="forgetting", other=FROZEN)]
+        said += [f"Do updates hurt more often than noise? {c.words}" for c in self.of(measure="falls", other=FROZEN)]
         lived = self.of(measure="end", kind=LIVED, other=FROZEN)
         if lived and lived[0].verdict == "better" and gain is not None and gain.verdict != "better":
             said.append(

@@ -211,5 +211,5 @@ def _price(learning: TaskLearning, spent: Array) -> Interval | None:
 
 def _bounds(r: Interval) -> str:
     if not (np.isfinite(r.low) and np.isfinite(r.high)):
-        return "[–]"
+        return "(all streams alike)" if r.units > 1 else "(one stream)"
     return f"[{r.low:,.0f}, {r.high:,.0f}]"

@@ -83,3 +83,11 @@ def test_many_reasons_are_summed_up(make_run):
     rows = kind_plot(frame_of(run), lambda key: None).table.rows
     assert len(rows) == 9
     assert rows[-1][3:5] == ("22 more kinds", "22")
+
+
+def test_a_metric_may_be_called_score(make_run):
+    metric = Metric(name="score", summary="s", primary=True)
+    run = make_run({str(i): [i / 10] for i in range(6)}, metric=metric)
+    found = with_kinds(run.frame(), run.manifest.tasks)
+    assert found["score"].tolist() == [i / 10 for i in range(6)]
+    assert not found["kind"].str.contains("not applicable").any()

@@ -1,0 +1,390 @@
+"""Learning: curves of arms over checkpoints, contrasts between arms, what was forgotten, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..leaderboard.text import visible
+from ..suite.learning import ArmCurve, TaskLearning, run_learning
+from ..suite.learning_cost import LearningCost, LearningTokens, learning_cost
+from ..suite.store import StoredRun
+from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast
+from ..suite.stream_scores import LIVED, primary_probes
+from .drawing import COLOURS, Canvas
+from .panels import MOST_PANELS, panels
+from .tables import Plot, Table, interval, number, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..suite.stats.curves import Curve
+
+__all__ = ["learning_claims", "learning_costs", "learning_sections", "learning_text"]
+
+_ALWAYS = (EVOLVING, FROZEN, SHUFFLED)
+_STYLES: dict[str, dict[str, Any]] = {
+    EVOLVING: {"color": COLOURS["accent"], "linestyle": "-", "marker": "o", "linewidth": 2},
+    FROZEN: {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+    SHUFFLED: {"color": COLOURS["chance"], "linestyle": "-.", "marker": "^"},
+    "yoked": {"color": COLOURS["ceiling"], "linestyle": "-.", "marker": "D"},
+    "placebo": {"color": COLOURS["chance"], "linestyle": ":", "marker": "v"},
+    "compute-matched": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+}
+_OTHER: dict[str, Any] = {"color": COLOURS["strong"], "linestyle": ":", "marker": "x"}
+_MEASURES = {
+    "end": "at the end",
+    "slope": "slope per episode",
+    "area": "mean height",
+    "forgetting": "forgotten",
+    "falls": "falls",
+}
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Curves of some arms on one set of probes."""
+
+    title: str
+    arms: tuple[tuple[str, Curve], ...]
+    low: float | None
+    high: float | None
+    label: str = "episodes lived"
+
+
+def learning_claims(learning: Sequence[TaskLearning]) -> tuple[str, ...]:
+    """What can be said of learning, in sentences fit to be seen."""
+    return tuple(visible(text, 2000) for one in learning for text in one.words)
+
+
+def learning_costs(
+    run: StoredRun, learning: Sequence[TaskLearning], spent: LearningTokens | None = None
+) -> list[LearningCost]:
+    """What learning cost, task by task.
+
+    Args:
+        run: The run.
+        learning: What its streams say.
+        spent: What was asked while learning; None: read from the run's samples, which takes a pass over all turns.
+    """
+    if not learning:
+        return []
+    if spent is None:
+        spent = LearningTokens()
+        for sample in run.samples():
+            spent.add(sample)
+    frame = run.frame()
+    return [learning_cost(one, frame[frame["task"] == one.task], run.updates(task=one.task), spent) for one in learning]
+
+
+def learning_sections(learning: Sequence[TaskLearning], costs: Sequence[LearningCost]) -> list[Plot | Table]:
+    """The sections of a report on learning: for every task its curves and contrasts, and what it cost.
+
+    Args:
+        learning: What the streams say, task by task.
+        costs: What it cost, of the same tasks in the same order.
+    """
+    found = list[Plot | Table]()
+    for i, (one, cost) in enumerate(zip(learning, costs, strict=True)):
+        found += [_curve_plot(one, f"learning-{i}"), _contrast_table(one), _curve_table(one)]
+        plot = _cost_plot(one, cost, f"learning-cost-{i}")
+        found += [plot] if plot is not None else []
+    return found
+
+
+def _curve_plot(one: TaskLearning, name: str) -> Plot:
+    shown = _groups(one)
+    svg = panels(
+        shown,
+        _paint,
+        lambda lines: lines.title,
+        name=f"{name}-figure",
+        title=f"Learning curves of {one.task}",
+        description="Mean score by episodes lived, one line an arm, with bands that hold for a whole curve.",
+        legend=lambda canvas: _legend(canvas, [arm for lines in shown for arm, _ in lines.arms]),
+        height=150,
+    )
+    probes = primary_probes(one.scores.sheet)
+    decides = (
+        "Nothing decides: no set of probes asks for unseen levels."
+        if one.primary is None or probes is None
+        else f"What decides is the difference evolving less frozen at the last checkpoint on {visible(probes.name)!r}; "
+        "all else is exploratory."
+    )
+    more = [f"The figure shows the first {MOST_PANELS} of {len(shown)} panels; the table has all."]
+    return Plot(
+        name,
+        f"Learning: {visible(one.task)}@{one.version}",
+        f"Mean {visible(one.metric.name)} by episodes lived; streams are the units. Probes are asked of a copy of the "
+        "agent that does not learn from them; lived episodes are what it learns from. The bands hold for a whole "
+        f"curve with {100 * one.confidence:g} % confidence. That two bands overlap says nothing of the difference: "
+        f"arms are held against each other stream by stream, in the table. {decides}",
+        svg,
+        table(
+            f"Contrasts between arms: {one.task}",
+            [_COLUMNS[i] for i in _SHORT],
+            [_short(c) for c in one.contrasts if _telling(one, c)],
+        ),
+        (
+            *(visible(f"{note[0].upper()}{note[1:]}.") for note in one.notes),
+            "Differences are the first arm less the second, on the same streams, with Student's t over streams. p: by "
+            "exchanging the arms' labels of whole streams. Exploratory p-values are corrected by Benjamini and "
+            "Hochberg. Falls: share of checkpoints that are worse than the one before, equal ones counting half; noise "
+            "alone makes it one half. Forgotten: score when it had been learnt less that at the end.",
+            *(visible(text) for c in one.contrasts if _telling(one, c) for text in _bounds(c)),
+            *(more if len(shown) > MOST_PANELS else ()),
+        ),
+    )
+
+
+_COLUMNS = (
+    "contrast",
+    "probes",
+    "measure",
+    "first>",
+    "second>",
+    "difference>",
+    "95 % interval>",
+    "p>",
+    "corrected p>",
+    "streams>",
+    "up, down>",
+    "verdict",
+)
+_SHORT = (0, 1, 2, 3, 4, 5, 6, 8, 9, 11)
+"""Columns of the short table; there the p-value of what decides stands among the corrected ones."""
+
+
+def _contrast_row(c: Contrast) -> tuple[str, ...]:
+    digits = 4 if c.measure == "slope" else 3
+    streams = str(c.streams) if c.streams == c.planned else f"{c.streams} of {c.planned}"
+    return (
+        f"{c.arm} − {c.other}",
+        c.probes,
+        _MEASURES[c.measure],
+        number(c.arm_mean, digits),
+        number(c.other_mean, digits),
+        number(c.estimate, digits),
+        interval(c.low, c.high, digits),
+        _p(c.p_value),
+        _p(c.adjusted),
+        streams,
+        f"{c.up}, {c.down}",
+        c.verdict_words.removesuffix(", exploratory"),
+    )
+
+
+def _short(c: Contrast) -> tuple[str, ...]:
+    row = list(_contrast_row(c))
+    row[8] = _p(c.adjusted)
+    row[11] = f"{row[11]} (decides)" if c.primary else row[11]
+    return tuple(row[i] for i in _SHORT)
+
+
+def _telling(one: TaskLearning, c: Contrast) -> bool:
+    """Whether a contrast stands in the short table.
+
+    Of evolving less frozen what decides, transfers or warns; of other arms the end on the probes that decide.
+    """
+    probes = primary_probes(one.scores.sheet)
+    decides = probes is not None and c.probes == probes.name
+    if (c.arm, c.other) == (EVOLVING, FROZEN):
+        return decides or c.measure in ("end", "forgetting", "falls")
+    return decides and c.measure == "end"
+
+
+def _bounds(c: Contrast) -> list[str]:
+    if not c.notes:
+        return []
+    ends = "" if not np.isfinite(c.worst) else f" From {number(c.worst)} to {number(c.best)}, worst and best case."
+    return [f"{c.name}: {'; '.join(c.notes)}.{ends}"]
+
+
+def _contrast_table(one: TaskLearning) -> Table:
+    return table(
+        f"All contrasts: {one.task}",
+        _COLUMNS,
+        [_contrast_row(c) for c in one.contrasts],
+    )
+
+
+def _curve_table(one: TaskLearning) -> Table:
+    rows = []
+    for found in one.curves:
+        c = found.curve
+        rows += [
+            (
+                found.probes,
+                found.arm,
+                f"{c.points[k]:,.0f}",
+                number(float(c.mean[k])),
+                interval(c.low[k], c.high[k]),
+                interval(c.band_low[k], c.band_high[k]),
+                f"{found.streams} of {found.planned}",
+            )
+            for k in range(len(c.points))
+        ]
+    return table(
+        f"Learning curves: {one.task}",
+        ("probes", "arm", "episodes lived>", "mean>", "pointwise>", "whole curve>", "streams>"),
+        rows,
+    )
+
+
+def _groups(one: TaskLearning) -> list[_Lines]:
+    """What stands in which panel: the arms that every run has together, the controls in panels of their own."""
+    groups = list[_Lines]()
+    arms = one.scores.arms
+    controls = [arm for arm in arms if arm not in _ALWAYS]
+    sets = [*(probes.name for probes in one.scores.sheet.probes), LIVED]
+    for chosen in ([arm for arm in arms if arm in _ALWAYS], [EVOLVING, *controls] if controls else []):
+        for probes in sets:
+            found = [c for arm in chosen for c in one.curves if (c.arm, c.probes) == (arm, probes)]
+            if found:
+                lines = tuple((c.arm, c.curve) for c in found)
+                title = _title(found[0]) + ("" if set(chosen) <= set(_ALWAYS) else ", controls")
+                groups.append(_Lines(title, lines, one.metric.low, one.metric.high))
+    return groups
+
+
+def _title(found: ArmCurve) -> str:
+    if found.probes == LIVED:
+        return "lived episodes"
+    kind = {"levels": "unseen levels", "worlds": "unseen worlds", "inverse": "inverse worlds"}[str(found.kind)]
+    return f"{found.probes}: {kind}" if found.probes != found.kind else kind
+
+
+def _style(arm: str) -> dict[str, Any]:
+    return _STYLES.get(arm, _OTHER)
+
+
+def _paint(axes: Axes, lines: _Lines) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    seen = [np.array([0.0])]
+    for arm, curve in lines.arms:
+        style = _style(arm)
+        known = np.isfinite(curve.band_low) & np.isfinite(curve.band_high)
+        axes.fill_between(
+            curve.points[known],
+            curve.band_low[known],
+            curve.band_high[known],
+            color=style["color"],
+            alpha=0.16,
+            linewidth=0,
+        )
+        axes.plot(curve.points, curve.mean, markersize=3.5, clip_on=False, **style)
+        seen += [curve.mean, curve.band_low[known], curve.band_high[known]]
+    last = max(float(curve.points[-1]) for _, curve in lines.arms)
+    axes.set_xlim(-0.02 * max(last, 1), max(last, 1) * 1.02)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel(lines.label, labelpad=2)
+    values = np.concatenate(seen)
+    if lines.low == 0 and lines.high == 1 and values.min() >= 0 and values.max() <= 1:
+        axes.set_ylim(0, 1.02)
+        axes.set_yticks([0, 0.5, 1])
+    else:
+        axes.locator_params(axis="y", nbins=4)
+
+
+def _legend(canvas: Canvas, arms: Sequence[str]) -> None:
+    entries = []
+    for arm in dict.fromkeys(arms):
+        style = {key: value for key, value in _style(arm).items() if key != "marker"}
+        entries.append((visible(arm, 24), {"linewidth": 1.5, **style}))
+    canvas.legend(12, entries)
+
+
+def _cost_plot(one: TaskLearning, cost: LearningCost, name: str) -> Plot | None:
+    if not any(arm.streams for arm in cost.arms):
+        return None
+    curves = tuple((arm.arm, arm.sizes) for arm in cost.arms if arm.sizes is not None)
+    svg = ""
+    if curves:
+        svg = panels(
+            [_Lines("bytes of the state", curves, None, None)],
+            _paint,
+            lambda lines: lines.title,
+            name=f"{name}-figure",
+            title=f"Size of the state in {one.task}",
+            description="Bytes of the state by episodes lived, one line an arm.",
+            legend=lambda canvas: _legend(canvas, [arm for arm, _ in curves]),
+            height=150,
+        )
+    rows = [
+        (
+            arm.arm,
+            f"{arm.streams} of {one.scores.sheet.streams}",
+            _whole(arm.acting.estimate, arm.acting.low, arm.acting.high),
+            _whole(arm.learning.estimate, arm.learning.low, arm.learning.high),
+            f"{arm.updates.estimate:,.1f}" if arm.updates.units else "–",
+            _whole(arm.size.estimate, arm.size.low, arm.size.high),
+        )
+        for arm in cost.arms
+    ]
+    return Plot(
+        name,
+        f"What learning cost: {visible(one.task)}@{one.version}",
+        "Tokens are those read and written in lived episodes; probes are left out, since they only measure. Intervals "
+        "are over streams that were lived to their end.",
+        svg,
+        table(
+            f"Size and cost: {one.task}",
+            (
+                "arm",
+                "streams>",
+                "tokens to play an episode>",
+                "to learn from it>",
+                "updates a stream>",
+                "bytes at end>",
+            ),
+            rows,
+        ),
+        tuple(visible(text) for text in cost.words),
+    )
+
+
+def _whole(estimate: float, low: float, high: float) -> str:
+    if not np.isfinite(estimate):
+        return "–"
+    bounds = f" [{low:,.0f}, {high:,.0f}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return f"{estimate:,.0f}{bounds}"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.0005 else number(value)
+
+
+def learning_text(run: StoredRun, *, width: int | None = None) -> list[str]:
+    """What a run's streams say, for the terminal: a short table a task and the sentence that decides.
+
+    Args:
+        run: The run.
+        width: The terminal's width; None: as wide as needed.
+
+    Returns:
+        Lines; none where no task has streams.
+
+    Raises:
+        StoreError: The run is damaged.
+    """
+    from .terminal import draw, text_table
+
+    lines = list[str]()
+    for one in run_learning(run):
+        made = text_table(*(_COLUMNS[i] for i in _SHORT))
+        for c in one.contrasts:
+            if _telling(one, c):
+                made.add_row(*map(visible, _short(c)))
+        lines += ["", visible(f"Learning: {one.task}@{one.version}, {one.metric.name}")]
+        if one.contrasts:
+            lines.append(draw(made, width))
+        if one.primary is not None:
+            lines.append(fill(visible(one.words[0], 2000), width or 120))
+        notes = [*one.notes, "only what decides is a claim; the others are exploratory"]
+        lines.append(fill(visible("; ".join(notes) + ".", 2000), width or 120))
+    return lines
