@@ -153,7 +153,7 @@ class WorldArena:
         self.scale = find_scale(name)
         self.name, self.core = name, self.world.core.name
         self.averaged = self.scale.averaged
-        self.features = self.world.factors
+        self.features: Mapping[str, str] = self.world.factors
         self.broker, self.make_agent = broker, make_agent
         self.sampling = sampling or Sampling()
         self.max_tokens = max_tokens

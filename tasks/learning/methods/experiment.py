@@ -78,7 +78,8 @@ class _Experiment:
         concurrency: int,
     ) -> None:
         self.plan, self.arenas, self.optimiser, self.broker = plan, arenas, optimiser, ask
-        self.journal, self.measure = journal, measure
+        self.journal = journal
+        self.measure: Measure = measure
         self.slots = asyncio.Semaphore(max(1, concurrency))
         self._shared: dict[tuple[Any, ...], asyncio.Task[Any]] = {}
         self._homes: dict[tuple[str, str], Split] = {}
@@ -116,7 +117,7 @@ class _Experiment:
     ) -> Evaluation:
         """Let a candidate play."""
         each = 1 if split == "train" else self.plan.samples
-        places = [
+        places: list[tuple[str, str, Split, str, int]] = [
             (world, candidate.id, split, level, run * each + repeat)
             for level in self.levels(world, split, run, iteration)
             for repeat in range(each)

@@ -30,6 +30,10 @@ def read_journal(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         raw = path.read_bytes()
     except OSError as error:
         raise StoreError(f"The journal {path} cannot be read: {error.strerror or error}.") from None
+    return _parse(path, raw)
+
+
+def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     records = []
     for number, line in enumerate(raw.split(b"\n")[:-1], 1):
         try:
@@ -78,9 +82,11 @@ class Journal:
             raise
 
     def _open(self, settings: dict[str, Any]) -> None:
-        raw = self.path.read_bytes()
+        # Read through the open file: closing any other handle of it would give up the lock (POSIX, fcntl).
+        self._file.seek(0)
+        raw = self._file.read()
         self._file.truncate(raw.rfind(b"\n") + 1)
-        old, records = read_journal(self.path)
+        old, records = _parse(self.path, raw)
         if old and old != settings:
             changed = sorted(k for k in {*old, *settings} if old.get(k) != settings.get(k))
             raise SpecMismatch(
