@@ -17,6 +17,7 @@ from .cli_output import INTERRUPTED, put, say
 from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
 from .cli_setup import commitment, doctor, serve_check
+from .cli_states import branch, states
 from .cli_worlds import worlds
 from .errors import FinchmarkError, UsageError
 
@@ -45,6 +46,8 @@ app.command()(items)
 app.command()(rescore)
 app.command()(compare)
 app.command()(report)
+app.command()(states)
+app.command()(branch)
 app.command()(baseline)
 app.command()(gate)
 app.command()(power)

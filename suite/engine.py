@@ -165,6 +165,8 @@ class Engine:
         for plan in self.plans:
             if plan.streams:
                 self.writer.expect_streams()
+                if plan.birth is not None:
+                    self.writer.keep(plan.birth)
                 lived.update(self.writer.lived(plan.task.name))
                 for update, state in self.writer.updates(plan.task.name):
                     updates.setdefault((update.task, update.arm, update.stream), []).append((update, state))

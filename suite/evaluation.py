@@ -79,7 +79,9 @@ class Prepared:
             cap = (spec.sampling.max_tokens or plan.tier.max_tokens) + (spec.thinking.budget or 0)
             tier = replace(plan.tier, max_tokens=cap)
             plays = plan.plays(self.spec.samples)
-            each = [(plays[item.id], plan.task.estimate(item, arm, tier)) for item in plan.items for arm in plan.arms]
+            each = [
+                (plays.get(item.id, 0), plan.task.estimate(item, arm, tier)) for item in plan.items for arm in plan.arms
+            ]
             each = [(n, replace(e, prompt_tokens=e.prompt_tokens + system * e.calls)) for n, e in each]
             found[plan.task.name] = Estimate(
                 *(sum(n * getattr(e, f) for n, e in each) for f in Estimate.__dataclass_fields__)

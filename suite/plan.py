@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from .states import State
 from .streams import Stream
 from .task import Arm, Item, Task, Tier
 
@@ -21,6 +22,8 @@ class Plan:
         arms: The arms that are played.
         items: The items; where there are streams, those of all streams, each once.
         streams: What agents live through, empty for a task of single episodes.
+        start: Episodes that count as lived before the first that is played, where a run goes on from a state.
+        birth: The state that it goes on from; None: a newborn agent's.
     """
 
     task: Task
@@ -28,6 +31,8 @@ class Plan:
     arms: tuple[Arm, ...]
     items: tuple[Item, ...]
     streams: tuple[Stream, ...] = ()
+    start: int = 0
+    birth: State | None = None
 
     @property
     def decisive(self) -> tuple[Item, ...]:
@@ -45,7 +50,7 @@ class Plan:
         if not self.streams:
             return len(self.arms) * len(self.items) * samples
         return len(self.arms) * sum(
-            len(stream.episodes) + len(stream.checkpoints) * len(stream.probe_items) * samples
+            len(stream.episodes) - self.start + len(self._due(stream)) * len(stream.probe_items) * samples
             for stream in self.streams
         )
 
@@ -59,7 +64,10 @@ class Plan:
             return dict.fromkeys((item.id for item in self.items), samples)
         found: Counter[str] = Counter()
         for stream in self.streams:
-            found.update(item.id for item in stream.episodes)
+            found.update(item.id for item in stream.episodes[self.start :])
             for item in stream.probe_items:
-                found[item.id] += len(stream.checkpoints) * samples
+                found[item.id] += len(self._due(stream)) * samples
         return found
+
+    def _due(self, stream: Stream) -> list[int]:
+        return [checkpoint for checkpoint in stream.checkpoints if checkpoint >= self.start]

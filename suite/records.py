@@ -15,6 +15,7 @@ __all__ = [
     "STOPPED_EARLY",
     "AgentChoice",
     "BackendChoice",
+    "Branch",
     "Call",
     "ItemsChoice",
     "Key",
@@ -446,6 +447,28 @@ class Limits(Record):
     tokens: int | None = Field(default=None, gt=0)
 
 
+class Branch(Record):
+    """Where a run goes on from: a state that an agent had in another run.
+
+    Args:
+        run: Hash of that run's specification.
+        update: The update that is branched at.
+        undone: Whether the update is undone: the agent has lived the episode, and its state is the one before.
+        state: Hash of the state that is lived on from; empty for a newborn agent's.
+        arm: The arm that the update was in.
+        stream: The stream that is lived on.
+        start: Episodes that count as lived.
+    """
+
+    run: str
+    update: str
+    undone: bool
+    state: str
+    arm: str
+    stream: str
+    start: int
+
+
 class RunSpec(Record):
     """All that decides a run's numbers, and nothing else.
 
@@ -467,6 +490,15 @@ class RunSpec(Record):
     limits: Limits = Limits()
     system_prompt: str | None = None
     model_identity: str = ""
+    branch: Branch | None = None
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what only branches have: the specifications of other runs keep the hash that they always had."""
+        data = dump(self)
+        if self.branch is None:
+            data.pop("branch", None)
+        return data
 
     @property
     def decoding(self) -> str:

@@ -98,7 +98,16 @@ class Schedule:
                 source = (
                     lives.get(("evolving", cycle[stream.id] if needs == "partner" else stream.id)) if needs else None
                 )
-                life = Life(plan, arm, stream, seed=spec.seed, agent=spec.agent.name, source=source)
+                life = Life(
+                    plan,
+                    arm,
+                    stream,
+                    seed=spec.seed,
+                    agent=spec.agent.name,
+                    source=source,
+                    birth=plan.birth,
+                    start=plan.start,
+                )
                 lives[arm.name, stream.id] = life
                 if arm.name == "placebo" and source is not None:
                     source.keeps_states = True

@@ -605,6 +605,13 @@ class RunWriter:
         except sqlite3.Error as error:
             raise _explain(self.path / _STORE, error) from error
 
+    def keep(self, state: State) -> None:
+        """Store a state that no update of this run left: the one that a branch goes on from."""
+        try:
+            self._db.execute("INSERT OR IGNORE INTO states VALUES (?,?)", (state.hash, state.text))
+        except sqlite3.Error as error:
+            raise _explain(self.path / _STORE, error) from error
+
     def append(self, sample: Sample, update: Update | None = None, state: State | None = None) -> None:
         """Store one sample, committed when this returns.
 

@@ -459,3 +459,90 @@ def test_a_shuffle_is_never_the_order_itself():
     items = tuple(Item(str(n), {"n": n}) for n in range(2))
     shuffled = next(arm for arm in StreamTask.arms if arm.name == "shuffled")
     assert {tuple(lived_order(Stream(f"s{k}", items, ()), shuffled, 0)) for k in range(20)} == {(1, 0)}
+
+
+class TestBranches:
+    @pytest.fixture
+    def whole(self, tmp_path):
+        class Same(ScriptedBackend):
+            def identity(self):
+                return {"name": "x"}
+
+        backend = Same("x", function=reply)
+        run = evaluate(
+            "streams/sums", backend, agent="diary", streams=2, arms=["evolving", "frozen"], out=tmp_path / "whole"
+        )
+        return run, backend
+
+    def test_living_on_with_the_same_numbers_repeats_what_was_lived(self, tmp_path, whole):
+        from finchmark.suite.branching import branch
+
+        run, backend = whole
+        update = list(run.updates(stream="s001"))[2]
+        other = branch(run.path, update.id[:10], tmp_path / "on", backend=backend, arms=["evolving"])
+        assert other.manifest.complete
+        assert other.manifest.expected == 2 + 2
+        later = [u.state for u in run.updates(stream="s001")][3:]
+        assert [u.state for u in other.updates()] == later
+        old = rows(run.frame(), arm="evolving", stream="s001")
+        old = old[old["position"] >= 3].drop(columns=["model"])
+        assert other.frame().drop(columns=["model"]).equals(old.reset_index(drop=True))
+        assert other.state(update.state) == run.state(update.state)
+        assert other.manifest.spec.branch.update == update.id
+
+    def test_other_random_numbers_live_another_life(self, tmp_path, whole):
+        from finchmark.suite.branching import branch
+
+        run, backend = whole
+        update = next(run.updates(stream="s000"))
+        other = branch(run.path, update.id, tmp_path / "on", backend=backend, seed=7)
+        assert [u.state for u in other.updates()] != [u.state for u in run.updates(stream="s000")][1:]
+        assert set(other.frame()["arm"]) == {"evolving", "frozen"}
+        assert not set(other.frame()["draw"]) & set(run.frame()["draw"])
+
+    def test_an_undone_update_is_not_in_the_state(self, tmp_path, whole):
+        from finchmark.suite.branching import branch
+
+        run, backend = whole
+        update = list(run.updates(stream="s000"))[1]
+        other = branch(run.path, update.id, tmp_path / "on", backend=backend, arms=["evolving"], undo=True)
+        notes = [note.split()[0] for note in other.state(list(other.updates())[-1].state)]
+        assert notes == ["s000/0", "s000/2", "s000/3", "s000/4"]
+        first = branch(run.path, next(run.updates(stream="s000")).id, tmp_path / "f", backend=backend, undo=True)
+        notes = [note.split()[0] for note in first.state(list(first.updates())[-1].state)]
+        assert notes == ["s000/1", "s000/2", "s000/3", "s000/4"]
+
+    def test_a_branch_goes_on_where_it_stopped(self, tmp_path, whole):
+        from finchmark.suite.branching import branch
+
+        run, backend = whole
+        update = next(run.updates(stream="s000"))
+        once = branch(run.path, update.id, tmp_path / "on", backend=backend)
+        again = branch(run.path, update.id, tmp_path / "on", backend=backend)
+        assert once.frame().equals(again.frame())
+
+    @pytest.mark.parametrize(
+        ("update", "options", "message"),
+        [("ffff", {}, "there is none"), ("", {}, "there is none"), (None, {"arms": ["shuffled"]}, "not 'shuffled'")],
+    )
+    def test_what_cannot_be_lived_on_from_is_refused(self, tmp_path, whole, update, options, message):
+        from finchmark.suite.branching import branch
+
+        run, backend = whole
+        name = next(run.updates()).id if update is None else update
+        with pytest.raises(UsageError, match=message):
+            branch(run.path, name, tmp_path / "on", backend=backend, **options)
+
+    def test_the_command_line_lists_states(self, whole):
+        from typer.testing import CliRunner
+
+        from finchmark.suite.cli import app
+
+        run, _ = whole
+        listed = CliRunner().invoke(app, ["states", str(run.path), "--stream", "s001"])
+        assert listed.exit_code == 0
+        assert listed.output.count("s001") >= 5
+        assert "5 updates" in listed.output
+        first = next(run.updates(stream="s001"))
+        shown = CliRunner().invoke(app, ["states", str(run.path), first.id])
+        assert json.loads(shown.output) == run.state(first.state)
