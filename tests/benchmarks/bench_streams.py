@@ -3,9 +3,11 @@
     python tests/benchmarks/bench_streams.py [--streams 1000] [--rounds 3]
 
 A scripted policy plays streams of 20 episodes with checkpoints every 5, in one arm, in two ways: as a task of streams
-without probes in them, and as single items of the same task without streams. Both are stored as always. The goal is a ratio of at
-most 1.5. Printed besides: the same with an agent whose state grows with every episode, and with probes, by sample.
+without probes in them, and as single items of the same task without streams. Both are stored as always. The goal is a
+ratio of at most 1.5. Printed besides: the same with an agent whose state grows with every episode, and with probes.
 """
+
+# ruff: noqa: T201 - a bench prints what it measures
 
 from __future__ import annotations
 
