@@ -13,8 +13,8 @@ from ..leaderboard.text import visible
 from ..suite.learning import ArmCurve, TaskLearning, run_learning
 from ..suite.learning_cost import LearningCost, LearningTokens, learning_cost
 from ..suite.store import StoredRun
-from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast
-from ..suite.stream_scores import LIVED, primary_probes
+from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, probe_sets
+from ..suite.stream_scores import ALL_LEVELS, LIVED, primary_probes
 from .drawing import COLOURS, Canvas
 from .panels import MOST_PANELS, panels
 from .tables import Plot, Table, interval, number, table
@@ -108,12 +108,11 @@ def _curve_plot(one: TaskLearning, name: str) -> Plot:
         legend=lambda canvas: _legend(canvas, [arm for lines in shown for arm, _ in lines.arms]),
         height=150,
     )
-    probes = primary_probes(one.scores.sheet)
     decides = (
         "Nothing decides: no set of probes asks for unseen levels."
-        if one.primary is None or probes is None
-        else f"What decides is the difference evolving less frozen at the last checkpoint on {visible(probes.name)!r}; "
-        "all else is exploratory."
+        if one.primary is None
+        else "What decides is the difference evolving less frozen at the last checkpoint on "
+        f"{visible(one.primary.probes)!r}; all else is exploratory."
     )
     more = [f"The figure shows the first {MOST_PANELS} of {len(shown)} panels; the table has all."]
     return Plot(
@@ -190,8 +189,7 @@ def _telling(one: TaskLearning, c: Contrast) -> bool:
 
     Of evolving less frozen what decides, transfers or warns; of other arms the end on the probes that decide.
     """
-    probes = primary_probes(one.scores.sheet)
-    decides = probes is not None and c.probes == probes.name
+    decides = c.probes == primary_probes(one.scores.sheet)
     if (c.arm, c.other) == (EVOLVING, FROZEN):
         return decides or c.measure in ("end", "forgetting", "falls")
     return decides and c.measure == "end"
@@ -240,7 +238,7 @@ def _groups(one: TaskLearning) -> list[_Lines]:
     groups = list[_Lines]()
     arms = one.scores.arms
     controls = [arm for arm in arms if arm not in _ALWAYS]
-    sets = [*(probes.name for probes in one.scores.sheet.probes), LIVED]
+    sets = [probes for probes, _ in probe_sets(one.scores)]
     for chosen in ([arm for arm in arms if arm in _ALWAYS], [EVOLVING, *controls] if controls else []):
         for probes in sets:
             found = [c for arm in chosen for c in one.curves if (c.arm, c.probes) == (arm, probes)]
@@ -254,6 +252,8 @@ def _groups(one: TaskLearning) -> list[_Lines]:
 def _title(found: ArmCurve) -> str:
     if found.probes == LIVED:
         return "lived episodes"
+    if found.probes == ALL_LEVELS:
+        return "unseen levels of all worlds"
     kind = {"levels": "unseen levels", "worlds": "unseen worlds", "inverse": "inverse worlds"}[str(found.kind)]
     return f"{found.probes}: {kind}" if found.probes != found.kind else kind
 

@@ -14,7 +14,7 @@ from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.multiplicity import holm
 from .store import StoredRun
 from .stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, Kind, contrasts, judged, probe_sets
-from .stream_scores import LIVED, StreamScores, lay_out, primary_probes
+from .stream_scores import StreamScores, lay_out, primary_probes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ class ArmCurve:
 
     Attributes:
         arm: The arm.
-        probes: The set of probes, ``lived`` for the episodes that the streams consist of.
+        probes: The set of probes; see :class:`.Contrast`.
         kind: Of the probes.
         curve: Means over streams that have every point, with bands; its points are episodes lived.
         streams: How many these are.
@@ -109,7 +109,7 @@ class TaskLearning:
         said += [f"Does it carry over to {_PLACES[c.kind]}? {c.words}" for c in self.transfer]
         said += [f"Was it forgotten? {c.words}" for c in self.of(measure="forgetting", other=FROZEN)]
         said += [f"Do updates hurt more often than noise? {c.words}" for c in self.of(measure="falls", other=FROZEN)]
-        lived = self.of(measure="end", kind=LIVED, other=FROZEN)
+        lived = self.of(measure="end", kind="lived", other=FROZEN)
         if lived and lived[0].verdict == "better" and gain is not None and gain.verdict != "better":
             said.append(
                 "What it has lived through goes better than without learning; that this carries over to levels which "

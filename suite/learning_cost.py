@@ -167,7 +167,7 @@ def _tokens(
 
 
 def _arm(arm: str, acting: Array, taught: Array, updates: Sequence[Sequence[Update]], confidence: float) -> ArmCost:
-    whole = np.isfinite(acting).all(axis=1)
+    whole = np.asarray(np.isfinite(acting).all(axis=1))
     own = [each for each, there in zip(updates, whole, strict=True) if there]
     sizes = np.array([_sizes(each, acting.shape[1]) for each in own]).reshape(len(own), acting.shape[1] + 1)
     counts = np.array([len(each) for each in own], dtype=np.float64)

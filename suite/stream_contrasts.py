@@ -14,7 +14,7 @@ from .records import MAX_LOST, Metric
 from .stats.curves import MIN_STREAMS
 from .stats.learning_arms import fall_share, measure_weights, paired_contrasts, window_weights
 from .stats.multiplicity import benjamini_hochberg
-from .stream_scores import LIVED, Block, StreamScores, primary_probes
+from .stream_scores import ALL_LEVELS, LIVED, Block, StreamScores, primary_probes
 
 __all__ = ["EVOLVING", "FROZEN", "SHUFFLED", "Contrast", "Kind", "contrasts", "judged", "probe_sets", "stream_sums"]
 
@@ -41,7 +41,8 @@ class Contrast:
     """One number a stream, held between two arms that lived the same streams.
 
     Attributes:
-        probes: The set of probes, ``lived`` for the episodes that the streams consist of.
+        probes: The set of probes, ``lived episodes`` for what the streams consist of, or ``all levels`` where
+            several sets of kind ``levels`` are taken together.
         kind: Of the probes.
         measure: ``end`` (score at the last checkpoint; of lived episodes the last quarter), ``slope`` (score per
             episode), ``area`` (mean height of the curve), ``forgetting`` (score when it had been learnt less that at
@@ -136,9 +137,10 @@ class Contrast:
 
 
 def probe_sets(scores: StreamScores) -> list[tuple[str, Kind]]:
-    """Names and kinds of the sets of probes, and of the lived episodes at last."""
+    """Names and kinds of the sets of probes, those that decide first, and of the lived episodes at last."""
     kinds: list[tuple[str, Kind]] = [(probes.name, probes.kind) for probes in scores.sheet.probes]
-    return [*kinds, (LIVED, "lived")]
+    together: list[tuple[str, Kind]] = [(ALL_LEVELS, "levels")] if primary_probes(scores.sheet) == ALL_LEVELS else []
+    return [*together, *kinds, (LIVED, "lived")]
 
 
 def _pairs(arms: Sequence[str]) -> list[tuple[str, str]]:
@@ -188,16 +190,11 @@ def _contrasts(scores: StreamScores, confidence: float, seed: int) -> Iterator[C
                 if kind == "lived" and measure != "area" and SHUFFLED in (arm, other):
                     continue
                 found = common.contrast(_measure(measure), w)
-                first = deciding is not None and (probes, arm, other, measure) == (
-                    deciding.name,
-                    EVOLVING,
-                    FROZEN,
-                    "end",
-                )
+                first = (probes, arm, other, measure) == (deciding, EVOLVING, FROZEN, "end")
                 yield replace(found, primary=first and scores.metric.primary)
             if since is not None:
                 yield common.contrast("forgetting", since)
-            if deciding is not None and probes == deciding.name and other == FROZEN and len(points) > 1:
+            if probes == deciding and other == FROZEN and len(points) > 1:
                 yield common.falls()
 
 

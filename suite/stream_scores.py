@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import StoreError
-from .records import Metric, Outcome, ProbeSheet, StreamSheet
+from .records import Metric, Outcome, StreamSheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LIVED", "Block", "StreamScores", "lay_out", "primary_probes"]
+__all__ = ["ALL_LEVELS", "LIVED", "Block", "StreamScores", "lay_out", "primary_probes"]
 
 Array = NDArray[np.float64]
 
-LIVED = "lived"
-"""Name of the block of the episodes that streams consist of."""
+LIVED = "lived episodes"
+"""Name of the block of the episodes that streams consist of; no set of probes can be called so."""
+
+ALL_LEVELS = "all levels"
+"""Name of the sets that ask for unseen levels, taken together, where there are several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +63,8 @@ class StreamScores:
         sheet: How the streams were laid out.
         arms: The arms of the run, in its order.
         streams: Names of the streams; those that left nothing at all stand last and have no name.
-        blocks: By arm and set of probes, :data:`LIVED` for the episodes that the streams consist of.
+        blocks: By arm and set of probes; :data:`LIVED` for the episodes that the streams consist of, and
+            :data:`ALL_LEVELS` where several sets ask for levels.
     """
 
     metric: Metric
@@ -80,7 +84,7 @@ class StreamScores:
 
     def lost(self, arm: str) -> tuple[int, int]:
         """Samples of an arm that were lost, and how many it should have."""
-        own = [block.lost for (name, _), block in self.blocks.items() if name == arm]
+        own = [block.lost for (name, probes), block in self.blocks.items() if name == arm and probes != ALL_LEVELS]
         return sum(int(lost.sum()) for lost in own), sum(lost.size for lost in own)
 
 
@@ -129,16 +133,21 @@ def lay_out(frame: pd.DataFrame, sheet: StreamSheet, metric: Metric, arms: Seque
             at = probed.loc[here, "checkpoint"].to_numpy(dtype=np.int64) - 1
             item = np.array([places[name] for name in probed.loc[here, "item"]], dtype=np.int64)
             blocks[arm, probes.name] = _block(probed[here], shape, row, at, item, repeats[here], metric)
+        if primary_probes(sheet) == ALL_LEVELS:
+            own = [blocks[arm, probes.name] for probes in sheet.probes if probes.kind == "levels"]
+            values, lost = (np.concatenate([getattr(b, name) for b in own], axis=2) for name in ("values", "lost"))
+            blocks[arm, ALL_LEVELS] = Block(values, lost)
     return StreamScores(metric, sheet, tuple(arms), streams, blocks)
 
 
-def primary_probes(sheet: StreamSheet) -> ProbeSheet | None:
-    """The set of probes that decides: the first of kind ``levels`` whose world the streams do not leave.
+def primary_probes(sheet: StreamSheet) -> str | None:
+    """The probes that decide: those of kind ``levels``, all together; None where there are none.
 
-    Where streams leave all of them the first decides; None where no set asks for levels.
+    What an agent can do at the end in the worlds that it has lived in, on levels that it has not met: also in those
+    that it has left since, so that what it forgot on the way counts.
     """
-    levels = [probes for probes in sheet.probes if probes.kind == "levels"]
-    return next((probes for probes in levels if probes.learnt is None), levels[0] if levels else None)
+    levels = [probes.name for probes in sheet.probes if probes.kind == "levels"]
+    return (levels[0] if len(levels) == 1 else ALL_LEVELS) if levels else None
 
 
 def _block(

@@ -47,13 +47,13 @@ def test_a_task_has_curves_contrasts_and_costs(run):
     curves, contrasts, points, cost = found
     assert curves.title == "Learning: learning/task@1"
     assert len(contrasts.rows) == len(run_learning(run)[0].contrasts)
-    assert len(points.rows) == 3 * (4 * 5 + 20)
+    assert len(points.rows) == 3 * (5 * 5 + 20)
     assert cost.title.startswith("What learning cost")
 
 
 def test_the_short_table_leads_with_what_decides(run):
     rows = sections(run)[0].table.rows
-    assert rows[0][:3] == ("evolving − frozen", "levels", "at the end")
+    assert rows[0][:3] == ("evolving − frozen", "all levels", "at the end")
     assert str(rows[0][-1]) == "better (decides)"
     assert sum("decides" in str(row[-1]) for row in rows) == 1
     assert {row[2] for row in rows} >= {"forgotten", "falls"}
@@ -61,18 +61,20 @@ def test_the_short_table_leads_with_what_decides(run):
 
 def test_every_probe_set_has_a_panel_with_the_three_arms_together(run):
     svg = sections(run)[0].svg
-    for title in ("unseen levels", "first-world: unseen levels", "unseen worlds", "inverse worlds", "lived episodes"):
+    together = "unseen levels of all worlds"
+    sets = ("unseen levels", "first-world: unseen levels", "unseen worlds", "inverse worlds", "lived episodes")
+    for title in (together, *sets):
         assert f">{title}</text>" in svg
     for colour in ("accent", "soft", "chance"):
-        # In each of five panels a line and a band; the legend has a line more.
-        assert len(re.findall(rf'fill="none"[^>]*class="s-{colour}"', svg)) == 6
-        assert len(re.findall(rf'class="f-{colour} s-{colour}"', svg)) >= 5
-    assert svg.count(">episodes lived</text>") == 5
+        # In each of six panels a line and a band; the legend has a line more.
+        assert len(re.findall(rf'fill="none"[^>]*class="s-{colour}"', svg)) == 7
+        assert len(re.findall(rf'class="f-{colour} s-{colour}"', svg)) >= 6
+    assert svg.count(">episodes lived</text>") == 6
 
 
 def test_controls_have_panels_of_their_own(many):
     svg = sections(many)[0].svg
-    assert svg.count(", controls</text>") == 5
+    assert svg.count(", controls</text>") == 6
     assert len(sections(many)[0].table.rows) <= 24
 
 
@@ -137,7 +139,7 @@ def test_the_terminal_has_a_short_table_and_the_sentence_that_decides(run):
     text = "\n".join(learning_text(run))
     assert "Learning: learning/task@1, score" in text
     assert "better (decides)" in text
-    assert "learning/task@1, score: evolving - frozen, score at the end, levels:" in text
+    assert "learning/task@1, score: evolving - frozen, score at the end, all levels:" in text
     assert "exploratory" in text
 
 

@@ -145,8 +145,21 @@ def test_under_six_streams_nothing_is_claimed():
 def test_only_the_gain_on_unseen_levels_decides():
     found = read(sheet(FIRST, LEVELS, WORLDS, INVERSE), noisy(learner))
     assert [c.primary for c in found.contrasts] == [True] + [False] * (len(found.contrasts) - 1)
-    assert (found.primary.probes, found.primary.measure) == ("levels", "end")
+    assert (found.primary.probes, found.primary.measure) == ("all levels", "end")
     assert all("exploratory" in c.words for c in found.contrasts[1:] if c.streams >= 6)
+
+
+def test_sets_that_ask_for_levels_decide_together():
+    """What was forgotten of worlds that a stream has left counts."""
+    found = read(
+        sheet(LEVELS, FIRST, WORLDS), lambda arm, s, kind, name, *_: float(arm == "evolving" and name != "levels")
+    )
+    by = {c.probes: c for c in found.of(measure="end", other="frozen")}
+    assert found.primary is by["all levels"]
+    assert by["levels"].estimate == 0
+    assert by["first world"].estimate == 1
+    assert by["all levels"].estimate == pytest.approx(2 / 6)
+    assert found.scores.lost("evolving") == (0, 12 * (20 + 5 * 8 * 2))
 
 
 def test_another_metric_than_the_deciding_one_is_exploratory_throughout():
@@ -285,7 +298,7 @@ def test_curves_are_means_over_streams_with_bands():
     assert (curve.curve.band_low <= curve.curve.low).all()
     assert (curve.curve.low <= curve.curve.mean).all()
     assert curve.curve.mean[-1] - curve.curve.mean[0] == pytest.approx(0.4, abs=0.05)
-    lived = next(c for c in found.curves if (c.arm, c.probes) == ("frozen", "lived"))
+    lived = next(c for c in found.curves if (c.arm, c.kind) == ("frozen", "lived"))
     assert lived.curve.points.tolist() == list(range(20))
 
 
@@ -406,9 +419,8 @@ def test_words_never_give_a_p_value_without_effect_and_interval():
     found = read(sheet(LEVELS, FIRST, WORLDS), noisy(forgetful))
     for c in found.contrasts:
         assert c.words.index("[") < re.search(r", p [=<] \d", c.words).start()
-    assert found.words[0].startswith(
-        "family/task@1, score: evolving - frozen, score at the end, levels: 0.394 [0.380, 0.407]"
-    )
+    gain = "evolving - frozen, score at the end, all levels: 0.293 [0.284, 0.302]"
+    assert found.words[0] == f"family/task@1, score: {gain} over 12 streams (12 up, 0 down), p < 0.001: better."
 
 
 def test_the_sum_is_frozen():
