@@ -88,7 +88,8 @@ def _worlds(result: MethodsResult, width: int | None) -> str:
     return (
         f"{draw(table, width)}\n"
         f"Scores: 0 is chance, 1 the world's reference ((raw): rewards of a world with too little between them). "
-        f"{len(runs)} run{plural} a method and world. Intervals here are about new levels for these candidates only."
+        f"{len(runs)} run{plural} a method and world. Intervals here are about new levels for these candidates only; "
+        "validation scores are of what was chosen by them, so they are inflated, and no result."
     )
 
 
@@ -124,7 +125,7 @@ def _bounds(found: Summary) -> str:
     assert found.bound is not None
     many = len(found.table.methods)
     return (
-        f"Learning upper bound over {many} methods (start {number(found.start)}):\n"
+        f"Learning upper bound over {many} methods, means over worlds (start {number(found.start)}):\n"
         f"  honest      {number(found.honest)}  the method that validation prefers, world by world, on test\n"
         f"  optimistic  {number(found.optimistic)}  the maximum on test itself, as the source reports it\n"
         f"  by chance   {number(found.bound.by_chance)}  what that maximum would be above the truth if all methods "

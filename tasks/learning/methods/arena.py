@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from ....environments.worlds.level import Level, Split, split_of
@@ -243,7 +243,7 @@ class WorldArena:
         return PlayedEpisode(trajectory, calls)
 
 
-@cache
+@lru_cache(maxsize=1_024)
 def _drawn(name: str, split: Split, count: int, seed: int) -> list[Level]:
     """Levels, drawn once: all methods of an iteration play the same ones, and drawing may take a search."""
     return find_world(name).levels(split, count, seed)

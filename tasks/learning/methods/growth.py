@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
+from math import comb, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,8 +58,10 @@ def growth(
     says that environments want different methods, or that luck fades. A curve over environments that were sorted by
     the gain seen in them falls whatever happened: it is not drawn.
 
-    Intervals: percentile bootstrap of whole cores (Field and Welsh 2007, J. R. Statist. Soc. B 69, 369-390), sets being
-    drawn from the environments of the cores that were drawn.
+    Intervals: Student's, with the standard error from a bootstrap of whole cores (Field and Welsh 2007, J. R. Statist.
+    Soc. B 69, 369-390), sets being drawn from the environments of the cores that were drawn. With a dozen clusters a
+    percentile interval is too narrow (Hesterberg 2015, Am. Stat. 69, 371-386, section 3), and as a core that is drawn
+    twice brings no news, resamples are not centred on the estimate.
 
     Args:
         validation: Gains on validation, shape (E, M): one row an environment.
@@ -84,6 +86,8 @@ def growth(
     for size in sizes:
         if not 1 <= size <= e:
             raise ValueError(f"a set has from 1 to {e} environments, not {size}")
+    from scipy.special import stdtrit
+
     labels, index = np.unique(np.asarray(cores), return_inverse=True)
     members = [np.flatnonzero(index == core) for core in range(len(labels))]
     drawn: list[list[float]] = [[] for _ in sizes]
@@ -97,16 +101,12 @@ def growth(
     points = []
     for size, found in zip(sizes, drawn, strict=True):
         sets = _sets(e, size, subsets, seed)
-        low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2]) if found else (np.nan, np.nan)
-        points.append(
-            GrowthPoint(
-                size,
-                float(_single(v, t, sets).mean()),
-                float(low),
-                float(high),
-                float(_single(t, t, sets).mean()),
-            )
-        )
+        honest, half = float(_single(v, t, sets).mean()), np.nan
+        if len(found) > 1:
+            clusters = len(labels)
+            half = float(stdtrit(clusters - 1, (1 + confidence) / 2) * np.std(found, ddof=1))
+            half *= sqrt(clusters / (clusters - 1))
+        points.append(GrowthPoint(size, honest, honest - half, honest + half, float(_single(t, t, sets).mean())))
     return tuple(points)
 
 

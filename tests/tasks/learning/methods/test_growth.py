@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from finchmark.suite.seeds import generator
 from finchmark.tasks.learning.methods.growth import growth
@@ -66,9 +67,14 @@ def test_few_cores_have_no_interval():
     assert all(np.isnan(p.low) for p in growth(validation, test, ["a", "b"] * 5))
 
 
-def test_an_interval_holds_its_estimate():
-    for point in growth(*noise(4), subsets=200, resamples=100):
-        assert point.low < point.honest < point.high
+def test_the_interval_of_one_method_on_all_is_students_over_cores():
+    rng = generator("test_growth", "t")
+    cores = [f"c{n // 3}" for n in range(36)]
+    test = np.repeat(rng.normal(0, 0.3, 12), 3)[:, None] + rng.normal(0, 0.05, (36, 1))
+    (found,) = growth(test, test, cores, numbers=[36], resamples=2_000)
+    means = test[:, 0].reshape(12, 3).mean(axis=1)
+    low, high = stats.t.interval(0.95, 11, means.mean(), stats.sem(means))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
 
 
 def test_bad_input_is_told():
