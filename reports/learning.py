@@ -156,6 +156,8 @@ _COLUMNS = (
 )
 _SHORT = (0, 1, 2, 3, 4, 5, 6, 8, 9, 11)
 """Columns of the short table; there the p-value of what decides stands among the corrected ones."""
+_MEANS = (3, 4)
+"""Columns that the terminal has no room for."""
 
 
 def _contrast_row(c: Contrast) -> tuple[str, ...]:
@@ -376,12 +378,12 @@ def learning_text(run: StoredRun, *, width: int | None = None) -> list[str]:
 
     lines = list[str]()
     for one in run_learning(run):
-        made = text_table(*(_COLUMNS[i] for i in _SHORT))
+        made = text_table(*(_COLUMNS[i] for i in _SHORT if i not in _MEANS))
         for c in one.contrasts:
-            if _telling(one, c):
-                made.add_row(*map(visible, _short(c)))
+            if _telling(one, c) and c.streams:
+                made.add_row(*(visible(text) for i, text in zip(_SHORT, _short(c), strict=True) if i not in _MEANS))
         lines += ["", visible(f"Learning: {one.task}@{one.version}, {one.metric.name}")]
-        if one.contrasts:
+        if made.row_count:
             lines.append(draw(made, width))
         if one.primary is not None:
             lines.append(fill(visible(one.words[0], 2000), width or 120))

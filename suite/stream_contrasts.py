@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .records import MAX_LOST, Metric
+from .stats.bounds import clopper_pearson_bounds
 from .stats.curves import MIN_STREAMS
 from .stats.learning_arms import fall_share, measure_weights, paired_contrasts, window_weights
 from .stats.multiplicity import benjamini_hochberg
@@ -111,10 +112,23 @@ class Contrast:
         return found and min(self.worst, self.best) <= 0 <= max(self.worst, self.best)
 
     @property
+    def against(self) -> float:
+        """Share of new streams that may go the other way: a one-sided 95 % upper bound (Clopper-Pearson).
+
+        Few streams say little of rare ones: 12 that all gain leave room for .22 that do not. NaN without a verdict.
+        """
+        if self.verdict not in ("better", "worse", "differs"):
+            return math.nan
+        other = self.streams - (self.up if self.estimate > 0 else self.down)
+        return float(clopper_pearson_bounds(other, self.streams, 0.9)[1])
+
+    @property
     def verdict_words(self) -> str:
         """The verdict as tables print it."""
         if self.verdict == "no claim":
             return "describes these agent states only" if self.streams else "nothing to hold against each other"
+        if self.verdict == "cannot tell" and not (self.up or self.down):
+            return "cannot tell: no stream differs"
         doubt = " (but not if what was lost had gone the other way)" if self.unsure else ""
         return f"{self.verdict}{doubt}" if self.primary else f"{self.verdict}{doubt}, exploratory"
 
@@ -128,10 +142,12 @@ class Contrast:
         streams = f"{self.streams} stream{'' if self.streams == 1 else 's'}"
         if self.streams < self.planned:
             streams += f" of {self.planned}"
+        rest = self.against if self.primary else math.nan
+        room = "" if math.isnan(rest) else f" Up to {100 * rest:.0f} % of new streams may go another way."
         return (
             f"{self.name}: {_number(self.estimate, digits)} [{_number(self.low, digits)}, "
             f"{_number(self.high, digits)}] over {streams} ({self.up} up, {self.down} down), "
-            f"p {_share(self.p_value)}{corrected}: {self.verdict_words}."
+            f"p {_share(self.p_value)}{corrected}: {self.verdict_words}.{room}"
             + "".join(f" {note[0].upper()}{note[1:]}." for note in self.notes)
         )
 

@@ -420,7 +420,19 @@ def test_words_never_give_a_p_value_without_effect_and_interval():
     for c in found.contrasts:
         assert c.words.index("[") < re.search(r", p [=<] \d", c.words).start()
     gain = "evolving - frozen, score at the end, all levels: 0.293 [0.284, 0.302]"
-    assert found.words[0] == f"family/task@1, score: {gain} over 12 streams (12 up, 0 down), p < 0.001: better."
+    said = f"family/task@1, score: {gain} over 12 streams (12 up, 0 down), p < 0.001: better."
+    assert found.words[0] == f"{said} Up to 22 % of new streams may go another way."
+
+
+def test_few_streams_leave_room_for_others():
+    found = read(sheet(LEVELS), noisy(learner)).primary
+    assert found.against == pytest.approx(1 - 0.05 ** (1 / 12))
+    assert replace(found, up=11, down=1).against == pytest.approx(0.339, abs=0.001)  # binomial: P(X <= 1 | 12) = .05
+    assert math.isnan(replace(found, verdict="cannot tell").against)
+
+
+def test_streams_that_do_not_differ_are_said_not_to():
+    assert "no stream differs" in read(sheet(LEVELS), lambda *_: 0.5).primary.words
 
 
 def test_the_sum_is_frozen():
