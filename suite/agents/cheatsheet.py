@@ -10,11 +10,13 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
+from .practice import FAILED, borrowed
 from .remembering import CAP, SIGHT, RememberingAgent
 
 __all__ = ["CheatsheetAgent", "Sheet"]
 
 _TAGS = re.compile(r"</?cheat_?sheet>", re.IGNORECASE)
+_EXAMPLE = "- The toaster does nothing while it is unplugged: plug it in, then press its lever."
 
 
 class Sheet(Record):
@@ -51,17 +53,21 @@ class CheatsheetAgent(RememberingAgent[Sheet]):
 
     async def learn(self, experience: Experience, model: Model) -> str:
         """Rewrite the sheet; one call."""
-        answer = await self.ask(
-            model,
-            f"You keep a cheat sheet for a task. This is it now:\n{self.state.text or '(empty)'}\n\n"
-            f"{self.scene(experience)}\n\n"
-            f"Write the whole new cheat sheet, at most {self.cap // 8} words: keep what still holds, correct what was "
-            "wrong, add what this episode showed about how the task works and what to do. Write nothing else.",
-            max_tokens=self.cap // 3,
-        )
-        text = clip(_TAGS.sub("", answer), self.cap)
+        practice = (_question("", self.scene(FAILED), self.cap), _EXAMPLE)
+        question = _question(self.state.text, self.scene(experience), self.cap)
+        answer = await self.ask(model, question, practice=practice, max_tokens=self.cap // 3)
+        lines = [line for line in _TAGS.sub("", answer).splitlines() if not borrowed(line, experience)]
+        text = clip("\n".join(lines), self.cap)
         if not text or text == self.state.text:
             return ""
         was = len(self.state.text)
         self.state = Sheet(text=text)
         return f"rewrote the sheet ({was} characters before, {len(text)} now): {clip(text, 200)}"
+
+
+def _question(sheet: str, scene: str, cap: int) -> str:
+    return (
+        f"You keep a cheat sheet for a task. This is it now:\n{sheet or '(empty)'}\n\n{scene}\n\n"
+        f"Write the whole new cheat sheet, at most {cap // 8} words: keep what still holds, correct what was wrong, "
+        "add what this episode showed about how the task works and what to do. Write nothing else."
+    )

@@ -9,6 +9,7 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
+from .practice import FAILED, borrowed
 from .remembering import CAP, SIGHT, RememberingAgent, at_least
 from .similarity import clusters
 from .verdict import failed, worth
@@ -24,6 +25,7 @@ Measured on transcripts of Odyssey's four smoke tiers, four at a time, 5 and 95 
 
 _NOTES = 3
 _EXAMPLES = 2
+_EXAMPLE = "The lever was pressed while the toaster was unplugged. Plug it in first."
 
 
 class Failure(Record):
@@ -135,15 +137,11 @@ class MistakesAgent(RememberingAgent[Notebook]):
         notes: list[str] = []
         for group in clusters([failure.text for failure in failures], _ALIKE)[:_NOTES]:
             episodes = "\n\n".join(failures[i].text for i in group[-_EXAMPLES:])
-            answer = await self.ask(
-                model,
-                f"The task:\n{clip(experience.instructions, self.sight // 3)}\n\n"
-                f"{len(group)} of your episodes failed in a like way. For example:\n\n{episodes}\n\n"
-                "Write one note for later episodes, in at most two sentences: what the mistake is, and what to do "
-                "instead. Be concrete. Write nothing else.",
-            )
+            question = _question(clip(experience.instructions, self.sight // 3), len(group), episodes)
+            practice = (_question(FAILED.instructions, 2, FAILED.transcript()), _EXAMPLE)
+            answer = await self.ask(model, question, practice=practice)
             note = clip(" ".join(answer.split()), self.cap // (2 * _NOTES) - 3)
-            if note and note not in (*self.state.notes, *notes):
+            if note and not borrowed(note, experience) and note not in (*self.state.notes, *notes):
                 notes.append(note)
         return tuple(notes)
 
@@ -152,6 +150,14 @@ class MistakesAgent(RememberingAgent[Notebook]):
         while notes and len(_shown(notes)) > self.cap - self.cap // 2:
             notes = notes[1:]
         return notes
+
+
+def _question(task: str, count: int, episodes: str) -> str:
+    return (
+        f"The task:\n{task}\n\n{count} of your episodes failed in a like way. For example:\n\n{episodes}\n\n"
+        "Write one note for later episodes, in at most two sentences: what the mistake is, and what to do instead. Be "
+        "concrete. Write nothing else."
+    )
 
 
 def _shown(notes: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from .base import Observation
 from .clipping import clip
 from .experience import Experience
 from .playbook_edits import Edit, parse_edits
+from .practice import FAILED, borrowed
 from .remembering import CAP, SIGHT, RememberingAgent
 from .similarity import similarities
 
@@ -26,7 +27,11 @@ have .69, "Look at the lamp before you open a door" and the same with "the door"
 _EDITS = 8
 _REFLECTION = 1200
 _NEW, _BETTER = "the new lesson", "the lesson in better words"
-"""Small models repeat what a prompt shows as an example; these are no lessons."""
+"""Small models repeat what a prompt says of the form; these are no lessons."""
+
+_OLD = "b1: Press the lever of the toaster. (helped 0, did harm 0)"
+_LESSON = "The toaster does nothing while it is unplugged."
+_CHANGES = "EDIT b1: Press the lever once the toaster is plugged in.\nADD: Plug the toaster in."
 _HARM = 2
 
 
@@ -95,27 +100,22 @@ class PlaybookAgent(RememberingAgent[Playbook]):
     async def learn(self, experience: Experience, model: Model) -> str:
         """Reflect, then curate: two calls, one where the reflector says nothing."""
         listed = "\n".join(f"{b.id}: {b.text} (helped {b.helpful}, did harm {b.harmful})" for b in self.state.bullets)
-        reflection = await self.ask(
-            model,
-            f"You look back at an episode that was played with this playbook.\n\n{self.scene(experience)}\n\n"
-            f"The playbook:\n{listed or '(empty)'}\n\n"
-            "First say which of its items helped and which did harm, a line each, such as HELPFUL b1 or HARMFUL b2. "
-            "Then say in at most three sentences what this episode teaches about how the task works and what to do.",
-        )
-        if not reflection:
+        practice = (_to_reflect(self.scene(FAILED), _OLD), f"HARMFUL b1\n{_LESSON}")
+        reflection = await self.ask(model, _to_reflect(self.scene(experience), listed), practice=practice)
+        if not reflection or borrowed(reflection, experience):
             return ""
         verdicts = [edit for edit in parse_edits(reflection)[0] if edit.kind in ("helpful", "harmful")]
-        answer = await self.ask(
-            model,
-            "You keep a playbook of short lessons for a task.\n\n"
-            f"The task:\n{clip(experience.instructions, self.sight // 3)}\n\n"
-            f"The playbook:\n{listed or '(empty)'}\n\n"
-            f"What the last episode taught:\n{clip(reflection, _REFLECTION)}\n\n"
-            f"Change the playbook, a line each:\nADD: {_NEW}\nEDIT b1: {_BETTER}\nREMOVE b1\n"
-            "A lesson is one sentence that helps in other episodes too. If nothing is to be changed, write NONE.",
-        )
+        task = clip(experience.instructions, self.sight // 3)
+        practice = (_to_curate(FAILED.instructions, _OLD, _LESSON), _CHANGES)
+        answer = await self.ask(model, _to_curate(task, listed, clip(reflection, _REFLECTION)), practice=practice)
         found, bad = parse_edits(answer)
-        edits = [edit for edit in found if edit.kind in ("add", "edit", "remove") and edit.text not in (_NEW, _BETTER)]
+        edits = [
+            edit
+            for edit in found
+            if edit.kind in ("add", "edit", "remove")
+            and edit.text not in (_NEW, _BETTER)
+            and not borrowed(edit.text, experience)
+        ]
         bad += len(found) - len(edits)
         changed, done, lost = apply_edits(self.state, [*_counts(verdicts), *edits[:_EDITS]])
         refined, gone = refine(changed.bullets, self.cap)
@@ -124,6 +124,25 @@ class PlaybookAgent(RememberingAgent[Playbook]):
         if lost:
             done.append(f"{lost} operations could not be used")
         return "; ".join([*done, *gone])
+
+
+def _to_reflect(scene: str, listed: str) -> str:
+    return (
+        f"You look back at an episode that was played with this playbook.\n\n{scene}\n\n"
+        f"The playbook:\n{listed or '(empty)'}\n\n"
+        "First say which of its items helped and which did harm, a line each, such as HELPFUL b1 or HARMFUL b2. Then "
+        "say in at most three sentences what this episode teaches about how the task works and what to do."
+    )
+
+
+def _to_curate(task: str, listed: str, reflection: str) -> str:
+    return (
+        f"You keep a playbook of short lessons for a task. A lesson is one sentence that helps in other episodes too."
+        f"\n\nThe task:\n{task}\n\nThe playbook:\n{listed or '(empty)'}\n\n"
+        f"What the last episode taught:\n{reflection}\n\n"
+        "Change the playbook. Write lines of these forms only, or NONE if nothing is to be changed:\n"
+        f"ADD: {_NEW}\nEDIT b1: {_BETTER}\nREMOVE b1"
+    )
 
 
 def _counts(verdicts: Sequence[Edit]) -> list[Edit]:

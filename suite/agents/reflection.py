@@ -9,10 +9,14 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
+from .practice import FAILED, borrowed
 from .remembering import CAP, SIGHT, RememberingAgent, at_least
 from .verdict import failed
 
 __all__ = ["Reflection", "ReflectionAgent", "Reflections"]
+
+
+_EXAMPLE = "I pressed the lever although the toaster was unplugged. Next time I plug it in first."
 
 
 class Reflection(Record):
@@ -62,15 +66,19 @@ class ReflectionAgent(RememberingAgent[Reflections]):
         """Reflect on a failed episode; one call."""
         if not failed(experience):
             return ""
-        answer = await self.ask(
-            model,
-            f"You played an episode of a task, and it failed.\n\n{self.scene(experience)}\n\n"
-            "You will play other episodes of this kind. In at most three sentences: what went wrong, and what will "
-            "you do differently next time? Be concrete. Do not play on.",
-        )
+        practice = (_question(self.scene(FAILED)), _EXAMPLE)
+        answer = await self.ask(model, _question(self.scene(experience)), practice=practice)
         text = clip(" ".join(answer.split()), self.cap // self.reflections - 3)
-        if not text:
+        if not text or borrowed(text, experience):
             return ""
         kept = (*self.state.kept, Reflection(episode=experience.id, text=text))
         self.state = Reflections(kept=kept[-self.reflections :])
         return f"reflected: {text}"
+
+
+def _question(scene: str) -> str:
+    return (
+        f"You played an episode of a task, and it failed.\n\n{scene}\n\n"
+        "You will play other episodes of this kind. In at most three sentences: what went wrong, and what will you do "
+        "differently next time? Be concrete. Do not play on."
+    )

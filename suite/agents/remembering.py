@@ -96,18 +96,25 @@ class RememberingAgent(HistoryAgent, Generic[S]):
             observation = replace(observation, instructions="\n\n".join(part for part in parts if part))
         return await super().act(observation, model)
 
-    async def ask(self, model: Model, prompt: str, *, max_tokens: int = 256) -> str:
+    async def ask(
+        self, model: Model, prompt: str, *, practice: tuple[str, str] | None = None, max_tokens: int = 256
+    ) -> str:
         """Ask the model to think about an episode.
 
         Args:
             model: The model to learn with.
             prompt: The whole question.
+            practice: A question of the same form and its answer, put before it as if they had been said; see
+                :mod:`.practice`.
             max_tokens: Cap on the answer; the model's own holds too.
 
         Raises:
             ModelStopped: The model cannot go on.
         """
-        completion = await model.generate([Message("user", prompt)], max_tokens=max_tokens)
+        messages = [Message("user", prompt)]
+        if practice is not None:
+            messages = [Message("user", practice[0]), Message("assistant", practice[1]), *messages]
+        completion = await model.generate(messages, max_tokens=max_tokens)
         return completion.text.strip()
 
     def scene(self, experience: Experience) -> str:

@@ -11,6 +11,7 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
+from .practice import SOLVED, borrowed
 from .remembering import CAP, SIGHT, RememberingAgent, at_least
 from .similarity import similarities
 from .verdict import failed
@@ -20,8 +21,10 @@ __all__ = ["Library", "Skill", "SkillsAgent", "parse_skill"]
 SAME = 0.85
 """Two skills whose descriptions have at least this cosine of TF-IDF vectors are one."""
 
-_EXAMPLE = {"name": "its name", "when": "in what situation it helps", "how": "what to do, step by step, in one line"}
-"""Small models repeat what a prompt shows as an example; these are no skills."""
+_FORM = {"name": "its name", "when": "in what situation it helps", "how": "what to do, step by step, in one line"}
+"""Small models repeat what a prompt says of the form; these are no skills."""
+
+_EXAMPLE = "NAME: make toast\nWHEN: the toaster is unplugged\nHOW: plug the toaster in, then press its lever"
 
 _NAME = 60
 _WHEN = 200
@@ -128,14 +131,10 @@ class SkillsAgent(RememberingAgent[Library]):
         )
         done = [f"counted {len(self._used)} skills that were shown"] if skills != self.state.skills else []
         if not bad:
-            answer = await self.ask(
-                model,
-                f"You played an episode of a task, and it went well.\n\n{self.scene(experience)}\n\n"
-                "Write down what you did as a skill that you can use in other episodes, in three lines:\n"
-                f"NAME: {_EXAMPLE['name']}\nWHEN: {_EXAMPLE['when']}\nHOW: {_EXAMPLE['how']}",
-            )
+            practice = (_question(self.scene(SOLVED)), _EXAMPLE)
+            answer = await self.ask(model, _question(self.scene(experience)), practice=practice)
             new = parse_skill(answer, self.share - 2)
-            if new is not None:
+            if new is not None and not borrowed(_shown(new), experience):
                 skills, words = self._with(skills, new)
                 done += words
         self.state = Library(skills=skills)
@@ -162,6 +161,14 @@ class SkillsAgent(RememberingAgent[Library]):
         return tuple(left), words
 
 
+def _question(scene: str) -> str:
+    return (
+        f"You played an episode of a task, and it went well.\n\n{scene}\n\n"
+        "Write down what you did as a skill that you can use in other episodes, in three lines:\n"
+        f"NAME: {_FORM['name']}\nWHEN: {_FORM['when']}\nHOW: {_FORM['how']}"
+    )
+
+
 def _shown(skill: Skill) -> str:
     return f"{skill.name}\nWhen: {skill.when}\nHow: {skill.how}"
 
@@ -170,7 +177,8 @@ def parse_skill(answer: str, room: int) -> Skill | None:
     """Read a skill from a model's answer; never raises.
 
     Lines ``NAME:``, ``WHEN:`` and ``HOW:`` are looked for, in any order, the first of each; lines that follow ``HOW:``
-    belong to it. Without a name or a when its words stand for them; an answer without any field is all how.
+    belong to it, up to an empty one. Without a name or a when its words stand for them; an answer without any field is
+    all how.
 
     Args:
         answer: Anything. What is beyond 20,000 characters is not read.
@@ -187,11 +195,13 @@ def parse_skill(answer: str, room: int) -> Skill | None:
             field = match[1].lower()
             found[field] = [match[2]]
         elif match is None and field == "how":
+            if not line.strip() and any(part.strip() for part in found[field]):
+                break
             found[field].append(line)
         elif match is None and not field:
             found.setdefault("", []).append(line)
     plain = {key: " ".join(" ".join(lines).split()).strip("*_` ") for key, lines in found.items()}
-    plain = {key: "" if text == _EXAMPLE.get(key) else text for key, text in plain.items()}
+    plain = {key: "" if text == _FORM.get(key) else text for key, text in plain.items()}
     how = plain.get("how") or (plain.get("", "") if len(plain) == 1 else "")
     if not how:
         return None

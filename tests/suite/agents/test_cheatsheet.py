@@ -7,7 +7,7 @@ from finchmark.suite.agents.cheatsheet import CheatsheetAgent
 def model(prompt: str) -> str:
     if "cheat sheet for a task" not in prompt:
         return "red"
-    old = prompt.split("This is it now:\n")[1].split("\n\n")[0].replace("(empty)", "")
+    old = prompt.split("This is it now:\n")[-1].split("\n\n")[0].replace("(empty)", "")
     return f"<cheatsheet>{old}\nDoors: {prompt.count('Turn')}</cheatsheet>"
 
 

@@ -1,0 +1,67 @@
+import re
+
+import pytest
+
+from finchmark.suite.agents.cheatsheet import CheatsheetAgent
+from finchmark.suite.agents.mistakes import MistakesAgent
+from finchmark.suite.agents.playbook import PlaybookAgent
+from finchmark.suite.agents.practice import FAILED, SOLVED, borrowed
+from finchmark.suite.agents.reflection import ReflectionAgent
+from finchmark.suite.agents.skills import SkillsAgent
+
+MAKERS = [
+    (ReflectionAgent, False),
+    (CheatsheetAgent, True),
+    (PlaybookAgent, True),
+    (lambda: MistakesAgent(batch=1), False),
+    (SkillsAgent, True),
+]
+
+
+def parrot(prompt: str) -> str:
+    """A model that repeats the example's answer."""
+    said = re.findall(r"^assistant: (.*?)(?=\n\nuser: )", prompt, re.DOTALL | re.MULTILINE)
+    return said[-1] if said else "<action>red</action>"
+
+
+@pytest.mark.parametrize(("make", "solved"), MAKERS)
+def test_repeating_the_example_teaches_nothing(stream, make, solved):
+    life = stream(make, parrot)
+    life.live(solved=solved)
+    assert "toast" in life.asked[0]
+    assert "toast" not in str(life.state)
+    assert "toast" not in life.probe()
+
+
+@pytest.mark.parametrize(("make", "solved"), MAKERS)
+def test_where_the_task_is_about_toast_the_answer_counts(stream, make, solved):
+    life = stream(make, parrot)
+    life.live(solved=solved, rules="Make toast.")
+    assert "toaster" in life.probe()
+
+
+@pytest.mark.parametrize(("make", "solved"), MAKERS)
+def test_the_example_has_the_form_of_the_question(stream, make, solved):
+    life = stream(make, parrot)
+    life.live(solved=solved)
+    for asked in life.asked:
+        example = asked.split("\n\nassistant: ")[0].removeprefix("user: ").splitlines()
+        own = asked.split("\n\nuser: ")[-1].splitlines()
+        assert (example[0], example[-1]) == (own[0], own[-1])
+
+
+def test_what_is_borrowed():
+    assert borrowed("Plug in the Toaster.", FAILED) is False
+    assert borrowed("Say red.", SOLVED) is False
+
+
+def test_the_example_is_in_none_of_our_worlds():
+    from pathlib import Path
+
+    import finchmark.environments as environments
+    import finchmark.tasks as tasks
+
+    for package in (environments, tasks):
+        for file in Path(package.__path__[0]).rglob("*"):
+            if file.suffix in (".py", ".yaml", ".json"):
+                assert "toaster" not in file.read_text(encoding="utf-8").lower(), file
