@@ -8,11 +8,13 @@ and the method would get the credit.
 
 from __future__ import annotations
 
+import re
+
 from .experience import Experience, Feedback, Step
 
 __all__ = ["FAILED", "SOLVED", "borrowed"]
 
-_WORD = "toast"
+_WORDS = re.compile(r"\b(?:toast\w*|(?:un)?plug\w*|levers?)\b", re.IGNORECASE)
 
 _RULES = "Make toast. Each turn you do one thing: <action>thing</action>"
 
@@ -44,8 +46,9 @@ SOLVED = Experience(
 
 
 def borrowed(text: str, experience: Experience) -> bool:
-    """Whether a text was taken from the example: it speaks of toast, and the episode that was learnt from does not."""
-    if _WORD not in text.lower():
+    """Whether a text was taken from the example: it has a word of its scene that the episode itself does not have."""
+    words = {word.lower() for word in _WORDS.findall(text)}
+    if not words:
         return False
     told = (experience.instructions, experience.after, *(step.observation for step in experience.steps))
-    return not any(_WORD in part.lower() for part in told)
+    return bool(words - {word.lower() for part in told for word in _WORDS.findall(part)})

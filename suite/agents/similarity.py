@@ -56,10 +56,11 @@ def tfidf(texts: Sequence[str], *, shared: bool = True) -> np.ndarray:
     from sklearn.feature_extraction.text import CountVectorizer
 
     try:
-        counts = CountVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2)).fit_transform(texts).toarray()
+        found: Any = CountVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2)).fit_transform(texts)
     except ValueError:
         # Its way to say that no text has a word; an empty list has none either.
         return np.zeros((len(texts), 1))
+    counts = found.toarray()
     idf = np.log((1 + len(texts)) / (1 + (counts > 0).sum(axis=0))) + float(shared)
     return _unit(np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0.0) * idf)
 

@@ -1,11 +1,15 @@
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import finchmark.environments as environments
+import finchmark.tasks as tasks
 from finchmark.suite.agents.cheatsheet import CheatsheetAgent
 from finchmark.suite.agents.mistakes import MistakesAgent
 from finchmark.suite.agents.playbook import PlaybookAgent
-from finchmark.suite.agents.practice import FAILED, SOLVED, borrowed
+from finchmark.suite.agents.practice import FAILED, borrowed
 from finchmark.suite.agents.reflection import ReflectionAgent
 from finchmark.suite.agents.skills import SkillsAgent
 
@@ -36,7 +40,7 @@ def test_repeating_the_example_teaches_nothing(stream, make, solved):
 @pytest.mark.parametrize(("make", "solved"), MAKERS)
 def test_where_the_task_is_about_toast_the_answer_counts(stream, make, solved):
     life = stream(make, parrot)
-    life.live(solved=solved, rules="Make toast.")
+    life.live(solved=solved, rules="Make toast. Plug the toaster in, plugged it is not unplugged; press a lever.")
     assert "toaster" in life.probe()
 
 
@@ -50,17 +54,17 @@ def test_the_example_has_the_form_of_the_question(stream, make, solved):
         assert (example[0], example[-1]) == (own[0], own[-1])
 
 
-def test_what_is_borrowed():
-    assert borrowed("Plug in the Toaster.", FAILED) is False
-    assert borrowed("Say red.", SOLVED) is False
+@pytest.mark.parametrize("text", ["Use the toaster.", "It is unplugged.", "press the lever"])
+def test_a_word_of_the_example_alone_is_borrowed(text):
+    assert borrowed(text, replace(FAILED, instructions="Say red.", steps=(), after="Shut."))
+    assert not borrowed(text, FAILED)
+
+
+def test_other_words_are_the_models_own():
+    assert not borrowed("Be clever: say red.", replace(FAILED, instructions="Say red.", steps=(), after=""))
 
 
 def test_the_example_is_in_none_of_our_worlds():
-    from pathlib import Path
-
-    import finchmark.environments as environments
-    import finchmark.tasks as tasks
-
     for package in (environments, tasks):
         for file in Path(package.__path__[0]).rglob("*"):
             if file.suffix in (".py", ".yaml", ".json"):
