@@ -12,6 +12,7 @@ import numpy as np
 from ..leaderboard.text import visible
 from ..suite.learning import ArmCurve, TaskLearning, run_learning
 from ..suite.learning_cost import LearningCost, LearningTokens, learning_cost
+from ..suite.stats.curves import MIN_STREAMS
 from ..suite.store import StoredRun
 from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, probe_sets
 from ..suite.stream_scores import ALL_LEVELS, LIVED, primary_probes
@@ -38,7 +39,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 _OTHER: dict[str, Any] = {"color": COLOURS["strong"], "linestyle": ":", "marker": "x"}
 _MEASURES = {
     "end": "at the end",
-    "slope": "slope per episode",
+    "slope": "slope",
     "area": "mean height",
     "forgetting": "forgotten",
     "falls": "falls",
@@ -130,10 +131,12 @@ def _curve_plot(one: TaskLearning, name: str) -> Plot:
         ),
         (
             *(visible(f"{note[0].upper()}{note[1:]}.") for note in one.notes),
-            "Differences are the first arm less the second, on the same streams, with Student's t over streams. p: by "
+            "Effect: the first arm less the second, on the same streams, with Student's t over streams; slopes are per "
+            "episode. p: by "
             "exchanging the arms' labels of whole streams. Exploratory p-values are corrected by Benjamini and "
             "Hochberg. Falls: share of checkpoints that are worse than the one before, equal ones counting half; noise "
-            "alone makes it one half. Forgotten: score when it had been learnt less that at the end.",
+            "alone makes it one half. Forgotten: score when it had been learnt less that at the end. "
+            f"No claim: under {MIN_STREAMS} streams a number describes these agent states only.",
             *(visible(text) for c in one.contrasts if _telling(one, c) for text in _bounds(c)),
             *(more if len(shown) > MOST_PANELS else ()),
         ),
@@ -146,7 +149,7 @@ _COLUMNS = (
     "measure",
     "first>",
     "second>",
-    "difference>",
+    "effect>",
     "95 % interval>",
     "p>",
     "corrected p>",
@@ -175,14 +178,14 @@ def _contrast_row(c: Contrast) -> tuple[str, ...]:
         _p(c.adjusted),
         streams,
         f"{c.up}, {c.down}",
-        c.verdict_words.removesuffix(", exploratory"),
+        "no claim" if c.verdict == "no claim" else c.verdict_words.removesuffix(", exploratory"),
     )
 
 
 def _short(c: Contrast) -> tuple[str, ...]:
     row = list(_contrast_row(c))
     row[8] = _p(c.adjusted)
-    row[11] = f"{row[11]} (decides)" if c.primary else row[11]
+    row[11] = f"decides: {row[11]}" if c.primary else row[11]
     return tuple(row[i] for i in _SHORT)
 
 

@@ -108,7 +108,10 @@ class LearningCost:
                 )
         if self.extra_acting is not None and self.extra_acting.units:
             more = self.extra_acting
-            said.append(f"An evolving agent plays with {more.estimate:,.0f} tokens an episode more {_bounds(more)}.")
+            said.append(
+                f"Playing takes an evolving agent {more.estimate:,.0f} tokens an episode more than a frozen one "
+                f"{_bounds(more)}."
+            )
         if self.per_hundredth is not None:
             cost = self.per_hundredth
             said.append(

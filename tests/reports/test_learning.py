@@ -54,7 +54,7 @@ def test_a_task_has_curves_contrasts_and_costs(run):
 def test_the_short_table_leads_with_what_decides(run):
     rows = sections(run)[0].table.rows
     assert rows[0][:3] == ("evolving − frozen", "all levels", "at the end")
-    assert str(rows[0][-1]) == "better (decides)"
+    assert str(rows[0][-1]) == "decides: better"
     assert sum("decides" in str(row[-1]) for row in rows) == 1
     assert {row[2] for row in rows} >= {"forgotten", "falls"}
 
@@ -138,7 +138,7 @@ def test_the_same_run_gives_the_same_bytes(run, tmp_path):
 def test_the_terminal_has_a_short_table_and_the_sentence_that_decides(run):
     text = "\n".join(learning_text(run))
     assert "Learning: learning/task@1, score" in text
-    assert "better (decides)" in text
+    assert "decides: better" in text
     assert "learning/task@1, score: evolving - frozen, score at the end, all levels:" in text
     assert "exploratory" in text
 
@@ -156,7 +156,7 @@ def test_few_streams_are_described_and_nothing_is_claimed(tmp_path):
     assert "describes these agent states only" in text
     assert "under 6 streams" in text
     verdicts = {str(row[-1]) for row in sections(run)[0].table.rows}
-    assert verdicts == {"describes these agent states only (decides)", "describes these agent states only"}
+    assert verdicts == {"decides: no claim", "no claim"}
 
 
 def test_a_run_that_is_not_complete_says_so(tmp_path):
