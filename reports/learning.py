@@ -168,7 +168,7 @@ def _contrast_row(c: Contrast) -> tuple[str, ...]:
     streams = str(c.streams) if c.streams == c.planned else f"{c.streams} of {c.planned}"
     return (
         f"{c.arm} − {c.other}",
-        c.probes,
+        "lived" if c.kind == "lived" else c.probes,
         _MEASURES[c.measure],
         number(c.arm_mean, digits),
         number(c.other_mean, digits),
