@@ -13,6 +13,7 @@ from .cli_catalogue import items, list_, show
 from .cli_gate import baseline, gate
 from .cli_generate import generate
 from .cli_leaderboard import board
+from .cli_learn import learn
 from .cli_output import INTERRUPTED, put, say
 from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(board, name="leaderboard")
 worlds.command()(generate)
 app.add_typer(worlds, name="worlds")
+app.add_typer(learn, name="learn")
 
 # In the order in which --help shows them.
 app.command()(run)

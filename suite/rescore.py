@@ -238,6 +238,12 @@ def rescore(
         raise UsageError(
             f"{target} is there already, scored by what was the code then. Remove it or give another --out."
         )
+    streamed = next((task.name for task in spec.tasks if task.streams), None)
+    if streamed is not None:
+        raise UsageError(
+            f"{path}: the agents of {streamed} learnt from their scores, so other scores would have made other agents. "
+            "A run of streams is played again, not scored again."
+        )
     stored = sum(old.counts().values())
     if stored < old.manifest.expected:
         raise UsageError(f"{path} has {stored} of {old.manifest.expected} samples. Finish the run first.")

@@ -186,14 +186,18 @@ def default_streams(tier: Tier) -> int:
 
 
 def stream_items(streams: Sequence[Stream]) -> list[Item]:
-    """The items of streams, episodes before probes, each once."""
+    """The items of streams, each once, sorted by name.
+
+    Raises:
+        UsageError: Two different items have one name.
+    """
     found: dict[str, Item] = {}
     for items in (*(stream.episodes for stream in streams), *(stream.probe_items for stream in streams)):
         for item in items:
             known = found.setdefault(item.id, item)
             if known.hash != item.hash:
                 raise UsageError(f"Two different items of the streams have the id {item.id!r}.")
-    return list(found.values())
+    return [found[name] for name in sorted(found)]
 
 
 def stream_sheet(task: str, streams: Sequence[Stream]) -> StreamSheet:
