@@ -217,9 +217,9 @@ def _parts(node: ast.expr, names: frozenset[str]) -> list[ast.expr]:
         ExpressionError: The node is none.
     """
     match node:
-        case ast.Constant(value=value) if type(value) in (int, float) and abs(value) <= LARGEST:
-            return []
         case ast.Constant(value=bool()):
+            return []
+        case ast.Constant(value=int(value) | float(value)) if abs(value) <= LARGEST:
             return []
         case ast.Constant():
             raise ExpressionError(f"it has numbers from -{LARGEST:g} to {LARGEST:g} and no other values")
@@ -251,8 +251,8 @@ def _parts(node: ast.expr, names: frozenset[str]) -> list[ast.expr]:
 
 def _evaluate(node: ast.expr, values: Mapping[str, Value]) -> Value:
     match node:
-        case ast.Constant(value=value):
-            return float(value)  # type: ignore[arg-type]  # a number or a truth value, as _parts has told
+        case ast.Constant(value=int(value) | float(value)):  # a truth value is a whole number in Python
+            return float(value)
         case ast.Name(id=name):
             if name not in values:
                 raise ExpressionError(f"{name} has no value")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ..errors import BackendUnavailable, UsageError
 from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
@@ -20,7 +20,7 @@ class NoBackend(Backend):
     """
 
     name = "none"
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True
     )
 
