@@ -41,6 +41,14 @@ def test_equal_methods_make_the_optimistic_bound_exceed_the_honest_one_which_cov
     assert np.mean(simulated) == pytest.approx(np.mean(excess), rel=0.05)
 
 
+def test_simulated_optimism_is_right_with_few_levels():
+    """With 3 levels the methods' own means take a third of the luck with them: it is given back."""
+    tables = [draw(seed, levels=3) for seed in range(60)]
+    excess = [test.max(axis=1).mean() - test.mean() for _, test, _, _ in tables]
+    simulated = [optimism(levels, draws=100, seed=seed) for seed, (_, _, levels, _) in enumerate(tables)]
+    assert np.mean(simulated) == pytest.approx(np.mean(excess), rel=0.05)
+
+
 def test_simulated_optimism_is_of_luck_and_not_of_worth():
     """Methods of very different worth, the same luck: what equal methods would gain by chance is the same."""
     _, _, alike, _ = draw(1)

@@ -131,6 +131,13 @@ def test_an_optimiser_sees_training_only(tmp_path):
     assert seen == {"train"}
 
 
+def test_what_was_played_on_validation_and_test_is_kept_without_its_turns(tmp_path):
+    run(tmp_path, plan())
+    _, records = read_journal(tmp_path / JOURNAL)
+    kept = {(r["place"][2], bool(r["trajectory"]["moves"])) for r in records if r["kind"] == "episode"}
+    assert kept == {("train", True), ("validation", False), ("test", False)}
+
+
 def test_without_a_change_nothing_is_chosen_but_the_first(tmp_path):
     result = run(tmp_path, plan(), NoOptimiser())
     for cell in result.cells:
