@@ -36,7 +36,7 @@ from .task import Task
 
 __all__ = ["check_agent", "check_backend", "check_environment", "check_task"]
 
-_NAME = re.compile(r"[a-z0-9_.-]+(/[A-Za-z0-9_.-]+)?")
+_NAME = re.compile(r"[a-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _HOSTILE = ("", " ", "\0", "<action>", "</action><action>", "💡" * 999, "9" * 5000, "null", "{]", "\u202e⁦", "é\r\n\t")
 
 

@@ -92,14 +92,17 @@ class LearningTask(StreamTask):
             UsageError: The task has too few items.
         """
         own = inner.tier(tier.name)
-        # A few more than are needed: some may be probes, where a task's items do not follow from the seed.
-        wanted = replace(own, items=count + _SHAPES.get(tier.name, (0, 0, 1))[2] + 8)
-        drawn = inner.task.training_items(wanted, derive(FAMILY, inner.name, stream, seed) % 2**31 + 1)
+        drawn_from = derive(FAMILY, inner.name, stream, seed) % 2**31 + 1
         found: dict[str, Item] = {}
-        for item in drawn:
-            wrapped = inner.wrap(item, f"{slug(inner.name)}.{stream}-{len(found):02d}", own)
-            if wrapped.hash not in taken:
-                found.setdefault(wrapped.hash, wrapped)
+        # More than are needed only where some are probes or equal: a task's items need not follow from the seed.
+        for more in (0, _SHAPES.get(tier.name, (0, 0, 1))[2] + 8):
+            found.clear()
+            for item in inner.task.training_items(replace(own, items=count + more), drawn_from):
+                wrapped = inner.wrap(item, f"{slug(inner.name)}.{stream}-{len(found):02d}", own)
+                if wrapped.hash not in taken:
+                    found.setdefault(wrapped.hash, wrapped)
+            if len(found) >= count:
+                break
         if len(found) < count:
             raise UsageError(
                 f"{self.name}: a stream needs {count} items of {inner.name} besides its probes, and there are "

@@ -19,6 +19,7 @@ def streams(name, tier="lite", count=3, seed=0):
 
 
 class TestStreams:
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", [ODYSSEY, WORLDS, "learning/odyssey/lights"])
     def test_no_level_is_in_two_streams_or_probes_what_is_lived(self, name):
         _, made = streams(name)
@@ -110,9 +111,8 @@ class TestEpisodes:
         assert {task.played(item) for item in made[0].episodes} == set(COURSES["odyssey"].lived)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", [ODYSSEY, WORLDS])
-    def test_it_passes_the_conformance_suite(self, name):
+    def test_it_passes_the_conformance_suite(self):
         try:
-            check_task(make_task(name), samples=1)
+            check_task(make_task("learning/odyssey/lights"), samples=1)
         finally:
-            TASKS.forget(name)
+            TASKS.forget("learning/odyssey/lights")
