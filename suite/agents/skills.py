@@ -150,9 +150,7 @@ class SkillsAgent(RememberingAgent[Library]):
         if old is not None:
             new = new.model_copy(update={"shown": old.shown, "solved": old.solved})
             words = [] if new == old else [f"rewrote the skill {old.name!r} as {new.name!r}"]
-            # A new name may be the name of a third: that one goes, so that names stay unique.
-            others = [s for s in skills if s is old or s.name.lower() != new.name.lower()]
-            return tuple(new if s is old else s for s in others), words
+            return tuple(new if s is old else s for s in skills), words
         left, words = [*skills, new], [f"wrote the skill {new.name!r}: {new.how}"]
         while len(left) > self.most:
             worst = min(left[:-1] or left, key=lambda s: (s.solved + 1) / (s.shown + 2))

@@ -215,6 +215,13 @@ def test_show_describes_every_kind_of_thing(finchmark, what):
     assert len(out.splitlines()) > 3
 
 
+def test_a_list_says_what_an_entry_follows(finchmark):
+    _, out, _ = finchmark("list", "agents")
+    (line,) = [line for line in out.splitlines() if line.startswith("reflection ")]
+    assert "[after Reflexion, Shinn et al. 2023, arXiv:2303.11366]" in line
+    assert "after" not in next(line for line in out.splitlines() if line.startswith("history "))
+
+
 def test_our_own_fault_exits_with_70(finchmark, monkeypatch):
     monkeypatch.setattr("finchmark.suite.registry.Registry.entries", lambda self: 1 / 0)
     code, _, err = finchmark("list")

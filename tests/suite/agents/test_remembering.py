@@ -103,20 +103,10 @@ def test_an_argument_that_makes_no_sense_is_refused(options):
         Noting(**options)
 
 
-@given(st.text(max_size=900), st.integers(200, 400))
+@given(st.text(min_size=1, max_size=20), st.integers(200, 400))
 def test_no_more_than_the_cap_is_shown(text, cap):
-    agent = Noting(text, cap=cap)
-    asyncio.run(_act(agent))
-    assert len(agent._shown or "") <= cap
-
-
-async def _act(agent):
-    model = Model(
-        Broker(ScriptedBackend(function=lambda request: "x")),
-        session="s", seed=1, seat="player", sampling=Sampling(), thinking=Thinking(), max_tokens=9,
-        meter=TokenMeter(Limits()),
-    )  # fmt: skip
-    await agent.act(Observation("see", "Rules."), model)
+    (prompt,) = prompts(Noting(text * 400, cap=cap), 1)
+    assert len(prompt[0][1]) <= cap + len(f"Rules.\n\n{Noting.heading}\n\n\nsee 0")
 
 
 def test_a_placebo_keeps_marks_and_sizes_and_no_word():

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finchmark.suite.agents.base import Observation
 from finchmark.suite.agents.replay import ReplayAgent
 from finchmark.suite.errors import UsageError
 
@@ -16,6 +17,13 @@ def test_the_most_alike_episode_is_shown(stream):
     shown = life.probe("green")
     assert "An episode that ended as: solved, score 1 (from 0 to 1)\nTurn 0: a green door.\n> I push" in shown
     assert "a red door" not in shown
+
+
+def test_what_all_beginnings_share_does_not_count(stream):
+    life = stream(lambda: ReplayAgent(examples=1), lambda prompt: "I push")
+    life.live("red (old oak carved by hand with brass hinges two locks one bell and a mat)")
+    life.live("blue")
+    assert "old oak" in life.probe("red")
 
 
 def test_successes_come_before_more_alike_failures(stream):
@@ -71,8 +79,5 @@ def test_the_memory_is_never_over_its_cap(stream, text, examples, cap):
     life = stream(lambda: ReplayAgent(examples=examples, cap=cap, most=4), lambda prompt: text)
     for solved in (True, False, True, True, False):
         life.live(solved=solved, after=text)
-    agent = life.agent
-    from finchmark.suite.agents.base import Observation
-
-    assert 0 < len(agent.memory(Observation(text, text))) <= cap
+    assert 0 < len(life.agent.memory(Observation(text, text))) <= cap
     assert len(life.state["kept"]) <= 4

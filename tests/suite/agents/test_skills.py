@@ -1,8 +1,11 @@
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finchmark.suite.agents.base import Observation
+from finchmark.suite.agents.experience import Experience, Feedback
 from finchmark.suite.agents.skills import Skill, SkillsAgent, parse_skill
 from finchmark.suite.errors import UsageError
 
@@ -36,6 +39,16 @@ def test_use_is_counted_and_so_is_success(stream):
     assert (skill["shown"], skill["solved"]) == (2, 1)
 
 
+def test_what_was_shown_in_another_episode_is_not_counted(stream):
+    life = stream(SkillsAgent, model())
+    life.live()
+    life.probe()
+    before = life.agent.snapshot()
+    life.agent.begin()
+    asyncio.run(life.agent.learn(Experience("s", "t", 9, "", (), "", Feedback(0.0, False)), None))
+    assert life.agent.snapshot() == before
+
+
 def test_the_skill_that_fits_is_looked_up(stream):
     life = stream(lambda: SkillsAgent(examples=1), model())
     life.live("red")
@@ -67,8 +80,8 @@ def test_a_skill_of_the_same_description_is_rewritten(stream):
 def test_the_least_useful_goes_when_the_library_is_full():
     agent = SkillsAgent(most=2)
     old = (
-        Skill(name="a", when="in rain", how="walk", shown=4, solved=0),
-        Skill(name="b", when="at noon", how="rest", shown=4, solved=4),
+        Skill(name="a", when="in rain", how="walk", shown=9, solved=3),
+        Skill(name="b", when="at noon", how="rest", shown=2, solved=2),
     )
     left, words = agent._with(old, Skill(name="c", when="by night", how="sleep"))
     assert [skill.name for skill in left] == ["b", "c"]
