@@ -51,6 +51,7 @@ _ERROR: Mapping[str, str] = {
     "spec-hash": "the hash of the specification does not belong to it",
     "model-hash": "the specification names another model than the manifest describes",
     "sheet": "metrics or levels in the manifest are not those of the task",
+    "streams": "agents that learn: their episodes cannot be replayed one by one yet, so nothing of them is checked",
     "unknown-task": "a task that is not known here, so nothing of it can be checked",
     "task-version": "another version of the task than is known here; its samples cannot be replayed",
     "plan": "the specification asks for what the task does not have",

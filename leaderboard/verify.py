@@ -114,7 +114,10 @@ class _Check:
         """Check everything, in the order in which one thing rests on another."""
         digest = self.submission.digest()
         manifest = self.submission.manifest()
-        if manifest is not None:
+        streamed = [choice.name for choice in manifest.spec.tasks if choice.streams] if manifest is not None else []
+        for name in streamed:
+            self.found.add("streams", name, "it has streams")
+        if manifest is not None and not streamed:
             self._manifest(manifest)
             tasks = {choice.name: self._task(manifest, choice.name) for choice in manifest.spec.tasks}
             with self.submission.store() as store:

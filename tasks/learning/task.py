@@ -166,8 +166,8 @@ def _split(items: int, parts: int) -> list[range]:
 def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
     ranges = {(each.primary.low, each.primary.high) for each in inner}
     low, high = ranges.pop() if len(ranges) == 1 else (None, None)
-    direction = {each.primary.direction for each in inner}
-    if len(direction) > 1:
+    direction = inner[0].primary.direction
+    if any(each.primary.direction != direction for each in inner):
         raise UsageError("The tasks of one course must have primary metrics that point the same way.")
     kind = "binary" if all(each.primary.kind == "binary" for each in inner) else "graded"
     which = ", ".join(dict.fromkeys(f"{each.primary.name} of {each.name}" for each in inner))
@@ -177,7 +177,7 @@ def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
             name="score",
             summary=f"the primary metric of the episode's own task: {which}",
             kind=kind,
-            direction=direction.pop(),
+            direction=direction,
             low=low,
             high=high,
             failure=0.0 if low is None else max(low, 0.0),

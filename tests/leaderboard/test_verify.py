@@ -174,6 +174,13 @@ class TestGenuine:
         assert found.counts["notes"] == 1
 
 
+def test_a_run_of_streams_is_refused_in_so_many_words(tmp_path):
+    run = evaluate("learning/odyssey/lights", "scripted:random", streams=2, arms=["frozen"], out=tmp_path / "r")
+    found = verify(run.path)
+    assert not found.ok
+    assert {finding.kind for finding in found.findings if finding.severity == "error"} == {"streams"}
+
+
 class TestScores:
     def test_an_edited_score_is_found(self, copy):
         sql(copy, """UPDATE samples SET metrics = replace(metrics, '"success": 0.0', '"success": 1.0') WHERE id = 1""")
