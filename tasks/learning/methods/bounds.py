@@ -61,7 +61,7 @@ def upper_bound(
     Args:
         validation: Scores by which methods are chosen, shape (R, M).
         test: Scores that are reported, shape (R, M).
-        levels: For each row the test scores by level, shape (levels, M).
+        levels: For each row the test scores by level of the different candidates, as :func:`optimism` takes them.
         draws: Simulations of equal methods.
         seed: Of the simulations.
 
@@ -80,11 +80,11 @@ def optimism(levels: Sequence[ArrayLike], *, draws: int = 2_000, seed: int = 0) 
 
     The scores of a row are taken apart into level, method and rest; the rests of each level are dealt out to the
     methods anew, and the highest mean is kept. Rests are scaled by sqrt(L / (L - 1)) for the L levels that the methods'
-    means were estimated from. Where methods are the same candidate, so that they score alike throughout, they share
-    luck; dealing it out separately then says too much.
+    means were estimated from. Methods that chose the same candidate share its luck, so they must be given as one column
+    (:attr:`.result.Table.distinct`).
 
     Args:
-        levels: For each row the test scores by level, shape (levels, M).
+        levels: For each row the test scores by level, shape (levels, candidates); the number may differ.
         draws: Simulations.
         seed: What they are drawn with.
 

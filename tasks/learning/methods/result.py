@@ -40,6 +40,7 @@ class Table:
         start_validation: Likewise on validation.
         levels: For each row the test scores by level, shape (levels, M).
         start_levels: Likewise of the first candidate, shape (levels,).
+        chosen: For each row the id of each method's candidate; empty: all differ.
     """
 
     methods: tuple[str, ...]
@@ -53,6 +54,17 @@ class Table:
     start_test: NDArray[np.float64]
     levels: tuple[NDArray[np.float64], ...]
     start_levels: tuple[NDArray[np.float64], ...]
+    chosen: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def distinct(self) -> tuple[NDArray[np.float64], ...]:
+        """Test scores by level with one column a candidate: methods that chose the same one share its luck."""
+        if not self.chosen:
+            return self.levels
+        return tuple(
+            row[:, [ids.index(id) for id in dict.fromkeys(ids)]]
+            for row, ids in zip(self.levels, self.chosen, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,7 @@ class MethodsResult:
             start_test=np.array([start["test"]["score"] for start in starts], dtype=float),
             levels=tuple(np.array([levels(cell) for cell in row], dtype=float).T for row in cells),
             start_levels=tuple(np.array(levels(start), dtype=float) for start in starts),
+            chosen=tuple(tuple(cell["chosen"] for cell in row) for row in cells),
         )
 
 

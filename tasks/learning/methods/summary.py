@@ -95,7 +95,7 @@ def summarise(result: MethodsResult, *, alpha: float = 0.05, seed: int = 0) -> S
     if not table.worlds:
         return Summary(table, None)
     whom = population(table)
-    bound = upper_bound(table.validation, table.test, table.levels, seed=seed)
+    bound = upper_bound(table.validation, table.test, table.distinct, seed=seed)
     space = tuple(
         Space(
             point.size,

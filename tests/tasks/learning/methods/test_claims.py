@@ -108,6 +108,25 @@ def test_nothing_that_differs_is_no_gain_and_has_no_interval():
         assert gain.pvalue == 1
 
 
+def test_the_greater_p_value_counts():
+    """Where few units differ t is too sure; where gains are skewed the exchange of signs is."""
+    few = np.array([1.0, 1.0, 1.0, *[0.0] * 9])
+    assert stats.ttest_1samp(few, 0).pvalue == pytest.approx(0.0819, abs=1e-4)
+    assert gains(_gaining(few))[0].pvalue == 0.25
+    skewed = np.array([0.1] * 10 + [0.1, 3.0])
+    assert gains(_gaining(skewed))[0].pvalue == pytest.approx(stats.ttest_1samp(skewed, 0).pvalue)
+
+
+def _gaining(by_world: np.ndarray) -> Table:
+    """One method, twelve worlds of cores of their own, and what it gains in each."""
+    n = len(by_world)
+    names = tuple(f"w{k}" for k in range(n))
+    return Table(
+        ("m",), names, names, (0,) * n, ({},) * n, np.zeros((n, 1)), by_world[:, None], np.zeros(n), np.zeros(n),
+        tuple(np.full((2, 1), g) for g in by_world), (np.zeros(2),) * n,
+    )  # fmt: skip
+
+
 def test_one_stratum_is_students_interval():
     x = generator("test_claims", "t").normal(size=15)
     found = gain_interval(x, ("a",) * 15)

@@ -55,24 +55,23 @@ def test_the_gain_of_a_learner_of_known_rate_is_estimated_without_bias(tmp_path)
 
 @pytest.mark.slow
 def test_edits_without_effect_gain_nothing_and_the_honest_bound_covers_that(tmp_path):
-    """60 experiments of 12 worlds each, in which the optimiser only rewrites: all candidates are worth the same."""
+    """40 experiments of 12 worlds each, in which the optimiser only rewrites: all candidates are worth the same."""
     claims, covered, gaps, honest, chance = 0, 0, [], [], []
-    for seed in range(60):
+    for seed in range(40):
         table = experiment(tmp_path / str(seed), FunctionOptimiser(wordsmith, "words"), seed=seed).table()
-        found, bound = gains(table), upper_bound(table.validation, table.test, table.levels, draws=200)
+        found, bound = gains(table), upper_bound(table.validation, table.test, table.distinct, draws=200)
         claims += any(gain.claimed for gain in found)
         whole = found[-1].interval
         covered += whole.low < 0 < whole.high
         gaps.append(bound.optimistic.mean() - bound.honest.mean())
         honest.append(whole.estimate)
         chance.append(bound.by_chance)
-    assert claims <= 8  # .05 of 60 and three standard errors
-    assert covered >= 52
-    assert np.mean(honest) == pytest.approx(0, abs=3 * np.std(honest) / np.sqrt(60))
+    assert claims <= 6  # .05 of 40 and three standard errors
+    assert covered >= 34
+    assert np.mean(honest) == pytest.approx(0, abs=3 * np.std(honest) / np.sqrt(40))
     assert min(gaps) >= 0
     assert np.mean(gaps) > 0.015
-    # Half of the methods share their candidate here, so the simulation says too much, never too little.
-    assert np.mean(chance) > np.mean(gaps)
+    assert np.mean(chance) == pytest.approx(np.mean(gaps), rel=0.15)
 
 
 def test_an_optimiser_that_does_nothing_gains_nothing(tmp_path):
