@@ -47,6 +47,7 @@ def test_without_failures_there_is_no_trial(stream):
     life = stream(lambda: MistakesAgent(batch=2), model())
     life.live()
     assert life.live() == "ended a batch of mean 1 without a new note"
+    assert life.state["before"] is None
     assert life.asked == []
 
 
@@ -84,10 +85,22 @@ def test_an_episode_without_a_score_counts_in_no_mean(stream):
 
 
 def test_failures_of_a_trial_are_not_kept(stream):
-    life = stream(lambda: MistakesAgent(batch=1), model())
-    life.live(solved=False)
-    life.live(solved=False)
-    assert life.state["failures"] == []
+    life = stream(lambda: MistakesAgent(batch=2), model())
+    for kept in (1, 0, 0, 0, 1):
+        life.live(solved=False)
+        assert len(life.state["failures"]) == kept
+
+
+def test_the_oldest_notes_go_at_half_of_the_cap(stream):
+    count = iter(range(100))
+    life = stream(lambda: MistakesAgent(batch=1, cap=600), lambda prompt: f"{next(count)} " + "word " * 40)
+    for solved in [False, True] * 8:
+        life.live(solved=solved)
+    assert life.state["accepted"] == 8
+    notes = life.state["notes"]
+    assert len(notes) == 3
+    assert notes[-1] > notes[0]
+    assert len("\n".join(f"- {note}" for note in notes)) <= 300
 
 
 @settings(max_examples=30)

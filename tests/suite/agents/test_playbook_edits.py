@@ -115,6 +115,10 @@ def test_a_flood_is_read_up_to_a_size():
         assert len(edits) <= 1
 
 
+def test_what_stands_beyond_the_size_is_not_read():
+    assert parse_edits("Well. " * 5000 + "\nADD: Look at the lamp first") == ([], 0)
+
+
 WORDS = st.sampled_from(
     [
         "ADD",
