@@ -52,7 +52,8 @@ def test_every_task_stands_in_the_table(name):
 
 @pytest.mark.parametrize("name", [e.name for e in BACKENDS.entries() if e.source == "finchmark"])
 def test_every_backend_stands_in_the_table(name):
-    assert f"| `{name}:" in README
+    # A backend without a model has no colon.
+    assert re.search(rf"\| `{name}[:`]", README)
 
 
 def test_every_command_of_the_readme_exists():
