@@ -36,7 +36,7 @@ def methods_text(result: MethodsResult, *, alpha: float = 0.05, width: int | Non
         parts += [_gains(result, found, alpha, width), _bounds(found), _space(found, width)]
         parts += [_growth(found, width)] if found.growth else []
         parts += [_chosen(found, width)] if found.chosen else []
-    parts += [_stops(result), _published(result, width)]
+    parts += [_refusals(result), _stops(result), _published(result, width)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -55,7 +55,7 @@ def _worlds(result: MethodsResult, width: int | None) -> str:
     from ..tasks.learning.methods.cost import Cost, total
 
     table = text_table(
-        "world", "method", "validation>", "test>", "95 % over levels", "failed>", "candidates>", "calls>", "tokens>",
+        "world", "method", "validation>", "test>", "95 % over levels", "failed>", "candidates>", "no edit>", "calls>", "tokens>",
         "USD>",
     )  # fmt: skip
     runs = range(result.settings["runs"])
@@ -79,6 +79,7 @@ def _worlds(result: MethodsResult, width: int | None) -> str:
                 _interval(gain_interval(by_level)),
                 str(sum(one["test"]["failures"] for one in scored)),
                 str(sum(len(cell["candidates"]) for cell in cells)) if cells else "",
+                str(sum(len(cell["refused"]) for cell in cells)) if cells else "",
                 f"{cost.calls:,}" if cells else "",
                 f"{cost.tokens:,}" if cells else "",
                 _money(cost) if cells else "",
@@ -173,6 +174,20 @@ def _chosen(found: Summary, width: int | None) -> str:
     for name, interval in rows:
         table.add_row(name, number(interval.estimate), _interval(interval))
     return draw(table, width)
+
+
+def _refusals(result: MethodsResult) -> str:
+    from collections import Counter
+    from re import sub
+
+    # Numbers and ids differ from edit to edit; what went wrong does not.
+    why = Counter(
+        sub(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]+\b", "#", one["why"]) for cell in result.cells for one in cell["refused"]
+    )
+    if not why:
+        return ""
+    lines = [f"  {count:>5}  {visible(reason, 120)}" for reason, count in why.most_common(6)]
+    return "\n".join(["Edits that made no candidate, by reason:", *lines])
 
 
 def _stops(result: MethodsResult) -> str:

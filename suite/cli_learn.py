@@ -59,6 +59,8 @@ def methods(
     agent_args: Annotated[list[str] | None, typer.Option(help="key=value,… for the agent, such as window=8.")] = None,
     temperature: Annotated[float, typer.Option("--temperature", "-t", help="Of the executor; 0 is greedy.")] = 0.7,
     max_tokens: Annotated[int, typer.Option(help="Cap on a reply of the executor.")] = 256,
+    optimiser_tokens: Annotated[int, typer.Option(help="Cap on a reply of the optimiser.")] = 2_048,
+    optimiser_temperature: Annotated[float, typer.Option(help="Of the optimiser.")] = 0.7,
     replay: Annotated[
         Path | None, typer.Option(help="A folder of an experiment: its replies are played again, to the same bytes.")
     ] = None,
@@ -110,6 +112,8 @@ def methods(
             agent_args=parse_pairs(agent_args or (), "--agent-args"),
             temperature=temperature,
             max_tokens=max_tokens,
+            optimiser_tokens=optimiser_tokens,
+            optimiser_temperature=optimiser_temperature,
         )
         from .evaluation import make_backend
 
@@ -117,6 +121,7 @@ def methods(
         found = _optimiser(optimiser, parse_pairs(optimiser_args or (), "--optimiser-args"), executor)
     if not quiet:
         say(f"{len(plan.worlds)} worlds, {len(plan.methods)} methods, {plan.runs} runs each, into {out}")
+        say(_forecast(plan))
     try:
         result = run_methods(plan, executor, found, out, watch=(lambda line: None) if quiet else say)
     except KeyboardInterrupt:
@@ -144,6 +149,16 @@ def show(
         put(lineage_text(result, world, method, run))
     else:
         put(methods_text(result, alpha=alpha, width=width()))
+
+
+def _forecast(plan: Plan) -> str:
+    from ..environments.worlds.lookup import find_world
+
+    most = plan.most_episodes()
+    if most is None:
+        return "A front may grow: only --parents or a budget (--max-calls …) bounds what pareto methods ask for."
+    calls = sum(plan.runs * most * find_world(name).horizon for name in plan.worlds)
+    return f"At most {plan.runs * most * len(plan.worlds):,} episodes and {calls:,} calls of the executor."
 
 
 def _optimiser(text: str, args: dict[str, object], executor: Backend) -> Optimiser:

@@ -98,6 +98,21 @@ class Plan:
         """The methods."""
         return find_methods(self.methods)
 
+    def most_episodes(self) -> int | None:
+        """The most episodes of one world and run, budgets and what methods share left aside.
+
+        Returns:
+            None where a front is optimised as a whole: it may grow, and only a budget or ``parents`` bounds it.
+        """
+        each = self.train + self.validation * self.samples
+        most = (self.validation + self.test) * self.samples
+        for method in self.found:
+            parents = 1 if method.selection == "best" else self.parents
+            if parents is None:
+                return None
+            most += (1 + parents * self.iterations) * each + self.test * self.samples
+        return most
+
     def data(self) -> dict[str, Any]:
         """The plan as plain data."""
         return {**asdict(self), "agent_args": dict(self.agent_args)}

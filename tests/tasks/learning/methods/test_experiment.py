@@ -210,6 +210,23 @@ def test_numbers_out_of_range_are_refused(field, value):
         plan(**{field: value})
 
 
+def test_no_experiment_plays_more_than_its_plan_foretells(tmp_path):
+    """Methods that share nothing would play them all; those of one signal share some."""
+    place = Island("a")
+    whole = plan(worlds=("a",), parents=2, samples=2)
+    run(tmp_path, whole, places=[place])
+    assert len(place.played) <= (whole.most_episodes() or 0)
+    one = plan(worlds=("a",), methods=("best-dynamics-prompt",), iterations=3)
+    place = Island("a")
+    run(tmp_path / "one", one, FunctionOptimiser(climber(1.0), "up"), [place])
+    # The first candidate's train and validation levels are counted for the method and for the start: five too many.
+    assert len(place.played) == (one.most_episodes() or 0) - 5
+
+
+def test_a_front_without_a_limit_has_no_bound():
+    assert plan().most_episodes() is None
+
+
 def test_a_world_cannot_stand_twice():
     with pytest.raises(UsageError, match="stands twice"):
         plan(worlds=("a", "a"))
