@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CAP", "SIGHT", "RememberingAgent", "at_least"]
 
 CAP = 2400
-"""Characters of memory shown by default: about 600 tokens of English, a twelfth of a context of 8,192."""
+"""Characters of memory shown by default: about 600 tokens of English, a fourteenth of a context of 8,192."""
 
 SIGHT = 3000
 """Characters of an episode shown by default when it is learnt from."""

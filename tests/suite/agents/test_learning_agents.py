@@ -107,3 +107,15 @@ def test_a_fork_that_learns_teaches_its_agent_nothing(stream, make):
     experience = Experience("s000/9", "demo/doors", 9, "Rules.", steps, "green opens", Feedback(1.0, True))
     asyncio.run(agent.fork().learn(experience, life._model([])))
     assert content_hash(agent.snapshot()) == before
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in ("episodes", "replay")])
+def test_what_learning_asks_is_bounded_whatever_was_lived(stream, name):
+    flood = "flood 💡 " * 9000
+    life = stream(ALL[name], lambda prompt: f"ADD: {flood}\nNAME: {flood}\nWHEN: {flood}\nHOW: {flood}")
+    agent = life.make()
+    for number in range(6):
+        life.live(flood, solved=name == "skills", after=f"{number} {flood}", rules=flood)
+        for asked in life.asked:
+            # The example is as long as its episode, and a sheet, a playbook or a reflection stands beside the episode.
+            assert len(asked) <= 1.5 * agent.sight + 2 * agent.cap + 3000

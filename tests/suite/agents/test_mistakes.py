@@ -67,6 +67,7 @@ def test_failures_are_grouped_and_each_group_gets_a_note(stream):
         life.live(door, solved=False, after=after, rules=f"Rules about {door}")
     assert life.state["trial"] == ["Mind what was wet.", "Mind what was hot."]
     assert "3 of your episodes failed" in life.asked[0]
+    assert life.asked[0].count("You slip on the wet floor") == 2
 
 
 def test_an_empty_note_is_none(stream):

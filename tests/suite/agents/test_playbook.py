@@ -88,6 +88,14 @@ def test_the_prompts_own_examples_are_no_lessons(stream):
     assert life.state["bullets"] == []
 
 
+def test_what_is_taken_from_the_example_is_no_lesson(stream):
+    life = stream(PlaybookAgent, model(operations="ADD: Plug the toaster in.\nADD: Look at the lamp first."))
+    assert life.live() == "added b1: Look at the lamp first.; 1 operations could not be used"
+    life.reply = model("The toaster is unplugged.", "ADD: Doors open inwards.")
+    assert life.live() == ""
+    assert len(life.asked) == 1
+
+
 def test_more_operations_than_fit_an_episode_are_counted(stream):
     adds = "\n".join(f"ADD: {letter * 9} is new" for letter in "abcdefghij")
     life = stream(PlaybookAgent, model(operations=adds))
