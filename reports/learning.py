@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..leaderboard.text import visible
+from ..suite.contrast import Contrast
 from ..suite.learning import ArmCurve, TaskLearning, run_learning
 from ..suite.learning_cost import LearningCost, LearningTokens, learning_cost
 from ..suite.stats.curves import MIN_STREAMS
 from ..suite.store import StoredRun
-from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, probe_sets
+from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, probe_sets
 from ..suite.stream_scores import ALL_LEVELS, LIVED, primary_probes
 from .drawing import COLOURS, Canvas
 from .panels import MOST_PANELS, panels

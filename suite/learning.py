@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .contrast import Contrast, Kind, judged
 from .errors import StoreError, UsageError
 from .records import Metric, TaskSheet
 from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.multiplicity import holm
 from .store import StoredRun
-from .stream_contrasts import EVOLVING, FROZEN, SHUFFLED, Contrast, Kind, contrasts, judged, probe_sets
+from .stream_contrasts import EVOLVING, FROZEN, SHUFFLED, contrasts, probe_sets
 from .stream_scores import StreamScores, lay_out, primary_probes
 
 if TYPE_CHECKING:

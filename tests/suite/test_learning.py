@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import nct, t
 
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.learning import task_learning
@@ -429,6 +430,22 @@ def test_few_streams_leave_room_for_others():
     assert found.against == pytest.approx(1 - 0.05 ** (1 / 12))
     assert replace(found, up=11, down=1).against == pytest.approx(0.339, abs=0.001)  # binomial: P(X <= 1 | 12) = .05
     assert math.isnan(replace(found, verdict="cannot tell").against)
+
+
+def test_it_is_said_how_many_streams_would_tell():
+    found = read(sheet(LEVELS), noisy(lambda *_: 0.5, name="more streams", spread=0.3)).primary
+    assert found.verdict == "cannot tell"
+    more, effect = found.more_streams
+    assert effect == max(abs(found.estimate), 0.05)
+    n = found.streams + more
+    # Noncentral t: the fewest streams with a power of 80 %.
+    power = [
+        1 - nct.cdf(t.ppf(0.975, k - 1), k - 1, effect / found.spread * k**0.5)
+        + nct.cdf(t.ppf(0.025, k - 1), k - 1, effect / found.spread * k**0.5)
+        for k in (n - 1, n)
+    ]  # fmt: skip
+    assert power[0] < 0.8 <= power[1]
+    assert f"About {more} more streams" in found.words
 
 
 def test_streams_that_do_not_differ_are_said_not_to():
