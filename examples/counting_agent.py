@@ -34,5 +34,5 @@ class CountingAgent(RememberingAgent[Tally]):
                 key = (experience.task, step.action[:40])
                 counts[key] = counts.get(key, 0) + 1
         best = sorted(counts, key=lambda key: -counts[key])[: self.most]
-        before, self.state = self.state, Tally(counts=tuple((*key, counts[key]) for key in best))
-        return "" if self.state == before else f"counted the actions of {experience.id}"
+        tally = Tally(counts=tuple((*key, counts[key]) for key in best))
+        return self.become(tally, f"counted the actions of {experience.id}")

@@ -58,11 +58,10 @@ class CheatsheetAgent(RememberingAgent[Sheet]):
         answer = await self.ask(model, question, practice=practice, max_tokens=self.cap // 3)
         lines = [line for line in _TAGS.sub("", answer).splitlines() if not borrowed(line, experience)]
         text = clip("\n".join(lines), self.cap)
-        if not text or text == self.state.text:
+        if not text:
             return ""
-        was = len(self.state.text)
-        self.state = Sheet(text=text)
-        return f"rewrote the sheet ({was} characters before, {len(text)} now): {clip(text, 200)}"
+        sizes = f"{len(self.state.text)} characters before, {len(text)} now"
+        return self.become(Sheet(text=text), f"rewrote the sheet ({sizes}): {clip(text, 200)}")
 
 
 def _question(sheet: str, scene: str, cap: int) -> str:

@@ -58,5 +58,5 @@ class EpisodesAgent(RememberingAgent[Log]):
                 break
             kept.append(older)
         gone = len(self.state.episodes) + 1 - len(kept)
-        self.state = Log(episodes=tuple(reversed(kept)))
-        return f"kept the episode ({len(text)} characters)" + (f", dropped the {gone} oldest" if gone else "")
+        change = f"kept the episode ({len(text)} characters)" + (f", dropped the {gone} oldest" if gone else "")
+        return self.become(Log(episodes=tuple(reversed(kept))), change)

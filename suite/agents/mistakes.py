@@ -111,22 +111,22 @@ class MistakesAgent(RememberingAgent[Notebook]):
             failures = (*failures, Failure(episode=experience.id, text=self._told(experience)))
         lived = now.lived + 1
         if lived < self.batch:
-            self.state = now.model_copy(update={"scores": scores, "failures": failures, "lived": lived})
-            return f"counted episode {lived} of a batch of {self.batch}"
+            counted = now.model_copy(update={"scores": scores, "failures": failures, "lived": lived})
+            return self.become(counted, f"counted episode {lived} of a batch of {self.batch}")
         mean = round(sum(scores) / len(scores), 6) if scores else None
         fresh = {"trial": (), "failures": (), "scores": (), "lived": 0, "before": None}
         if now.trial:
             better = mean is not None and now.before is not None and mean > now.before
             notes = self._fitting((*now.notes, *now.trial)) if better else now.notes
             counts = {"accepted": now.accepted + better, "rejected": now.rejected + (not better)}
-            self.state = now.model_copy(update={**fresh, **counts, "notes": notes})
-            word = "accepted" if better else "rejected"
-            return f"{word} {len(now.trial)} notes: mean {_number(mean)} with them, {_number(now.before)} before"
+            change = f"{'accepted' if better else 'rejected'} {len(now.trial)} notes: "
+            change += f"mean {_number(mean)} with them, {_number(now.before)} before"
+            return self.become(now.model_copy(update={**fresh, **counts, "notes": notes}), change)
         trial = await self._notes(experience, failures, model)
-        self.state = now.model_copy(update={**fresh, "trial": trial, "before": mean if trial else None})
-        if not trial:
-            return f"ended a batch of mean {_number(mean)} without a new note"
-        return f"put on trial against a mean of {_number(mean)}: " + "; ".join(trial)
+        change = f"ended a batch of mean {_number(mean)} without a new note"
+        if trial:
+            change = f"put on trial against a mean of {_number(mean)}: " + "; ".join(trial)
+        return self.become(now.model_copy(update={**fresh, "trial": trial, "before": mean if trial else None}), change)
 
     def _told(self, experience: Experience) -> str:
         room = self.sight // _EXAMPLES

@@ -120,10 +120,10 @@ class PlaybookAgent(RememberingAgent[Playbook]):
         changed, done, lost = apply_edits(self.state, [*_counts(verdicts), *edits[:_EDITS]])
         refined, gone = refine(changed.bullets, self.cap)
         lost += bad + max(0, len(edits) - _EDITS)
-        self.state = Playbook(bullets=refined, made=changed.made, dropped=changed.dropped + lost)
         if lost:
             done.append(f"{lost} operations could not be used")
-        return "; ".join([*done, *gone])
+        new = Playbook(bullets=refined, made=changed.made, dropped=changed.dropped + lost)
+        return self.become(new, "; ".join([*done, *gone]))
 
 
 def _to_reflect(scene: str, listed: str) -> str:

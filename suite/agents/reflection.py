@@ -72,8 +72,7 @@ class ReflectionAgent(RememberingAgent[Reflections]):
         if not text or borrowed(text, experience):
             return ""
         kept = (*self.state.kept, Reflection(episode=experience.id, text=text))
-        self.state = Reflections(kept=kept[-self.reflections :])
-        return f"reflected: {text}"
+        return self.become(Reflections(kept=kept[-self.reflections :]), f"reflected: {text}")
 
 
 def _question(scene: str) -> str:

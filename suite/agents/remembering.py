@@ -52,8 +52,8 @@ class RememberingAgent(HistoryAgent, Generic[S]):
     a prompt's beginning does not change within an episode and a cached prefix is found. An empty memory shows nothing:
     until something was learnt, the prompts are the same as ``history``'s.
 
-    A subclass says what it remembers in a :class:`.records.Record` of plain data, gives :meth:`memory`, and puts
-    another record into ``self.state`` when it learns, last of all: what raised before that has changed nothing.
+    A subclass says what it remembers in a :class:`.records.Record` of plain data, gives :meth:`memory`, and ends
+    ``learn`` with :meth:`become`: records are not changed in place, so what raised before that has changed nothing.
 
     Args:
         empty: The state before anything was learnt.
@@ -116,6 +116,21 @@ class RememberingAgent(HistoryAgent, Generic[S]):
             messages = [Message("user", practice[0]), Message("assistant", practice[1]), *messages]
         completion = await model.generate(messages, max_tokens=max_tokens)
         return completion.text.strip()
+
+    def become(self, state: S, change: str) -> str:
+        """Take a new state, last of all in :meth:`learn`.
+
+        Args:
+            state: The new one.
+            change: What was changed, in words.
+
+        Returns:
+            ``change``, empty where the new state is the old one.
+        """
+        if state == self.state:
+            return ""
+        self.state = state
+        return change
 
     def scene(self, experience: Experience) -> str:
         """The episode as a part of a prompt, in about ``sight`` characters: task, turns, and how it was judged."""

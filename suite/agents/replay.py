@@ -106,10 +106,8 @@ class ReplayAgent(RememberingAgent[Replays]):
         while len(kept) > self.most:
             kept.pop(next((i for i, k in enumerate(kept) if not k.good), 0))
             gone += 1
-        if kept and kept[-1] is not episode:
-            return ""
-        self.state = Replays(kept=tuple(kept))
-        return f"kept the episode ({judged})" + (", dropped an older one" if gone else "")
+        change = f"kept the episode ({judged})" + (", dropped an older one" if gone else "")
+        return self.become(Replays(kept=tuple(kept)), change)
 
 
 def _key(text: str, instructions: str) -> str:

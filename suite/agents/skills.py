@@ -137,8 +137,7 @@ class SkillsAgent(RememberingAgent[Library]):
             if new is not None and not borrowed(_shown(new), experience):
                 skills, words = self._with(skills, new)
                 done += words
-        self.state = Library(skills=skills)
-        return "; ".join(done)
+        return self.become(Library(skills=skills), "; ".join(done))
 
     def _with(self, skills: tuple[Skill, ...], new: Skill) -> tuple[tuple[Skill, ...], list[str]]:
         """The library with a skill more, or with one in the place of an old one."""

@@ -18,6 +18,7 @@ from finchmark.suite.agents.replay import ReplayAgent
 from finchmark.suite.agents.skills import SkillsAgent
 from finchmark.suite.agents.window import WindowAgent
 from finchmark.suite.canonical import canonical_json, content_hash
+from finchmark.suite.conformance import check_agent
 from finchmark.suite.model import ModelStopped
 from finchmark.suite.records import Outcome
 from finchmark.suite.seeds import generator
@@ -119,3 +120,20 @@ def test_what_learning_asks_is_bounded_whatever_was_lived(stream, name):
         for asked in life.asked:
             # The example is as long as its episode, and a sheet, a playbook or a reflection stands beside the episode.
             assert len(asked) <= 1.5 * agent.sight + 2 * agent.cap + 3000
+
+
+SMALLEST = {
+    "window": lambda: WindowAgent(0),
+    "episodes": lambda: EpisodesAgent(cap=200),
+    "replay": lambda: ReplayAgent(examples=1, most=1, cap=200),
+    "reflection": lambda: ReflectionAgent(reflections=1, cap=200, sight=200),
+    "cheatsheet": lambda: CheatsheetAgent(cap=200, sight=200),
+    "playbook": lambda: PlaybookAgent(cap=200, sight=200, window=0),
+    "mistakes": lambda: MistakesAgent(batch=1, cap=200, sight=200),
+    "skills": lambda: SkillsAgent(examples=1, most=1, cap=200, sight=200),
+}
+
+
+@pytest.mark.parametrize("make", SMALLEST.values(), ids=SMALLEST)
+def test_the_smallest_settings_conform(make):
+    check_agent(make)

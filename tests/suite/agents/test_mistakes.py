@@ -71,7 +71,8 @@ def test_failures_are_grouped_and_each_group_gets_a_note(stream):
 
 
 def test_an_empty_note_is_none(stream):
-    life = stream(lambda: MistakesAgent(batch=1), model(""))
+    life = stream(lambda: MistakesAgent(batch=2), model(""))
+    life.live(solved=False)
     assert life.live(solved=False) == "ended a batch of mean 0 without a new note"
     assert life.state["trial"] == []
 
