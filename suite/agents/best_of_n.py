@@ -11,7 +11,7 @@ from ..model import Model, ModelStopped
 from .actions import in_tags, spoken_action
 from .base import Action, Observation
 from .clipping import clip
-from .draws import draw, most_given
+from .draws import draw, most_given, with_actions
 from .history import HistoryAgent
 from .remembering import at_least
 
@@ -67,7 +67,7 @@ class BestOfAgent(HistoryAgent):
         drawn = await draw(model, [prompt] * self.n, stop=observation.stop, max_tokens=observation.max_tokens)
         replies = [reply for reply in drawn if reply is not None]
         first: dict[str, Completion] = {}  # the first reply of each action stands for it
-        for reply in replies:
+        for reply in with_actions(replies):
             first.setdefault(spoken_action(reply.text), reply)
         distinct = list(first.values())
         if len(distinct) == 1:

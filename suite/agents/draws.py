@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from ..backends.base import Completion, Message
 from ..model import Model, ModelStopped
-from .actions import spoken_action
+from .actions import in_tags, spoken_action
 
-__all__ = ["draw", "most_given"]
+__all__ = ["draw", "most_given", "with_actions"]
 
 
 async def draw(
@@ -53,13 +53,22 @@ async def draw(
     return found
 
 
+def with_actions(replies: Sequence[Completion]) -> list[Completion]:
+    """Those of some replies that have an action in tags; all of them where none has.
+
+    A reply in no known form has no vote while others have one: small models ramble often, and then alike. Where all
+    leave out the tags, they may well be bare answers, which tasks take.
+    """
+    return [reply for reply in replies if in_tags(reply.text, "action")] or list(replies)
+
+
 def most_given(replies: Sequence[Completion]) -> Completion:
     """The first reply with the action that most of them give; of equally frequent actions the one given first.
 
     Args:
-        replies: At least one.
+        replies: At least one; only those :func:`with_actions` have a vote.
     """
     votes: dict[str, list[Completion]] = {}
-    for reply in replies:
+    for reply in with_actions(replies):
         votes.setdefault(spoken_action(reply.text), []).append(reply)
     return max(votes.values(), key=len)[0]

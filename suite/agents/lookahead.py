@@ -12,7 +12,7 @@ from ..backends.base import Completion, Message
 from ..model import Model, ModelStopped
 from .actions import in_tags, plain, spoken_action
 from .base import Action, Observation
-from .draws import draw, most_given
+from .draws import draw, most_given, with_actions
 from .history import HistoryAgent
 from .remembering import at_least
 
@@ -105,7 +105,8 @@ class LookaheadAgent(HistoryAgent):
         ways = [Continuation(self.prompt(observation)) for _ in range(self.k)]
         # All continuations go in step: a call's seed is its number, and must not depend on which reply came first.
         ways = await _act(ways, observation, model)
-        first = [way.replies[0] for way in ways]
+        first = with_actions([way.replies[0] for way in ways])
+        ways = [way for way in ways if way.replies[0] in first]
         try:
             ways = await _predict(ways, model)
             for _ in range(1, self.depth):

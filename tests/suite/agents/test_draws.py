@@ -104,6 +104,11 @@ def test_the_most_frequent_action_wins_with_its_first_reply():
     assert most_given(replies("1", "well, <action>2</action>", "<action> 2</action>")).text.startswith("well")
 
 
+def test_a_reply_without_an_action_has_no_vote_while_others_have_one():
+    assert most_given(replies("[x]", "[x]", "<action>2</action>")).text == "<action>2</action>"
+    assert most_given(replies("3", "[x]", "[x]")).text == "[x]"
+
+
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=9))
 def test_of_equally_frequent_ones_the_first_wins(said):
     winner = most_given(replies(*said)).text

@@ -98,6 +98,12 @@ def test_where_nothing_recurs_the_first_actions_vote(talk):
     assert talk(reply).turn(LookaheadAgent(k=3, depth=1)) == B
 
 
+def test_a_reply_without_an_action_is_not_gone_on_with(talk):
+    mind = Imagination(["[x]", A, "[x]"], {A: "dark"}, {A: "5"})
+    assert talk(mind).turn(LookaheadAgent(k=3, depth=1)) == A
+    assert mind.kinds == ["act"] * 3 + ["predict", "rate"]
+
+
 def test_history_keeps_nothing_that_was_imagined(talk):
     mind = Imagination([A, A], {A: "dark", "<action>on</action>": "day"}, {A: "1", "<action>on</action>": "1"})
     model = talk(mind)
