@@ -24,7 +24,8 @@ class VotingAgent(HistoryAgent):
     """Draws several replies to the same prompt and takes the action that most of them give.
 
     Actions are compared by what stands in the ``<action>`` tags, case and blanks aside; of equally frequent ones the
-    first given counts, and replies without a tag have no vote while others have one. History keeps the first reply that gave the winner, and nothing of the others.
+    first given counts, and replies without a tag have no vote while others have one. History keeps the first reply that
+    gave the winner, and nothing of the others.
 
     With ``tokens`` it spends a budget over an episode: a frozen agent with as many tokens as another spends on
     learning. The rule: at every turn what is left of the budget is divided by the turns that are left, and votes are
