@@ -55,8 +55,8 @@ def _worlds(result: MethodsResult, width: int | None) -> str:
     from ..tasks.learning.methods.cost import Cost, total
 
     table = text_table(
-        "world", "method", "validation>", "test>", "95 % over levels", "failed>", "candidates>", "no edit>", "calls>", "tokens>",
-        "USD>",
+        "world", "method", "validation>", "test>", "95 % over levels", "failed>", "candidates>", "no edit>", "calls>",
+        "tokens>", "USD>",
     )  # fmt: skip
     runs = range(result.settings["runs"])
     for world in result.worlds:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .evaluation import Trajectory
 from .optimiser import Ask, Case, Edit, Optimiser
@@ -20,6 +20,7 @@ __all__ = ["SearchOptimiser"]
 _DISCOUNT = 0.9
 _MOST_WEIGHT = 8.0
 _MOST_OPENING = 12
+_TRIALS = (0.25, 2.0, 4.0, 8.0)
 
 
 @dataclass
@@ -44,13 +45,17 @@ class SearchOptimiser(Optimiser):
     apart, and those that never changed anything are avoided. *Instruction*: how the agent behaved: unusable and idle
     actions become guardrails, and the best episode's beginning, up to its last reward, becomes the opening. Either is a
     mutation: rules are kept or dropped by chance, so that the same episodes give other candidates in the next
-    iteration.
+    iteration; where they tell nothing new, one weight is drawn by chance.
 
     It stands for no model. It exists so that a whole experiment runs without one, and as a floor: what counting alone
     finds, a model should find as well.
     """
 
     name = "search"
+
+    def identity(self) -> dict[str, Any]:
+        """Name and version; raise it with any change that changes an edit."""
+        return {"name": self.name, "version": 1}
 
     async def propose(self, case: Case, ask: Ask, rng: np.random.Generator) -> Edit:
         """Count, and write rules."""
@@ -59,10 +64,20 @@ class SearchOptimiser(Optimiser):
         if not found:
             return Edit(None, "no action was seen")
         if case.signal == "dynamics":
-            return self._dynamics(old, found, rng)
-        return self._instruction(old, found, case, rng)
+            rules, change, analysis = self._dynamics(old, found, rng)
+        else:
+            rules, change, analysis = self._instruction(old, found, case, rng)
+        if rules.text() in ("", case.current):
+            # The episodes told nothing new: try something, and let selection judge it.
+            tried = sorted(action for action, tally in found.items() if tally.changed)
+            if not tried:
+                return Edit(None, "nothing that was tried changed anything", analysis)
+            action = tried[int(rng.integers(len(tried)))]
+            rules = Rules(old.opening, old.when, {**old.weights, action: float(rng.choice(_TRIALS))})
+            change = "the episodes told nothing new: one weight by chance"
+        return Edit(rules.text(), change, analysis)
 
-    def _dynamics(self, old: Rules, found: Mapping[str, _Tally], rng: np.random.Generator) -> Edit:
+    def _dynamics(self, old: Rules, found: Mapping[str, _Tally], rng: np.random.Generator) -> tuple[Rules, str, str]:
         lines = [
             f"{action}: used {t.used} times, changed what is shown {t.changed} times, later reward {t.worth:.4f}"
             for action, t in sorted(found.items())
@@ -87,11 +102,13 @@ class SearchOptimiser(Optimiser):
                 continue
             touched += 1
         if not any(weights.get(action, 1.0) for action in found):
-            return Edit(None, "nothing that was tried changed anything", "\n".join(lines))
-        text = Rules(old.opening, old.when, weights).text()
-        return Edit(text or None, f"weights of {touched} actions from what followed them", "\n".join(lines))
+            weights, touched = dict(old.weights), 0
+        change = f"weights of {touched} actions from what followed them"
+        return Rules(old.opening, old.when, weights), change, "\n".join(lines)
 
-    def _instruction(self, old: Rules, found: Mapping[str, _Tally], case: Case, rng: np.random.Generator) -> Edit:
+    def _instruction(
+        self, old: Rules, found: Mapping[str, _Tally], case: Case, rng: np.random.Generator
+    ) -> tuple[Rules, str, str]:
         weights = dict(old.weights)
         avoided = [a for a, t in sorted(found.items()) if t.unusable == t.used or (not t.changed and t.used >= 2)]
         avoided = [action for action in avoided if rng.random() < 0.75]
@@ -108,8 +125,8 @@ class SearchOptimiser(Optimiser):
         analysis = (
             f"idle or unusable: {'; '.join(avoided) or 'none'}\nbest episode began: {'; '.join(opening) or 'as others'}"
         )
-        text = Rules(opening, old.when, weights).text()
-        return Edit(text or None, f"{len(avoided)} guardrails, an opening of {len(opening)} actions", analysis)
+        change = f"{len(avoided)} guardrails, an opening of {len(opening)} actions"
+        return Rules(opening, old.when, weights), change, analysis
 
 
 def _count(trajectories: Sequence[Trajectory]) -> dict[str, _Tally]:

@@ -189,6 +189,20 @@ def test_instructions_turn_unusable_actions_into_guardrails():
     assert any(rules.opening[:1] == ("eat",) for rules in found)
 
 
+def test_where_episodes_tell_nothing_one_weight_is_tried():
+    still = tuple(Move(f"Step {n} of 4.\nfog {n}", ("a", "b")[n % 2], True, 0.0) for n in range(4))
+    case = _case("dynamics", [Trajectory("l", 0, 0.0, 0.0, moves=still, after="Step 4 of 4.\nfog 4")])
+    found = {asyncio.run(SearchOptimiser().propose(case, _none, generator("s", seed))).text for seed in range(20)}
+    assert None not in found
+    assert len(found) > 4
+
+
+def test_where_nothing_changes_anything_there_is_no_edit():
+    idle = tuple(Move(f"Step {n} of 4.\nfog", "a", True, 0.0) for n in range(4))
+    case = _case("dynamics", [Trajectory("l", 0, 0.0, 0.0, moves=idle, after="Step 4 of 4.\nfog")])
+    assert asyncio.run(SearchOptimiser().propose(case, _none, generator("s", 0))).text is None
+
+
 def test_the_same_seed_proposes_the_same_and_another_something_else():
     assert _proposed("dynamics", 1) == _proposed("dynamics", 1)
     assert len({_proposed("instruction", seed).text() for seed in range(8)}) > 1
