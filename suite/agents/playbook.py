@@ -29,9 +29,11 @@ _REFLECTION = 1200
 _NEW, _BETTER = "the new lesson", "the lesson in better words"
 """Small models repeat what a prompt says of the form; these are no lessons."""
 
-_OLD = "b1: Press the lever of the toaster. (helped 0, did harm 0)"
+_OLD = "b901: Press the lever of the toaster. (helped 0, did harm 0)"
+"""An id that no playbook comes to: who repeats the example must not count against a bullet of its own."""
+
 _LESSON = "The toaster does nothing while it is unplugged."
-_CHANGES = "EDIT b1: Press the lever once the toaster is plugged in.\nADD: Plug the toaster in."
+_CHANGES = "EDIT b901: Press the lever once the toaster is plugged in.\nADD: Plug the toaster in."
 _HARM = 2
 
 
@@ -100,7 +102,7 @@ class PlaybookAgent(RememberingAgent[Playbook]):
     async def learn(self, experience: Experience, model: Model) -> str:
         """Reflect, then curate: two calls, one where the reflector says nothing."""
         listed = "\n".join(f"{b.id}: {b.text} (helped {b.helpful}, did harm {b.harmful})" for b in self.state.bullets)
-        practice = (_to_reflect(self.scene(FAILED), _OLD), f"HARMFUL b1\n{_LESSON}")
+        practice = (_to_reflect(self.scene(FAILED), _OLD), f"HARMFUL b901\n{_LESSON}")
         reflection = await self.ask(model, _to_reflect(self.scene(experience), listed), practice=practice)
         if not reflection or borrowed(reflection, experience):
             return ""
@@ -130,8 +132,8 @@ def _to_reflect(scene: str, listed: str) -> str:
     return (
         f"You look back at an episode that was played with this playbook.\n\n{scene}\n\n"
         f"The playbook:\n{listed or '(empty)'}\n\n"
-        "First say which of its items helped and which did harm, a line each, such as HELPFUL b1 or HARMFUL b2. Then "
-        "say in at most three sentences what this episode teaches about how the task works and what to do."
+        "First say which of its items helped and which did harm, a line each: HELPFUL or HARMFUL and the id. Then say in "
+        "at most three sentences what this episode teaches about how the task works and what to do."
     )
 
 
@@ -141,7 +143,7 @@ def _to_curate(task: str, listed: str, reflection: str) -> str:
         f"\n\nThe task:\n{task}\n\nThe playbook:\n{listed or '(empty)'}\n\n"
         f"What the last episode taught:\n{reflection}\n\n"
         "Change the playbook. Write lines of these forms only, or NONE if nothing is to be changed:\n"
-        f"ADD: {_NEW}\nEDIT b1: {_BETTER}\nREMOVE b1"
+        f"ADD: {_NEW}\nEDIT id: {_BETTER}\nREMOVE id"
     )
 
 

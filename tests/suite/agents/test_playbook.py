@@ -96,6 +96,17 @@ def test_what_is_taken_from_the_example_is_no_lesson(stream):
     assert len(life.asked) == 1
 
 
+def test_repeating_the_example_does_no_bullet_harm(stream):
+    life = stream(PlaybookAgent, model(operations="ADD: Look at the lamp first."))
+    life.live()
+    before = life.state["bullets"]
+    examples = [asked.split("assistant: ")[1].splitlines()[0] for asked in life.asked]
+    life.reply = model(f"{examples[0]}\nLamps matter.", f"{examples[1]}\nREMOVE b901")
+    for _ in range(2):
+        assert life.live() == "3 operations could not be used"
+    assert life.state["bullets"] == before
+
+
 def test_more_operations_than_fit_an_episode_are_counted(stream):
     adds = "\n".join(f"ADD: {letter * 9} is new" for letter in "abcdefghij")
     life = stream(PlaybookAgent, model(operations=adds))
