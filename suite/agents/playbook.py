@@ -132,8 +132,8 @@ def _to_reflect(scene: str, listed: str) -> str:
     return (
         f"You look back at an episode that was played with this playbook.\n\n{scene}\n\n"
         f"The playbook:\n{listed or '(empty)'}\n\n"
-        "First say which of its items helped and which did harm, a line each: HELPFUL or HARMFUL and the id. Then say in "
-        "at most three sentences what this episode teaches about how the task works and what to do."
+        "First say which of its items helped and which did harm, a line each: HELPFUL or HARMFUL and the id. Then say "
+        "in at most three sentences what this episode teaches about how the task works and what to do."
     )
 
 
