@@ -27,12 +27,12 @@ Workflow = Callable[[list[Message], Observation, Model], Awaitable[Completion]]
 
 _VOTES = 3
 _OTHER = (
-    "Another player who sees the same proposes this:\n{other}\n"
-    "Compare it with your own answer, say who is right, and give the action that should be taken."
+    "You were about to answer:\n{own}\nAnother player who sees the same proposes:\n{other}\n"
+    "Compare the two, say who is right, and give the action that should be taken."
 )
 _CHECK = (
-    "Before this is done, check it: does it fit all that you have seen, and does it lead to the goal? "
-    "Then give the action that should be taken, the same or a better one."
+    "You were about to answer:\n{own}\nCheck it before it is done: does it fit all that you have seen, and does it lead "
+    "to the goal? Then give the action that should be taken, the same or a better one."
 )
 
 
@@ -54,10 +54,7 @@ async def debate(prompt: list[Message], observation: Observation, model: Model) 
     first = await _replies([prompt] * 2, observation, model)
     if len(first) < 2:
         return first[0]
-    prompts = [
-        [*prompt, Message("assistant", own.text, own.token_ids), Message("user", _OTHER.format(other=other.text))]
-        for own, other in (first, first[::-1])
-    ]
+    prompts = [_with(prompt, _OTHER.format(own=own.text, other=other.text)) for own, other in (first, first[::-1])]
     return most_given([*await _second_thoughts(prompts, observation, model), *first])
 
 
@@ -67,13 +64,18 @@ async def verify(prompt: list[Message], observation: Observation, model: Model) 
     Feedback and refinement of Self-Refine (Madaan et al. 2023, arXiv:2303.17651) in one reply, once.
     """
     reply = await single(prompt, observation, model)
-    asked = [*prompt, Message("assistant", reply.text, reply.token_ids), Message("user", _CHECK)]
+    asked = _with(prompt, _CHECK.format(own=reply.text))
     return next(iter(await _second_thoughts([asked], observation, model)), reply)
 
 
 WORKFLOWS: Mapping[str, Workflow] = MappingProxyType(
     {"single": single, "ensemble": ensemble, "debate": debate, "verify": verify}
 )
+
+
+def _with(prompt: list[Message], question: str) -> list[Message]:
+    """A prompt whose last message, what there is to see, ends with a question: it begins as the prompt does."""
+    return [*prompt[:-1], Message("user", f"{prompt[-1].content}\n\n{question}")]
 
 
 async def _replies(prompts: list[list[Message]], observation: Observation, model: Model) -> list[Completion]:
