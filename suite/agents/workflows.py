@@ -31,8 +31,8 @@ _OTHER = (
     "Compare the two, say who is right, and give the action that should be taken."
 )
 _CHECK = (
-    "You were about to answer:\n{own}\nCheck it before it is done: does it fit all that you have seen, and does it lead "
-    "to the goal? Then give the action that should be taken, the same or a better one."
+    "You were about to answer:\n{own}\nCheck it before it is done: does it fit all that you have seen, and does it "
+    "lead to the goal? Then give the action that should be taken, the same or a better one."
 )
 
 
