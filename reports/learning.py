@@ -55,7 +55,7 @@ class _Lines:
     arms: tuple[tuple[str, Curve], ...]
     low: float | None
     high: float | None
-    label: str = "episodes lived"
+    last: int
 
 
 def learning_claims(learning: Sequence[TaskLearning]) -> tuple[str, ...]:
@@ -121,7 +121,8 @@ def _curve_plot(one: TaskLearning, name: str) -> Plot:
         name,
         f"Learning: {visible(one.task)}@{one.version}",
         f"Mean {visible(one.metric.name)} by episodes lived; streams are the units. Probes are asked of a copy of the "
-        "agent that does not learn from them; lived episodes are what it learns from. The bands hold for a whole "
+        "agent that does not learn from them; lived episodes are what it learns from, averaged from one checkpoint to "
+        "the next. The bands hold for a whole "
         f"curve with {100 * one.confidence:g} % confidence. That two bands overlap says nothing of the difference: "
         f"arms are held against each other stream by stream, in the table. {decides}",
         svg,
@@ -251,7 +252,7 @@ def _groups(one: TaskLearning) -> list[_Lines]:
             if found:
                 lines = tuple((c.arm, c.curve) for c in found)
                 title = _title(found[0]) + ("" if set(chosen) <= set(_ALWAYS) else ", controls")
-                groups.append(_Lines(title, lines, one.metric.low, one.metric.high))
+                groups.append(_Lines(title, lines, one.metric.low, one.metric.high, one.scores.sheet.episodes))
     return groups
 
 
@@ -285,10 +286,9 @@ def _paint(axes: Axes, lines: _Lines) -> None:
         )
         axes.plot(curve.points, curve.mean, markersize=3.5, clip_on=False, **style)
         seen += [curve.mean, curve.band_low[known], curve.band_high[known]]
-    last = max(float(curve.points[-1]) for _, curve in lines.arms)
-    axes.set_xlim(-0.02 * max(last, 1), max(last, 1) * 1.02)
+    axes.set_xlim(-0.02 * lines.last, 1.02 * lines.last)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel(lines.label, labelpad=2)
+    axes.set_xlabel("episodes lived", labelpad=2)
     values = np.concatenate(seen)
     if lines.low == 0 and lines.high == 1 and values.min() >= 0 and values.max() <= 1:
         axes.set_ylim(0, 1.02)
@@ -312,7 +312,7 @@ def _cost_plot(one: TaskLearning, cost: LearningCost, name: str) -> Plot | None:
     svg = ""
     if curves:
         svg = panels(
-            [_Lines("bytes of the state", curves, None, None)],
+            [_Lines("bytes of the state", curves, None, None, one.scores.sheet.episodes)],
             _paint,
             lambda lines: lines.title,
             name=f"{name}-figure",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .contrast import Contrast, Kind, judged
 from .errors import StoreError, UsageError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ArmCurve", "TaskLearning", "run_learning", "task_learning"]
 
+
+Array = NDArray[np.float64]
 
 _PLACES = {"worlds": "unseen worlds", "inverse": "inverse worlds"}
 _CONTROLS = {
@@ -39,7 +43,8 @@ class ArmCurve:
         arm: The arm.
         probes: The set of probes; see :class:`.Contrast`.
         kind: Of the probes.
-        curve: Means over streams that have every point, with bands; its points are episodes lived.
+        curve: Means over streams that have every point, with bands; its points are episodes lived. Lived episodes are
+            averaged from one checkpoint to the next, with the middle for a point.
         streams: How many these are.
         planned: How many there should be.
     """
@@ -151,7 +156,8 @@ def run_learning(
         rows = frame[frame["task"] == choice.name]
         try:
             one = task_learning(rows, sheet, choice.arms, metric=metric, confidence=confidence, seed=seed)
-        except StoreError as error:
+        except (StoreError, ValueError) as error:
+            # A score beyond its metric's range is one that no run of ours stores.
             raise StoreError(f"{run.path}, {choice.name}: {error}") from error
         if not manifest.complete:
             one = replace(one, notes=("the run is not complete: what is not there yet counts as lost", *one.notes))
@@ -208,15 +214,23 @@ def _curves(scores: StreamScores, confidence: float, seed: int) -> Iterator[ArmC
     for probes, kind in probe_sets(scores):
         for arm in scores.arms:
             means = scores.block(arm, probes).means
-            whole = means[np.isfinite(means).all(axis=1)]
+            whole, points = means[np.isfinite(means).all(axis=1)], scores.points(probes)
             if not len(whole):
                 continue
+            if kind == "lived":
+                whole, points = _parts(whole, scores)
             m = scores.metric
             bounds = [None if end is None else float(end) for end in (m.low, m.high)]
-            curve = score_curve(
-                whole, scores.points(probes), low=bounds[0], high=bounds[1], confidence=confidence, seed=seed
-            )
+            curve = score_curve(whole, points, low=bounds[0], high=bounds[1], confidence=confidence, seed=seed)
             yield ArmCurve(arm, probes, kind, curve, len(whole), len(means))
+
+
+def _parts(lived: Array, scores: StreamScores) -> tuple[Array, Array]:
+    """Means of lived episodes from one checkpoint to the next, at the middle: single episodes are mostly noise."""
+    edges = sorted({0, *scores.sheet.checkpoints, scores.sheet.episodes})
+    parts = list(pairwise(edges))
+    means = np.stack([lived[:, a:b].mean(axis=1) for a, b in parts], axis=1)
+    return means, np.array([(a + b) / 2 for a, b in parts])
 
 
 def _notes(scores: StreamScores) -> Iterator[str]:

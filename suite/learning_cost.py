@@ -98,15 +98,20 @@ class LearningCost:
     def words(self) -> tuple[str, ...]:
         """What can be said of it, a sentence each."""
         said = list[str]()
+        asked = any(arm.acting.estimate > 0 or arm.learning.estimate > 0 for arm in self.arms)
         for arm in self.arms:
             if arm.sizes is not None:
-                said.append(
-                    f"{arm.arm}: the state holds {arm.size.estimate:,.0f} bytes at the end "
-                    f"{_bounds(arm.size)} after {arm.updates.estimate:,.1f} updates a stream; an episode takes "
-                    f"{arm.acting.estimate:,.0f} tokens to play {_bounds(arm.acting)} and {arm.learning.estimate:,.0f} "
-                    f"to learn from {_bounds(arm.learning)}."
+                told = (
+                    f"{arm.arm}: the state holds {arm.size.estimate:,.0f} bytes at the end {_bounds(arm.size)} after "
+                    f"{arm.updates.estimate:,.1f} updates a stream"
                 )
-        if self.extra_acting is not None and self.extra_acting.units:
+                if asked:
+                    told += (
+                        f"; an episode takes {arm.acting.estimate:,.0f} tokens to play {_bounds(arm.acting)} and "
+                        f"{arm.learning.estimate:,.0f} to learn from {_bounds(arm.learning)}"
+                    )
+                said.append(f"{told}.")
+        if asked and self.extra_acting is not None and self.extra_acting.units:
             more = self.extra_acting
             said.append(
                 f"Playing takes an evolving agent {more.estimate:,.0f} tokens an episode more than a frozen one "

@@ -13,6 +13,7 @@ from finchmark.reports.episodes import played_turns
 from finchmark.reports.learning import learning_claims, learning_costs, learning_sections, learning_text
 from finchmark.reports.run_report import report_run
 from finchmark.reports.tables import Plot, Table
+from finchmark.suite.errors import StoreError
 from finchmark.suite.learning import run_learning
 from finchmark.suite.records import Metric, ProbeSheet, Turn
 
@@ -47,7 +48,7 @@ def test_a_task_has_curves_contrasts_and_costs(run):
     curves, contrasts, points, cost = found
     assert curves.title == "Learning: learning/task@1"
     assert len(contrasts.rows) == len(run_learning(run)[0].contrasts)
-    assert len(points.rows) == 3 * (5 * 5 + 20)
+    assert len(points.rows) == 3 * (5 * 5 + 4)
     assert cost.title.startswith("What learning cost")
 
 
@@ -157,6 +158,13 @@ def test_few_streams_are_described_and_nothing_is_claimed(tmp_path):
     assert "under 6 streams" in text
     verdicts = {str(row[-1]) for row in sections(run)[0].table.rows}
     assert verdicts == {"decides: no claim", "no claim"}
+
+
+def test_scores_that_the_manifest_rules_out_are_refused(tmp_path):
+    metric = Metric(name="score", summary="s", low=0.0, high=0.2, primary=True)
+    run = streamed.streamed_run(tmp_path / "run", streams=2, metric=metric)
+    with pytest.raises(StoreError, match="learning/task"):
+        run_learning(run)
 
 
 def test_a_run_that_is_not_complete_says_so(tmp_path):

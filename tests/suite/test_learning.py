@@ -300,7 +300,9 @@ def test_curves_are_means_over_streams_with_bands():
     assert (curve.curve.low <= curve.curve.mean).all()
     assert curve.curve.mean[-1] - curve.curve.mean[0] == pytest.approx(0.4, abs=0.05)
     lived = next(c for c in found.curves if (c.arm, c.kind) == ("frozen", "lived"))
-    assert lived.curve.points.tolist() == list(range(20))
+    assert lived.curve.points.tolist() == [2.5, 7.5, 12.5, 17.5]
+    means = found.scores.block("frozen", lived.probes).means
+    assert lived.curve.mean[-1] == pytest.approx(means[:, 15:].mean())
 
 
 def broken(**key):
