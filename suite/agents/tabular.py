@@ -21,6 +21,7 @@ _END = ""
 """Where an option led that ended its episode."""
 
 _Row = dict[str, tuple[str, float]]
+_Table = dict[str, _Row]
 
 
 class TabularAgent(WordlessAgent):
@@ -31,18 +32,21 @@ class TabularAgent(WordlessAgent):
     among equals the option whose name it has not taken for longest comes first, and what is left is drawn from how much
     it has seen. It knows no rule: what it learnt in one view says nothing of another.
 
-    Within an episode it learns at once. Over episodes it keeps the table, the newest word on each option. The next
-    episode may be of another world: the first time that the old table foretells wrongly, it is set aside for the rest
-    of that episode. A view is taken for the whole state, so that in a world of which much is hidden, or in which chance
-    rules, the table misleads.
+    Within an episode it learns at once. Over episodes it keeps a table for each world that it met, because a stream has
+    several and their views may look alike. Of the old tables those are set aside, for the rest of the episode, that
+    foretold wrongly in it; of the others the one that was right most often, of equal ones the newest, is used. In the
+    end the episode's outcomes go into the table that was used if it was right at least once, the newest word on each
+    option; else they are a new world. A view is taken for the whole state, so that in a world of which much is hidden,
+    or in which chance rules, every episode looks like a new world, and the table misleads.
 
     Source: exploration by an optimistic table of a deterministic model (Sutton and Barto, Reinforcement Learning, 2nd
     ed. 2018, chapter 8, planning with a learnt table; Brafman and Tennenholtz 2002, R-max, for going where something is
-    unknown). Ours: the last outcome in place of counts, breadth-first search in place of value iteration, and the rule
-    for old tables.
+    unknown). Ours: the last outcome in place of counts, breadth-first search in place of value iteration, and the
+    tables of several worlds.
 
     Args:
-        most: How many outcomes are kept over episodes; views that were not met for longest are forgotten first.
+        most: How many outcomes are kept over episodes. The worlds that were not met for longest are forgotten first; of
+            the last one the views that were not.
     """
 
     name: ClassVar[str] = "tabular"
@@ -51,15 +55,16 @@ class TabularAgent(WordlessAgent):
         if not isinstance(most, int) or isinstance(most, bool) or most < 1:
             raise UsageError(f"agent tabular: most must be a whole number of outcomes from 1 on, not {most!r}.")
         self.most = most
-        self._old: dict[str, _Row] = {}
+        self._worlds: list[_Table] = []
         self._lived = 0
         self.begin()
 
     def begin(self) -> None:
         """Start with what earlier episodes left."""
-        self._new: dict[str, _Row] = {}
+        self._new: _Table = {}
         self._last: tuple[str, str] | None = None
-        self._trusts = True
+        # Which old tables may be of this world, by their places, and how often each was right.
+        self._right = dict.fromkeys(range(len(self._worlds)), 0)
         self._turns = 0
         self._taken: dict[str, int] = {}
 
@@ -76,15 +81,19 @@ class TabularAgent(WordlessAgent):
         return percept.options[names.index(name)]
 
     def _note(self, view: str, name: str, after: str, reward: float) -> None:
-        expected = self._old.get(view, {}).get(name)
-        if expected is not None and expected[0] not in (after, _END):
-            self._trusts = False
+        for place in list(self._right):
+            expected = self._worlds[place].get(view, {}).get(name)
+            if expected is None or expected[0] == _END:
+                continue
+            if expected[0] == after:
+                self._right[place] += 1
+            else:
+                del self._right[place]
         self._new.setdefault(view, {})[name] = (after, reward)
 
-    def _row(self, view: str) -> _Row:
-        """All that is known of a view."""
-        new = self._new.get(view, {})
-        return {**self._old.get(view, {}), **new} if self._trusts else new
+    def _used(self) -> int | None:
+        """The place of the old table that is used, None where none is left."""
+        return max(self._right, key=lambda place: (self._right[place], place), default=None)
 
     def _way(self, start: str, names: list[str]) -> str:
         """The first step to the nearest of the best kind of goal. Views elsewhere are taken to have the same options.
@@ -95,11 +104,13 @@ class TabularAgent(WordlessAgent):
         # it, 0.19 of the lights of tier gate are solved in one episode, without it 0.003.
         shift = derive("tabular", self._lived, self._turns, start) % len(names)
         order = sorted(names[shift:] + names[:shift], key=lambda name: self._taken.get(name, -1))
+        used = self._used()
+        old = {} if used is None else self._worlds[used]
         found: dict[int, str] = {}
         queue, first = deque([start]), {start: ""}
         while queue:
             view = queue.popleft()
-            row = self._row(view)
+            row = {**old.get(view, {}), **self._new.get(view, {})}
             for name in order:
                 step = first[view] or name
                 after, reward = row.get(name, (None, 0.0))
@@ -121,38 +132,71 @@ class TabularAgent(WordlessAgent):
             self._new.setdefault(view, {})[name] = (_END, float(_succeeded(experience.feedback, experience.high)))
         if not self._new:
             return ""
+        used = self._used()
+        known = used is not None and self._right[used] > 0
+        table = dict(self._worlds[used]) if used is not None and known else {}
         for view, row in self._new.items():
-            self._old[view] = {**self._old.pop(view, {}), **row}
-        count = sum(map(len, self._old.values()))
-        for view in list(self._old):
-            if count <= self.most or len(self._old) == 1:
-                break
-            count -= len(self._old.pop(view))
+            table[view] = {**table.pop(view, {}), **row}
+        worlds = [old for place, old in enumerate(self._worlds) if not (known and place == used)]
+        self._worlds = _within([*worlds, table], self.most)
         self._lived += 1
         added = sum(map(len, self._new.values()))
-        return f"{added} outcomes seen, {count} known in {len(self._old)} views"
+        kept = sum(map(_size, self._worlds))
+        return (
+            f"{added} outcomes of {'a world that is known' if known else 'a new world'}; "
+            f"{kept} kept of {len(self._worlds)} worlds"
+        )
 
     def snapshot(self) -> Any:
-        """The table, views in the order in which they were last met, and the number of episodes."""
-        rows = [[view, {name: list(outcome) for name, outcome in row.items()}] for view, row in self._old.items()]
-        return {"lived": self._lived, "table": rows}
+        """The tables, worlds and their views in the order in which they were last met, and the number of episodes."""
+        worlds = [
+            [[view, {name: list(outcome) for name, outcome in row.items()}] for view, row in table.items()]
+            for table in self._worlds
+        ]
+        return {"lived": self._lived, "worlds": worlds}
 
     def restore(self, state: Any) -> None:
-        """Take up a table."""
+        """Take up tables.
+
+        Raises:
+            ValueError: They are none.
+        """
         try:
-            table = {
-                str(view): {str(name): (str(after), float(reward)) for name, (after, reward) in row.items()}
-                for view, row in state["table"]
-            }
-            self._old, self._lived = table, int(state["lived"])
+            worlds = [
+                {
+                    str(view): {str(name): (str(after), float(reward)) for name, (after, reward) in row.items()}
+                    for view, row in table
+                }
+                for table in state["worlds"]
+            ]
+            self._worlds, self._lived = worlds, int(state["lived"])
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ValueError(f"no table of the agent tabular: {type(error).__name__}: {error}") from error
+            raise ValueError(f"no tables of the agent tabular: {type(error).__name__}: {error}") from error
+        self.begin()
 
     def placebo(self, state: Any, rng: np.random.Generator) -> Any:
         """The same views and options, their outcomes dealt out anew."""
-        outcomes = [outcome for _, row in state["table"] for outcome in row.values()]
+        outcomes = [outcome for table in state["worlds"] for _, row in table for outcome in row.values()]
         dealt = iter([outcomes[i] for i in rng.permutation(len(outcomes))])
-        return {**state, "table": [[view, {name: next(dealt) for name in row}] for view, row in state["table"]]}
+        worlds = [[[view, {name: next(dealt) for name in row}] for view, row in table] for table in state["worlds"]]
+        return {**state, "worlds": worlds}
+
+
+def _size(table: _Table) -> int:
+    return sum(map(len, table.values()))
+
+
+def _within(worlds: list[_Table], most: int) -> list[_Table]:
+    """The newest worlds that have ``most`` outcomes at most, the newest of all cut to that."""
+    total = sum(map(_size, worlds))
+    while len(worlds) > 1 and total > most:
+        total -= _size(worlds[0])
+        worlds = worlds[1:]
+    (*others, last) = worlds
+    views = list(last)
+    while total > most and len(views) > 1:
+        total -= len(last[views.pop(0)])
+    return [*others, {view: last[view] for view in views}]
 
 
 def _succeeded(feedback: Feedback, high: float | None) -> bool:

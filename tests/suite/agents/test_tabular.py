@@ -70,7 +70,7 @@ def test_it_walks_to_what_it_has_not_tried():
 def test_the_second_episode_takes_the_shortest_way_that_the_first_has_shown():
     agent = TabularAgent()
     assert Corridor().play(agent)[0]
-    assert "known in" in learn(agent, lived(True))
+    assert "of a new world" in learn(agent, lived(True))
     assert Corridor().play(after(agent)) == (True, 5)
 
 
@@ -102,7 +102,7 @@ def test_another_score_is_none(score, high):
     agent = TabularAgent()
     Corridor().play(agent)
     learn(agent, lived(True, score=score, high=high))
-    rewards = [reward for _, row in agent.snapshot()["table"] for _, reward in row.values()]
+    rewards = [reward for _, row in agent.snapshot()["worlds"][0] for _, reward in row.values()]
     assert set(rewards) == {0.0}
 
 
@@ -117,12 +117,51 @@ def test_a_table_of_another_world_is_set_aside_at_its_first_wrong_word():
     assert turns <= 1 + 6 * 3 * 2
 
 
-def test_the_newest_word_on_an_option_counts():
+def test_worlds_that_look_alike_have_a_table_each():
     agent = TabularAgent()
-    for world in (Corridor(), Corridor(left="r", right="l")):
+    worlds = (Corridor(), Corridor(left="r", right="l"))
+    for world in worlds:
+        agent = after(agent)
         world.play(agent)
         learn(agent, lived(True))
-    assert Corridor(left="r", right="l").play(after(agent)) == (True, 5)
+    assert len(agent.snapshot()["worlds"]) == 2
+    # Each is known again, after one step that may go wrong.
+    for world in worlds:
+        assert world.play(after(agent))[1] <= 6
+
+
+def test_a_world_that_is_known_again_gets_no_second_table():
+    agent = TabularAgent()
+    for _ in range(3):
+        agent = after(agent)
+        Corridor().play(agent)
+        told = learn(agent, lived(True))
+    assert "of a world that is known" in told
+    assert len(agent.snapshot()["worlds"]) == 1
+
+
+def test_the_newest_word_on_an_option_counts():
+    agent = TabularAgent()
+    Corridor(4).play(agent)
+    learn(agent, lived(True))
+    again = after(agent)
+    again.begin()
+    # One step as before, then the way on is closed.
+    assert again.choose(Percept("room 0", OPTIONS)).name == "r"
+    assert again.choose(Percept("room 1", OPTIONS)).name == "r"
+    assert again.choose(Percept("room 1", OPTIONS)).name != "r"
+
+
+def test_the_worlds_not_met_for_longest_are_forgotten_first():
+    agent = TabularAgent(most=20)
+    for length in (5, 6, 7):
+        agent = after(agent)
+        agent.begin()
+        for step in range(10):
+            agent.choose(Percept(f"world {length}, room {step}", OPTIONS))
+        learn(agent, lived(False))
+    state = agent.snapshot()
+    assert [len(table) for table in state["worlds"]] == [10, 10]
 
 
 def test_rewards_draw_it_back_as_long_as_they_pay():
@@ -160,7 +199,7 @@ def test_the_table_is_bounded_and_forgets_the_views_not_met_for_longest():
     agent = TabularAgent(most=9)
     Corridor(20).play(agent, turns=200)
     learn(agent, lived(True))
-    table = agent.snapshot()["table"]
+    (table,) = agent.snapshot()["worlds"]
     assert sum(len(row) for _, row in table) <= 9
     assert table
     assert after(agent).snapshot() == agent.snapshot()
@@ -172,9 +211,9 @@ def test_a_bad_size_is_refused(most):
         TabularAgent(most)
 
 
-@pytest.mark.parametrize("state", [None, {}, [], {"lived": 1}, {"lived": 0, "table": [["a", {"b": 1}]]}, "x"])
+@pytest.mark.parametrize("state", [None, {}, [], {"lived": 1}, {"lived": 0, "worlds": [[["a", {"b": 1}]]]}, "x"])
 def test_a_state_of_another_kind_is_refused(state):
-    with pytest.raises(ValueError, match="no table"):
+    with pytest.raises(ValueError, match="no tables"):
         TabularAgent().restore(state)
 
 
@@ -184,11 +223,14 @@ def test_a_placebo_has_the_same_rows_with_others_outcomes():
     learn(agent, lived(True))
     state = agent.snapshot()
     other = agent.placebo(state, generator("placebo"))
-    assert [(view, sorted(row)) for view, row in other["table"]] == [(v, sorted(r)) for v, r in state["table"]]
+
+    def rows(s):
+        return [(view, sorted(row)) for table in s["worlds"] for view, row in table]
 
     def outcomes(s):
-        return sorted(map(tuple, (o for _, row in s["table"] for o in row.values())))
+        return sorted(tuple(outcome) for table in s["worlds"] for _, row in table for outcome in row.values())
 
+    assert rows(other) == rows(state)
     assert outcomes(other) == outcomes(state)
     assert other != state
     TabularAgent().restore(other)
