@@ -25,6 +25,7 @@ from finchmark import evaluate
 from finchmark.suite.agents.experience import Experience, Feedback
 from finchmark.suite.agents.tabular import TabularAgent
 from finchmark.suite.registry import TASKS
+from finchmark.suite.seeds import derive
 from finchmark.suite.stats.intervals import wilson
 from finchmark.tasks.actions import find_action
 
@@ -68,29 +69,36 @@ def single(limit: int | None, data: str | None) -> None:
             print(f"  {task} {tier:5} {who:16} {'; '.join(told)}", flush=True)
 
 
-def over_episodes(worlds: int, episodes: int) -> None:
-    """Print how often the table solves a world of Lights in each episode of a stream of episodes of that world."""
+def over_episodes(streams: int, worlds: int, episodes: int) -> None:
+    """Print how often the table solves Lights in each fifth of streams of episodes.
+
+    Args:
+        streams: How many, each of other worlds.
+        worlds: How many worlds a stream has, drawn anew for every episode.
+        episodes: How many it lives through.
+    """
     task = TASKS.load("odyssey/lights")()
     tier = task.tiers["gate"]
-    solved = np.zeros((worlds, episodes))
-    for world, item in enumerate(task.items(tier, 0)[:worlds]):
+    items, read = task.items(tier, 0), task.reader("")
+    solved = np.zeros((streams, episodes))
+    for stream in range(streams):
         state = TabularAgent().snapshot()
         for episode in range(episodes):
-            agent, env, read = TabularAgent(), task.make_env(item, tier), task.reader("")
+            item = items[(stream * worlds + derive("bench", stream, episode) % worlds) % len(items)]
+            agent, env = TabularAgent(), task.make_env(item, tier)
             agent.restore(state)
             agent.begin()
             text, _ = env.reset(seed=0)
             done = ended = False
             while not (done or ended):
                 text, _, done, ended, _ = env.step(find_action(agent.choose(read(text)).text)[0])
-            solved[world, episode] = done
+            solved[stream, episode] = done
             lived = Experience("", task.name, episode, "", (), "", Feedback(float(done), done))
             asyncio.run(agent.learn(lived, None))
             state = agent.snapshot()
-    print(f"tabular over episodes of one world (Lights, gate, {worlds} worlds): share solved")
-    for episode in sorted({1, 2, 5, 10, 20, episodes}):
-        if episode <= episodes:
-            print(f"  episode {episode:3}: {solved[:, episode - 1].mean():.3f}")
+    fifths = [part.mean() for part in np.array_split(solved, 5, axis=1)]
+    shown_fifths = ", ".join(f"{share:.2f}" for share in fifths)
+    print(f"  {streams} streams of {episodes} episodes on {worlds} worlds each: {shown_fifths}", flush=True)
 
 
 def main() -> None:
@@ -103,7 +111,10 @@ def main() -> None:
     if arguments.data:
         print(f"On the items of {arguments.data}:")
         single(arguments.limit, arguments.data)
-    over_episodes(worlds=min(100, arguments.limit or 100), episodes=30)
+    print("tabular over episodes (Lights, gate): share solved in each fifth of the stream")
+    streams = min(50, arguments.limit or 50)
+    for worlds, episodes in ((1, 20), (4, 60), (60, 60)):
+        over_episodes(min(streams, 300 // worlds), worlds, episodes)
 
 
 if __name__ == "__main__":
