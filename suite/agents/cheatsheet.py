@@ -10,7 +10,7 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
-from .practice import FAILED, borrowed
+from .practice import FAILED, own
 from .remembering import CAP, SIGHT, RememberingAgent
 
 __all__ = ["CheatsheetAgent", "Sheet"]
@@ -56,8 +56,7 @@ class CheatsheetAgent(RememberingAgent[Sheet]):
         practice = (_question("", self.scene(FAILED), self.cap), _EXAMPLE)
         question = _question(self.state.text, self.scene(experience), self.cap)
         answer = await self.ask(model, question, practice=practice, max_tokens=self.cap // 3)
-        lines = [line for line in _TAGS.sub("", answer).splitlines() if not borrowed(line, experience)]
-        text = clip("\n".join(lines), self.cap)
+        text = clip(own(_TAGS.sub("", answer), experience), self.cap)
         if not text:
             return ""
         sizes = f"{len(self.state.text)} characters before, {len(text)} now"

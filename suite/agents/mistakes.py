@@ -9,7 +9,7 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
-from .practice import FAILED, borrowed
+from .practice import FAILED, own
 from .remembering import CAP, SIGHT, RememberingAgent, at_least
 from .similarity import clusters
 from .verdict import failed, worth
@@ -140,8 +140,8 @@ class MistakesAgent(RememberingAgent[Notebook]):
             question = _question(clip(experience.instructions, self.sight // 3), len(group), episodes)
             practice = (_question(FAILED.instructions, 2, FAILED.transcript()), _EXAMPLE)
             answer = await self.ask(model, question, practice=practice)
-            note = clip(" ".join(answer.split()), self.cap // (2 * _NOTES) - 3)
-            if note and not borrowed(note, experience) and note not in (*self.state.notes, *notes):
+            note = clip(" ".join(own(answer, experience).split()), self.cap // (2 * _NOTES) - 3)
+            if note and note not in (*self.state.notes, *notes):
                 notes.append(note)
         return tuple(notes)
 

@@ -11,7 +11,7 @@ from .base import Observation
 from .clipping import clip
 from .experience import Experience
 from .playbook_edits import Edit, parse_edits
-from .practice import FAILED, borrowed
+from .practice import FAILED, borrowed, own
 from .remembering import CAP, SIGHT, RememberingAgent
 from .similarity import similarities
 
@@ -103,8 +103,10 @@ class PlaybookAgent(RememberingAgent[Playbook]):
         """Reflect, then curate: two calls, one where the reflector says nothing."""
         listed = "\n".join(f"{b.id}: {b.text} (helped {b.helpful}, did harm {b.harmful})" for b in self.state.bullets)
         practice = (_to_reflect(self.scene(FAILED), _OLD), f"HARMFUL b901\n{_LESSON}")
-        reflection = await self.ask(model, _to_reflect(self.scene(experience), listed), practice=practice)
-        if not reflection or borrowed(reflection, experience):
+        reflection = own(
+            await self.ask(model, _to_reflect(self.scene(experience), listed), practice=practice), experience
+        )
+        if not reflection:
             return ""
         verdicts = [edit for edit in parse_edits(reflection)[0] if edit.kind in ("helpful", "harmful")]
         task = clip(experience.instructions, self.sight // 3)

@@ -12,7 +12,7 @@ import re
 
 from .experience import Experience, Feedback, Step
 
-__all__ = ["FAILED", "SOLVED", "borrowed"]
+__all__ = ["FAILED", "SOLVED", "borrowed", "own"]
 
 _WORDS = re.compile(r"\b(?:toast\w*|(?:un)?plug\w*|levers?)\b", re.IGNORECASE)
 
@@ -52,3 +52,8 @@ def borrowed(text: str, experience: Experience) -> bool:
         return False
     told = (experience.instructions, experience.after, *(step.observation for step in experience.steps))
     return bool(words - {word.lower() for part in told for word in _WORDS.findall(part)})
+
+
+def own(answer: str, experience: Experience) -> str:
+    """The lines of an answer that are not :func:`borrowed`."""
+    return "\n".join(line for line in answer.splitlines() if not borrowed(line, experience)).strip()

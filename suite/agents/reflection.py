@@ -9,7 +9,7 @@ from ..records import Record
 from .base import Observation
 from .clipping import clip
 from .experience import Experience
-from .practice import FAILED, borrowed
+from .practice import FAILED, own
 from .remembering import CAP, SIGHT, RememberingAgent, at_least
 from .verdict import failed
 
@@ -68,8 +68,8 @@ class ReflectionAgent(RememberingAgent[Reflections]):
             return ""
         practice = (_question(self.scene(FAILED)), _EXAMPLE)
         answer = await self.ask(model, _question(self.scene(experience)), practice=practice)
-        text = clip(" ".join(answer.split()), self.cap // self.reflections - 3)
-        if not text or borrowed(text, experience):
+        text = clip(" ".join(own(answer, experience).split()), self.cap // self.reflections - 3)
+        if not text:
             return ""
         kept = (*self.state.kept, Reflection(episode=experience.id, text=text))
         return self.become(Reflections(kept=kept[-self.reflections :]), f"reflected: {text}")

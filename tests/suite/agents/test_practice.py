@@ -9,7 +9,7 @@ import finchmark.tasks as tasks
 from finchmark.suite.agents.cheatsheet import CheatsheetAgent
 from finchmark.suite.agents.mistakes import MistakesAgent
 from finchmark.suite.agents.playbook import PlaybookAgent
-from finchmark.suite.agents.practice import FAILED, borrowed
+from finchmark.suite.agents.practice import FAILED, borrowed, own
 from finchmark.suite.agents.reflection import ReflectionAgent
 from finchmark.suite.agents.skills import SkillsAgent
 
@@ -58,6 +58,12 @@ def test_the_example_has_the_form_of_the_question(stream, make, solved):
 def test_a_word_of_the_example_alone_is_borrowed(text):
     assert borrowed(text, replace(FAILED, instructions="Say red.", steps=(), after="Shut."))
     assert not borrowed(text, FAILED)
+
+
+def test_an_answer_loses_the_lines_that_are_borrowed():
+    lived = replace(FAILED, instructions="Say red.", steps=(), after="")
+    assert own("Say red.\nPlug the toaster in.\n\nWait.", lived) == "Say red.\n\nWait."
+    assert own("Plug the toaster in.", lived) == ""
 
 
 def test_other_words_are_the_models_own():
