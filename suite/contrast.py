@@ -120,7 +120,8 @@ class Contrast:
         """With ``cannot tell``: how many more streams would find which difference, with a power of 80 % (t test).
 
         The difference is the one that was seen, or the margin if that is larger; the spread is the one that was seen.
-        None where that cannot be said.
+        At least so many that exchanged labels can reach the level at all, if as many streams differ. None where that
+        cannot be said.
         """
         from .stats.power import units_needed
 
@@ -131,6 +132,9 @@ class Contrast:
             needed = units_needed(self.spread, effect, alpha=1 - self.confidence)
         except ValueError:
             return None
+        # The smallest p-value of n streams that differ is 2^(1-n).
+        fewest = math.ceil(1 + math.log2(1 / (1 - self.confidence)))
+        needed = max(needed, math.ceil(self.streams * fewest / (self.up + self.down)))
         return max(needed - self.streams, 1), effect
 
     @property
@@ -157,7 +161,8 @@ class Contrast:
         room = "" if math.isnan(rest) else f" Up to {100 * rest:.0f} % of new streams may go another way."
         more = self.more_streams if self.primary else None
         if more is not None:
-            room = f" About {more[0]:,} more streams would find a difference of {_number(more[1])} (power 80 %)."
+            streams_more = f"{more[0]:,} more stream{'' if more[0] == 1 else 's'}"
+            room = f" About {streams_more} would find a difference of {_number(more[1])} (power 80 %)."
         return (
             f"{self.name}: {_number(self.estimate, digits)} [{_number(self.low, digits)}, "
             f"{_number(self.high, digits)}] over {streams} ({self.up} up, {self.down} down), "

@@ -238,8 +238,17 @@ def _notes(scores: StreamScores) -> Iterator[str]:
         yield f"under {MIN_STREAMS} streams: this describes these agent states only"
     if EVOLVING in scores.arms and FROZEN not in scores.arms:
         yield "there is no frozen arm: what changes with time may have nothing to do with learning"
-    if primary_probes(scores.sheet) is None:
+    deciding = primary_probes(scores.sheet)
+    if deciding is None:
         yield "no set of probes asks for unseen levels, so nothing decides"
+    elif scores.arms:
+        items = scores.block(scores.arms[0], deciding).values.shape[2]
+        probed = (
+            "one item: nothing"
+            if items == 1
+            else f"{items} items: intervals are for new streams and these items, and nothing"
+        )
+        yield f"what decides is probed with {probed} is said of other items"
     lost = [(arm, *scores.lost(arm)) for arm in scores.arms]
     if any(gone for _, gone, _ in lost):
         told = ", ".join(f"{arm} {gone:,} of {whole:,}" for arm, gone, whole in lost)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import finchmark
 from finchmark.reports.episodes import played_turns
 from finchmark.reports.learning import learning_claims, learning_costs, learning_sections, learning_text
 from finchmark.reports.run_report import report_run
@@ -225,3 +226,14 @@ def test_turns_that_learn_are_no_part_of_the_play(run):
     assert played_turns(sample) == 1
     ended = Turn(index=0, observation="o", after="the end")
     assert played_turns(sample.model_copy(update={"turns": (ended, *sample.turns)})) == 1
+
+
+def test_a_run_of_the_engine_is_read(tmp_path):
+    run = finchmark.evaluate("learning/odyssey/lights", "none", agent="tabular", tier="smoke", out=tmp_path / "run")
+    (one,) = run_learning(run)
+    assert {c.streams for c in one.contrasts} == {8}
+    assert all(one.scores.lost(arm)[0] == 0 for arm in one.scores.arms)
+    (cost,) = learning_costs(run, [one])
+    sizes = {arm.arm: arm.size.estimate for arm in cost.arms}
+    assert sizes["evolving"] > sizes["frozen"] == 0
+    assert "Learning: learning/odyssey/lights" in report_run(run, tmp_path / "report.html").read_text()

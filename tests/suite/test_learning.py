@@ -450,6 +450,20 @@ def test_it_is_said_how_many_streams_would_tell():
     assert f"About {more} more streams" in found.words
 
 
+def test_so_many_streams_that_exchanged_labels_can_tell():
+    """Five streams of eight that differ, however much, have a p-value of 2/32."""
+    found = read(sheet(LEVELS, streams=8), lambda arm, stream, *_: float(arm == "evolving" and stream < 5)).primary
+    assert (found.verdict, found.p_value) == ("cannot tell", 2 / 32)
+    assert found.more_streams[0] == 2  # 6 that differ of 10, as there are 5 of 8
+    assert "About 2 more streams" in found.words
+
+
+def test_it_is_said_on_how_many_items_a_claim_rests():
+    one = ProbeSheet(name="levels", kind="levels", items=("l0",))
+    assert any("one item: nothing is said of other items" in note for note in read(sheet(one), noisy(learner)).notes)
+    assert any("6 items" in note for note in read(sheet(LEVELS, FIRST), noisy(learner)).notes)
+
+
 def test_streams_that_do_not_differ_are_said_not_to():
     assert "no stream differs" in read(sheet(LEVELS), lambda *_: 0.5).primary.words
 
