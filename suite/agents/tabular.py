@@ -35,9 +35,10 @@ class TabularAgent(WordlessAgent):
     Within an episode it learns at once. Over episodes it keeps a table for each world that it met, because a stream has
     several and their views may look alike. Of the old tables those are set aside, for the rest of the episode, that
     foretold wrongly in it; of the others the one that was right most often, of equal ones the newest, is used. In the
-    end the episode's outcomes go into the table that was used if it was right at least once, the newest word on each
-    option; else they are a new world. A view is taken for the whole state, so that in a world of which much is hidden,
-    or in which chance rules, every episode looks like a new world, and the table misleads.
+    end the episode's outcomes go into that table if it was right at least once, the newest word on each option; else
+    they are a new world. Tables that were right about the same episode and agree with each other become one. A view is
+    taken for the whole state, so that in a world of which much is hidden, or in which chance rules, every episode looks
+    like a new world, and the table misleads.
 
     Source: exploration by an optimistic table of a deterministic model (Sutton and Barto, Reinforcement Learning, 2nd
     ed. 2018, chapter 8, planning with a learnt table; Brafman and Tennenholtz 2002, R-max, for going where something is
@@ -132,18 +133,21 @@ class TabularAgent(WordlessAgent):
             self._new.setdefault(view, {})[name] = (_END, float(_succeeded(experience.feedback, experience.high)))
         if not self._new:
             return ""
-        used = self._used()
-        known = used is not None and self._right[used] > 0
-        table = dict(self._worlds[used]) if used is not None and known else {}
-        for view, row in self._new.items():
-            table[view] = {**table.pop(view, {}), **row}
-        worlds = [old for place, old in enumerate(self._worlds) if not (known and place == used)]
-        self._worlds = _within([*worlds, table], self.most)
+        # The table that was used first, then others that turn out to be of the same world.
+        right = sorted((p for p, count in self._right.items() if count), key=lambda p: (-self._right[p], -p))
+        table = _merged(self._worlds[right[0]] if right else {}, self._new)
+        joined = set(right[:1])
+        for place in right[1:]:
+            if _agree(self._worlds[place], table):
+                table = _merged(self._worlds[place], table)
+                joined.add(place)
+        others = [old for place, old in enumerate(self._worlds) if place not in joined]
+        self._worlds = _within([*others, table], self.most)
         self._lived += 1
         added = sum(map(len, self._new.values()))
         kept = sum(map(_size, self._worlds))
         return (
-            f"{added} outcomes of {'a world that is known' if known else 'a new world'}; "
+            f"{added} outcomes of {'a world that is known' if joined else 'a new world'}; "
             f"{kept} kept of {len(self._worlds)} worlds"
         )
 
@@ -180,6 +184,25 @@ class TabularAgent(WordlessAgent):
         dealt = iter([outcomes[i] for i in rng.permutation(len(outcomes))])
         worlds = [[[view, {name: next(dealt) for name in row}] for view, row in table] for table in state["worlds"]]
         return {**state, "worlds": worlds}
+
+
+def _merged(old: _Table, new: _Table) -> _Table:
+    """Both tables, the newer word on each option, and the views of the newer one last."""
+    table = dict(old)
+    for view, row in new.items():
+        table[view] = {**table.pop(view, {}), **row}
+    return table
+
+
+def _agree(one: _Table, other: _Table) -> bool:
+    """Whether two tables foretell the same wherever both do; an episode's end agrees with anything."""
+    return all(
+        after == other[view][name][0] or _END in (after, other[view][name][0])
+        for view, row in one.items()
+        if view in other
+        for name, (after, _) in row.items()
+        if name in other[view]
+    )
 
 
 def _size(table: _Table) -> int:

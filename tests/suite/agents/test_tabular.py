@@ -8,6 +8,7 @@ from finchmark import evaluate
 from finchmark.suite.agents.experience import Experience, Feedback
 from finchmark.suite.agents.percept import Option, Percept
 from finchmark.suite.agents.tabular import TabularAgent
+from finchmark.suite.agents.wordless import name_of
 from finchmark.suite.canonical import content_hash
 from finchmark.suite.errors import UsageError
 from finchmark.suite.registry import TASKS
@@ -137,6 +138,25 @@ def test_a_world_that_is_known_again_gets_no_second_table():
         Corridor().play(agent)
         told = learn(agent, lived(True))
     assert "of a world that is known" in told
+    assert len(agent.snapshot()["worlds"]) == 1
+
+
+def test_tables_that_turn_out_to_be_of_one_world_are_joined():
+    def row(name: str, after: str) -> dict:
+        return {name: [name_of(after), 0.0]}
+
+    agent = TabularAgent()
+    agent.restore(
+        {
+            "lived": 2,
+            "worlds": [[[name_of("a"), row("l", "b")]], [[name_of("a"), row("r", "c")], [name_of("c"), row("s", "a")]]],
+        }
+    )
+    agent.begin()
+    # Away by r as the one table says, back by s, away by l as the other says.
+    for view, name in (("a", "r"), ("c", "s"), ("a", "l"), ("b", "s")):
+        agent.choose(Percept(view, tuple(option for option in OPTIONS if option.name == name)))
+    learn(agent, lived(False))
     assert len(agent.snapshot()["worlds"]) == 1
 
 
