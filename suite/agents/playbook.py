@@ -164,6 +164,9 @@ def _shown(bullets: Sequence[Bullet]) -> str:
 def apply_edits(playbook: Playbook, edits: Sequence[Edit]) -> tuple[Playbook, list[str], int]:
     """Carry out operations in their order.
 
+    An operation can only name a bullet that was there when it was asked for: one that was added in the same answer has
+    an id that the curator cannot know.
+
     Args:
         playbook: As it is.
         edits: From :func:`.playbook_edits.parse_edits`.
@@ -172,6 +175,7 @@ def apply_edits(playbook: Playbook, edits: Sequence[Edit]) -> tuple[Playbook, li
         The new playbook, not yet refined; what was done, in words; how many operations name a bullet that is not there.
     """
     bullets = {bullet.id: bullet for bullet in playbook.bullets}
+    known = set(bullets)
     made, lost = playbook.made, 0
     done: list[str] = []
     for edit in edits:
@@ -180,7 +184,7 @@ def apply_edits(playbook: Playbook, edits: Sequence[Edit]) -> tuple[Playbook, li
             bullets[f"b{made}"] = Bullet(id=f"b{made}", text=edit.text)
             done.append(f"added b{made}: {edit.text}")
             continue
-        old = bullets.get(edit.id)
+        old = bullets.get(edit.id) if edit.id in known else None
         if old is None:
             lost += 1
         elif edit.kind == "remove":

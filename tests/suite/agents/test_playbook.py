@@ -170,6 +170,12 @@ def test_what_helped_least_goes_first_for_room():
     assert [b.id for b in refine(bullets, 200)[0]] == ["b1", "b3"]
 
 
+def test_an_operation_cannot_name_what_the_same_answer_added():
+    playbook, done, lost = apply_edits(Playbook(), [Edit("add", "", "Look at the lamp."), Edit("remove", "b1")])
+    assert [b.id for b in playbook.bullets] == ["b1"]
+    assert (done, lost) == (["added b1: Look at the lamp."], 1)
+
+
 def test_ids_are_never_given_twice():
     playbook, _, _ = apply_edits(Playbook(), parse_edits("ADD: Look at the lamp first.\nADD: Wait for the bell.")[0])
     playbook, _, _ = apply_edits(playbook, [Edit("remove", "b1")])
