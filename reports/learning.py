@@ -111,7 +111,7 @@ def _curve_plot(one: TaskLearning, name: str) -> Plot:
         height=150,
     )
     decides = (
-        "Nothing decides: no set of probes asks for unseen levels."
+        "Nothing decides."
         if one.primary is None
         else "What decides is the difference evolving less frozen at the last checkpoint on "
         f"{visible(one.primary.probes)!r}; all else is exploratory."
@@ -391,6 +391,6 @@ def learning_text(run: StoredRun, *, width: int | None = None) -> list[str]:
             lines.append(draw(made, width))
         if one.primary is not None:
             lines.append(fill(visible(one.words[0], 2000), width or 120))
-        notes = [*one.notes, "only what decides is a claim; the others are exploratory"]
+        notes = [*one.notes, *(["only what decides is a claim; the others are exploratory"] if one.contrasts else [])]
         lines.append(fill(visible("; ".join(notes) + ".", 2000), width or 120))
     return lines

@@ -236,13 +236,15 @@ def _parts(lived: Array, scores: StreamScores) -> tuple[Array, Array]:
 def _notes(scores: StreamScores) -> Iterator[str]:
     if scores.sheet.streams < MIN_STREAMS:
         yield f"under {MIN_STREAMS} streams: this describes these agent states only"
-    if EVOLVING in scores.arms and FROZEN not in scores.arms:
+    if EVOLVING not in scores.arms:
+        yield "no arm evolves: there are curves, and nothing is held against each other"
+    elif FROZEN not in scores.arms:
         yield "there is no frozen arm: what changes with time may have nothing to do with learning"
     deciding = primary_probes(scores.sheet)
     if deciding is None:
         yield "no set of probes asks for unseen levels, so nothing decides"
-    elif scores.arms:
-        items = scores.block(scores.arms[0], deciding).values.shape[2]
+    elif {EVOLVING, FROZEN} <= set(scores.arms):
+        items = scores.block(EVOLVING, deciding).values.shape[2]
         probed = (
             "one item: nothing"
             if items == 1

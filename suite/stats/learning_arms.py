@@ -130,7 +130,8 @@ def paired_contrasts(
     low, high = np.where(alike, np.nan, mean - half), np.where(alike, np.nan, mean + half)
     if reach is not None:
         share = np.clip((mean / reach + 1) / 2, 0.0, 1.0)
-        a, b = clopper_pearson_bounds(n * share, n, confidence)
+        # One stream bounds nothing: there the range speaks.
+        a, b = clopper_pearson_bounds(n * share, n, confidence) if n > 1 else (np.zeros_like(mean), np.ones_like(mean))
         low = np.where(np.isnan(low), (2 * a - 1) * reach, np.maximum(low, -reach))
         high = np.where(np.isnan(high), (2 * b - 1) * reach, np.minimum(high, reach))
     return PairedContrasts(mean, low, high, p, exact, n, confidence)

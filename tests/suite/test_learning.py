@@ -263,6 +263,14 @@ def test_without_an_arm_that_evolves_there_are_curves_only():
     found = read(sheet(LEVELS, arms=("a", "b")), noisy(learner))
     assert found.contrasts == ()
     assert {c.arm for c in found.curves} == {"a", "b"}
+    assert any("no arm evolves" in note for note in found.notes)
+
+
+def test_without_probes_of_levels_nothing_decides():
+    found = read(sheet(WORLDS), noisy(learner))
+    assert found.primary is None
+    assert len(found.transfer) == 1
+    assert any("nothing decides" in note for note in found.notes)
 
 
 def test_without_a_frozen_arm_it_is_said_what_is_lacking():
