@@ -68,7 +68,7 @@ class RememberingAgent(HistoryAgent, Generic[S]):
     """Names of fields whose texts say nothing of the task, such as ids. The placebo keeps these."""
 
     def __init__(self, empty: S, *, cap: int = CAP, sight: int = SIGHT, window: int | None = None) -> None:
-        super().__init__(window)
+        super().__init__(window if window is None else at_least(self.name, "window", window, 0))
         self.state: S = empty
         self.cap = at_least(self.name, "cap", cap, _LEAST)
         self.sight = at_least(self.name, "sight", sight, _LEAST)

@@ -99,7 +99,7 @@ def test_a_foreign_state_is_refused(state):
 
 @pytest.mark.parametrize("options", [{"cap": 10}, {"cap": "9"}, {"cap": True}, {"sight": 0}, {"window": -1}])
 def test_an_argument_that_makes_no_sense_is_refused(options):
-    with pytest.raises(UsageError, match=next(iter(options))):
+    with pytest.raises(UsageError, match=f"agent noting: {next(iter(options))}"):
         Noting(**options)
 
 
