@@ -1,0 +1,1 @@
+"""CreativeBench: programs that must work and must not be what everybody writes."""
