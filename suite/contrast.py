@@ -9,6 +9,7 @@ from typing import Literal
 
 from .stats.bounds import clopper_pearson_bounds
 from .stats.curves import MIN_STREAMS
+from .stats.intervals import MIN_UNITS
 
 __all__ = ["Contrast", "Good", "Kind", "Measure", "judged"]
 
@@ -97,6 +98,11 @@ class Contrast:
     def name(self) -> str:
         """What is contrasted: ``evolving - frozen, score at the end, levels``."""
         return f"{self.arm} - {self.other}, {_MEASURES[self.measure]}, {self.probes}"
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the interval rests on under 30 streams, as a rule it does: rough where few differ from the rest."""
+        return self.streams < MIN_UNITS
 
     @property
     def unsure(self) -> bool:

@@ -14,6 +14,7 @@ from .contrast import Contrast, Kind, judged
 from .errors import StoreError, UsageError
 from .records import Metric, TaskSheet
 from .stats.curves import MIN_STREAMS, Curve, score_curve
+from .stats.intervals import MIN_UNITS
 from .stats.multiplicity import holm
 from .store import StoredRun
 from .stream_contrasts import EVOLVING, FROZEN, SHUFFLED, contrasts, probe_sets
@@ -236,6 +237,8 @@ def _parts(lived: Array, scores: StreamScores) -> tuple[Array, Array]:
 def _notes(scores: StreamScores) -> Iterator[str]:
     if scores.sheet.streams < MIN_STREAMS:
         yield f"under {MIN_STREAMS} streams: this describes these agent states only"
+    elif scores.sheet.streams < MIN_UNITS:
+        yield f"sparse, under {MIN_UNITS} streams: intervals are rough where few streams differ much from the others"
     if EVOLVING not in scores.arms:
         yield "no arm evolves: there are curves, and nothing is held against each other"
     elif FROZEN not in scores.arms:

@@ -466,6 +466,12 @@ def test_so_many_streams_that_exchanged_labels_can_tell():
     assert "About 2 more streams" in found.words
 
 
+def test_under_30_streams_are_marked_as_sparse():
+    few, many = (read(sheet(LEVELS, streams=n), noisy(learner), samples=1) for n in (29, 30))
+    assert (few.primary.sparse, many.primary.sparse) == (True, False)
+    assert [any("sparse" in note for note in found.notes) for found in (few, many)] == [True, False]
+
+
 def test_it_is_said_on_how_many_items_a_claim_rests():
     one = ProbeSheet(name="levels", kind="levels", items=("l0",))
     assert any("one item: nothing is said of other items" in note for note in read(sheet(one), noisy(learner)).notes)
