@@ -122,6 +122,11 @@ class Model:
         self._likelihoods: list[Likelihood] = []
 
     @property
+    def seed(self) -> int:
+        """A seed of this sample and seat, for agents that draw without asking; no call of the model gets it."""
+        return derive(self._seed, self._seat)
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the backend can do."""
         return self._broker.backend.capabilities

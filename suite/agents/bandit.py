@@ -96,8 +96,8 @@ class BanditAgent(WordlessAgent):
     """Takes the option of the highest upper confidence bound. It sees nothing but rewards.
 
     Where percepts tell what an action earned, that is its reward. Where they do not, every action of an episode is
-    credited with the episode's score when it has ended, and within an episode only its number of tries grows. An option
-    that was never tried comes first, in the order of the percept, and so do ties.
+    credited with the episode's score when it has ended, and within an episode only its number of tries grows. Options
+    that were never tried come first, in the order of the percept from a place on that is drawn; so do ties.
 
     Source: UCB1 (Auer, Cesa-Bianchi and Fischer 2002, Finite-time analysis of the multiarmed bandit problem, Machine
     Learning 47). Ours: rewards are put on the range that was seen, and the credit for whole episodes.
@@ -134,7 +134,8 @@ class BanditAgent(WordlessAgent):
             count = tries.get(option.name, 0)
             return upper_bound(self._purse.mean(option.name), count, total) if count else math.inf
 
-        best = max(percept.options, key=index)
+        start = self.luck % len(percept.options)
+        best = max((*percept.options[start:], *percept.options[:start]), key=index)
         self._taken[best.name] = self._taken.get(best.name, 0) + 1
         self._last = best.name
         return best

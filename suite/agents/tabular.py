@@ -29,8 +29,8 @@ class TabularAgent(WordlessAgent):
 
     It goes to the nearest option that has paid, if a way to one is known; else to the nearest that it has not tried;
     else to the nearest that ended an episode without success; else it takes any. Nearest is by breadth-first search;
-    among equals the option whose name it has not taken for longest comes first, and what is left is drawn from how much
-    it has seen. It knows no rule: what it learnt in one view says nothing of another.
+    among equals the option whose name it has not taken for longest comes first, and what is left is drawn. It knows no
+    rule: what it learnt in one view says nothing of another.
 
     Within an episode it learns at once. Over episodes it keeps a table for each world that it met, because a stream has
     several and their views may look alike. Of the old tables those are set aside, for the rest of the episode, that
@@ -103,7 +103,7 @@ class TabularAgent(WordlessAgent):
         """
         # Without the first key, one option that mostly does nothing is tried everywhere before the next one is: with
         # it, 0.19 of the lights of tier gate are solved in one episode, without it 0.003.
-        shift = derive("tabular", self._lived, self._turns, start) % len(names)
+        shift = derive("tabular", self.luck, self._lived, self._turns, start) % len(names)
         order = sorted(names[shift:] + names[:shift], key=lambda name: self._taken.get(name, -1))
         used = self._used()
         old = {} if used is None else self._worlds[used]

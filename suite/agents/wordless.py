@@ -22,11 +22,14 @@ def name_of(view: str) -> str:
 class WordlessAgent(Agent):
     """Base of agents that take one of a percept's options. They are references: a model could read the same facts.
 
-    They draw no random numbers but from what they have counted, so every repeat of an item is the same episode: more
-    samples say nothing more.
+    What is left to chance is drawn from :attr:`luck`, a seed of the sample's, so that repeats of an item and streams of
+    episodes are repeats and not copies. A learner that leaves nothing to chance plays every repeat alike, and more
+    samples of it say nothing more.
     """
 
     asks_model: ClassVar[bool] = False
+    luck: int = 0
+    """What decides where nothing else does: from the model of the episode, set before the first choice."""
 
     @abc.abstractmethod
     def choose(self, percept: Percept) -> Option:
@@ -49,4 +52,5 @@ class WordlessAgent(Agent):
                 f"The agent {self.name} takes one of a few options, and this task's percept lists none: its actions "
                 "are too many. Play a task or tier with few, or take an agent that asks a model."
             )
+        self.luck = model.seed
         return Action(self.choose(percept).text)

@@ -58,6 +58,12 @@ def test_a_model_says_what_its_backend_can_do():
     assert model(backend).capabilities is backend.capabilities
 
 
+def test_a_model_has_a_seed_for_those_who_draw_without_asking():
+    one = model(Weigher())
+    asyncio.run(one.generate(ASKED))
+    assert one.seed == model(Weigher()).seed != one.drain()[0][0].seed
+
+
 def test_likelihoods_are_recorded_in_the_order_in_which_they_were_asked():
     one = model(Weigher())
     scores = asyncio.run(one.score_all([(ASKED, " 4"), (ASKED, " five"), (ASKED, "")]))

@@ -37,9 +37,9 @@ def test_without_options_it_says_what_is_missing(cls):
 
 
 @pytest.mark.parametrize("cls", LEARNERS)
-def test_its_action_is_an_option_s_text(cls):
+def test_its_action_is_an_option_s_text(cls, talk):
     seen = Percept("x", (Option("<action>1</action>", "one", "a"),), {"a": 1.0})
-    assert asyncio.run(cls().act(Observation("x", percept=seen), None)).text == "<action>1</action>"
+    assert talk(lambda request: "").turn(cls(), percept=seen) == "<action>1</action>"
 
 
 def test_a_view_s_name_is_short_and_its_own():
@@ -77,6 +77,13 @@ def test_a_run_gives_the_same_table_twice_whatever_is_open_at_once(tmp_path):
         for c in (1, 16)
     ]
     assert frames[0].equals(frames[1])
+
+
+@pytest.mark.parametrize("agent", ["tabular", "bandit"])
+def test_repeats_of_an_item_are_no_copies(agent, tmp_path):
+    run = evaluate("odyssey/lights", "none", agent=agent, tier="gate", limit=1, samples=8, out=tmp_path / "run")
+    episodes = {tuple(turn.action for turn in sample.turns if turn.seat == "player") for sample in run.samples()}
+    assert len(episodes) > 3
 
 
 def test_a_task_whose_percepts_list_no_options_makes_errors_that_say_so(tmp_path):
