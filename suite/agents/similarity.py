@@ -93,7 +93,10 @@ def similarities(texts: Sequence[str], embedder: Embedder | None = None, *, shar
     if embedder is None:
         rows = tfidf(texts, shared=shared)
     else:
-        rows = np.asarray(embedder(list(texts)), dtype=float)
+        try:
+            rows = np.asarray(embedder(list(texts)), dtype=float)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"The embedder gave no array of numbers for {len(texts)} texts: {error}.") from error
         if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
             raise UsageError(f"The embedder gave an array of shape {rows.shape} for {len(texts)} texts, or no numbers.")
         rows = _unit(rows)

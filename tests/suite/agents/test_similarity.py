@@ -58,7 +58,7 @@ def test_an_embedder_is_used(monkeypatch):
     assert near[0, 2] < 1
 
 
-@pytest.mark.parametrize("rows", [[[1.0]], [1.0, 2.0], [[float("nan")], [1.0]]])
+@pytest.mark.parametrize("rows", [[[1.0]], [1.0, 2.0], [[float("nan")], [1.0]], [[1.0], [1.0, 2.0]], ["a", "b"]])
 def test_an_embedder_that_gives_no_vectors_is_refused(rows):
     with pytest.raises(UsageError, match="embedder"):
         similarities(["a", "b"], lambda texts: rows)
