@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ..errors import RunLocked, SpecMismatch, StoreError
+from ..journal import JournalFile
+from ..journal import read_journal as read_any
 
 __all__ = ["FORMAT", "Journal", "read_journal"]
 
@@ -20,40 +18,15 @@ Place = tuple[int, str, int]
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read a journal.
-
-    Returns:
-        Its settings, and its records in order. A last line that was cut off while it was written is left out.
-
-    Raises:
-        StoreError: It cannot be read, is damaged before its end, or of another format.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"The journal {path} cannot be read: {error.strerror or error}.") from None
-    whole, _, _ = raw.rpartition(b"\n")
-    records = []
-    for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise StoreError(f"The journal {path} is damaged in line {number}: {error}.") from None
-        if not isinstance(record, dict) or "kind" not in record:
-            raise StoreError(f"The journal {path} is damaged in line {number}: it is no record.")
-        records.append(record)
-    if not records:
-        return {}, []
-    if records[0].get("format") != FORMAT:
-        raise StoreError(f"{path} is no journal of the format {FORMAT}: {records[0].get('format')!r}.")
-    return records[0]["settings"], records[1:]
+    """Read the journal of a generation; see :func:`.journal.read_journal`."""
+    return read_any(path, FORMAT)
 
 
-class Journal:
+class Journal(JournalFile):
     """An open journal: one process writes it, and what it says already is not done again.
 
     Args:
-        path: The file; made where there is none. A line that a kill has cut off is taken off.
+        path: The file.
         settings: Of the generation; plain data.
 
     Raises:
@@ -63,45 +36,14 @@ class Journal:
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = path.open("a+b")
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise RunLocked(f"{path}: another process is writing it. Wait for it, or give another --out.") from None
-        try:
-            self._open(dict(settings))
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _open(self, settings: dict[str, Any]) -> None:
-        raw = self.path.read_bytes()
-        self._file.truncate(raw.rfind(b"\n") + 1)
-        old, records = read_journal(self.path)
-        settings = json.loads(json.dumps(settings))
-        if old and old != settings:
-            changed = sorted(k for k in {*old, *settings} if old.get(k) != settings.get(k))
-            raise SpecMismatch(
-                f"{self.path} is of a generation with another {', '.join(changed)}. "
-                "Give another --out, or the same flags."
-            )
+        super().__init__(path, settings, form=FORMAT, what="a generation")
         self._found: dict[str, dict[Place, dict[str, Any]]] = {}
-        for record in records:
+        for record in self.records:
             self._note(record)
-        if not old:
-            self._write({"kind": "header", "format": FORMAT, "settings": settings})
 
     def _note(self, record: dict[str, Any]) -> None:
         place = (record["world"], record["stage"], record["try"])
         self._found.setdefault(record["kind"], {})[place] = record
-
-    def _write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record, allow_nan=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
 
     def find(self, kind: str, place: Place) -> dict[str, Any] | None:
         """What was written of a kind at a place; None if nothing was."""
@@ -109,13 +51,6 @@ class Journal:
 
     def add(self, kind: str, place: Place, **fields: Any) -> dict[str, Any]:
         """Write a record, and see it on disk before going on."""
-        record = {"kind": kind, "world": place[0], "stage": place[1], "try": place[2], **fields}
-        # What is handed back is what a later process will read: no run may depend on the difference.
-        record = json.loads(json.dumps(record, allow_nan=False))
-        self._write(record)
+        record = self.write({"kind": kind, "world": place[0], "stage": place[1], "try": place[2], **fields})
         self._note(record)
         return record
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._file.close()

@@ -14,7 +14,7 @@ import pytest
 
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.errors import SpecMismatch, StoreError, UsageError
-from finchmark.suite.worldsmith.journal import read_journal
+from finchmark.suite.worldsmith.journal import Journal, read_journal
 from finchmark.suite.worldsmith.package import check_package, find_packages, load_package
 from finchmark.suite.worldsmith.pipeline import Generated, Plan, generate, replay_plan
 from finchmark.suite.worldsmith.proof import Proved, prove
@@ -248,16 +248,17 @@ from finchmark.suite.worldsmith import pipeline
 from finchmark.suite.worldsmith.journal import Journal
 
 left = int(sys.argv[2])
-write = Journal._write
+write = Journal.write
 
 def counted(self, record):
     global left
-    write(self, record)
+    found = write(self, record)
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
+    return found
 
-Journal._write = counted
+Journal.write = counted
 pipeline.run_generation(
     pipeline.Plan(themes=THEMES[:2], count=2, repairs=2), ScriptedBackend("designer", function=reply), Path(sys.argv[1])
 )
@@ -287,3 +288,14 @@ def test_a_killed_generation_goes_on_and_ends_the_same(tmp_path):
     run(tmp_path / "whole", plan)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert len(find_packages(tmp_path / "out" / "worlds")) == 2
+
+
+def test_a_journal_that_is_open_is_closed_to_others(tmp_path):
+    journal = Journal(tmp_path / "j", {})
+    code = (
+        "import sys; from pathlib import Path; from finchmark.suite.worldsmith.journal import Journal\n"
+        "Journal(Path(sys.argv[1]), {})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "j"], capture_output=True, timeout=60)
+    journal.close()
+    assert b"RunLocked" in done.stderr

@@ -384,16 +384,17 @@ from finchmark.tasks.learning.methods.plan import Plan
 from finchmark.tasks.learning.methods.search import SearchOptimiser
 
 left = int(sys.argv[2])
-write = Journal._write
+write = Journal.write
 
 def counted(self, record):
     global left
-    write(self, record)
+    found = write(self, record)
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
+    return found
 
-Journal._write = counted
+Journal.write = counted
 plan = Plan(("foraging-open",), iterations=2, train=2, validation=2, test=2)
 run_methods(plan, ScriptedBackend("follower"), SearchOptimiser(), Path(sys.argv[1]))
 """

@@ -30,7 +30,7 @@ Island, climber, wordsmith = islands.Island, islands.climber, islands.wordsmith
 @pytest.fixture(autouse=True)
 def _unsynced(monkeypatch):
     """Thousands of records of made-up worlds need not survive a power cut."""
-    monkeypatch.setattr("finchmark.tasks.learning.methods.journal.os.fsync", lambda descriptor: None)
+    monkeypatch.setattr("finchmark.suite.journal.os.fsync", lambda descriptor: None)
 
 
 def experiment(out: Path, optimiser, *, seed: int = 0, worlds: int = 12, luck: float = 0.2, **changes):
