@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +11,7 @@ from ...environments.odyssey.energy import EnergyEnv
 from ...environments.odyssey.energy_rules import NAMES, EnergyRules, describe_rules
 from ...environments.odyssey.energy_solver import solve
 from ...environments.odyssey.energy_worlds import generate, turns_for
-from ...suite.agents.percept import Percept
+from ...suite.agents.percept import Option, Percept
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName
 from ...suite.records import Level, Metric
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Energy"]
 
+_CAPACITY = re.compile(r"up to ([\d.]+) units of thermal, ([\d.]+) of wind and ([\d.]+) of solar")
 # Lines that say which day it is.
 _DAYS = re.compile(r"^Day(s over)?\b.*\n", re.MULTILINE)
 
@@ -164,7 +165,20 @@ class Energy(OdysseyTask):
         )
 
     def reader(self, instructions: str) -> Callable[[str], Percept]:
-        """The numbers of the morning. Commands are continuous, so no options are listed."""
+        """The numbers of the morning. Commands are continuous; options are coarse ones, each a step from the last.
+
+        They are: as before, and for each plant a tenth of its capacity more or less, the battery idle.
+        """
+        told = _CAPACITY.search(instructions)
+        most = tuple(map(float, told.groups())) if told else ()
+
+        def options(rated: tuple[float, ...]) -> Iterator[Option]:
+            yield Option(say((*rated[:3], 0.0)), "as before")
+            for plant, (name, capacity) in enumerate(zip(NAMES[:3], most, strict=True)):
+                for word, step in (("more", 0.1), ("less", -0.1)):
+                    command = [*rated[:3], 0.0]
+                    command[plant] = min(capacity, max(0.0, command[plant] + step * capacity))
+                    yield Option(say(command), f"{word} {name}")
 
         def read(text: str) -> Percept:
             morning = read_morning(text)
@@ -173,7 +187,8 @@ class Energy(OdysseyTask):
             if morning.output is not None and morning.supply is not None:
                 numbers |= dict(zip([f"{name} output" for name in NAMES[:3]], morning.output, strict=True))
                 numbers["supply"] = morning.supply
-            return Percept(_DAYS.sub("", text).strip("\n"), numbers=numbers)
+            view = _DAYS.sub("", text).strip("\n")
+            return Percept(view, tuple(options(morning.rated)) if most else (), numbers)
 
         return read
 
