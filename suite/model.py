@@ -116,6 +116,7 @@ class Model:
         self._broker, self._seed, self._seat = broker, seed, seat
         self._sampling, self._meter = sampling, meter
         self._max_tokens = sampling.max_tokens or max_tokens
+        self._capped = sampling.max_tokens is not None
         self._system = (Message("system", system_prompt),) if system_prompt else ()
         self._count = 0
         self._calls: list[Call] = []
@@ -130,6 +131,14 @@ class Model:
     def capabilities(self) -> Capabilities:
         """What the backend can do."""
         return self._broker.backend.capabilities
+
+    def lower_cap(self, max_tokens: int) -> None:
+        """Lower the task's cap on one reply, where a task of several kinds of episodes plays one of short replies.
+
+        A cap that the run states stays as it is, and no cap is raised.
+        """
+        if not self._capped:
+            self._max_tokens = min(self._max_tokens, max_tokens)
 
     async def generate(
         self,

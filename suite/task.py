@@ -153,8 +153,10 @@ class Episode:
     def within(self, item: Item, arm: Arm, tier: Tier) -> Episode:
         """The same episode as a task inside this one sees it: its own item, arm and tier, all else shared.
 
-        What it records is recorded here.
+        What it records is recorded here. Replies are no longer than the inner tier allows.
         """
+        for model in self._models.values():
+            model.lower_cap(tier.max_tokens)
         inner = copy.copy(self)
         inner.item, inner.arm, inner.tier = item, arm, tier
         return inner

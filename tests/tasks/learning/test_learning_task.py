@@ -4,6 +4,7 @@ import pytest
 
 from finchmark import evaluate
 from finchmark.environments.worlds.level import Level, split_of
+from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UnknownName, UsageError
 from finchmark.suite.registry import TASKS
@@ -96,6 +97,18 @@ class TestEpisodes:
         run = evaluate(ODYSSEY, "scripted:random", streams=1, arms=["frozen"], out=tmp_path / "r")
         assert run.frame()["turns"].max() <= make_task(ODYSSEY).tiers["smoke"].max_turns
         assert {turn.seat for sample in run.samples() for turn in sample.turns} == {"player"}
+
+    @pytest.mark.parametrize(("given", "caps"), [(None, {32, 64}), (16, {16})])
+    def test_replies_are_as_long_as_the_task_inside_allows(self, tmp_path, given, caps):
+        seen = set()
+
+        def reply(request):
+            seen.add(request.max_tokens)
+            return "<action>0</action>"
+
+        backend = ScriptedBackend("x", function=reply)
+        evaluate(ODYSSEY, backend, streams=1, arms=["frozen"], max_tokens=given, out=tmp_path / "r")
+        assert seen == caps
 
     def test_a_model_that_is_stopped_fails_as_in_the_task_inside(self, tmp_path):
         run = evaluate(WORLDS, "scripted:nonsense", streams=1, arms=["frozen"], token_limit=3, out=tmp_path / "r")
