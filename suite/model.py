@@ -119,7 +119,7 @@ class Model:
         self._capped = sampling.max_tokens is not None
         self._system = (Message("system", system_prompt),) if system_prompt else ()
         self._count = 0
-        self._calls: list[Call] = []
+        self._calls: list[tuple[int, Call]] = []
         self._likelihoods: list[Likelihood] = []
 
     @property
@@ -167,7 +167,8 @@ class Model:
             cap = min(cap, room)
             budget = None if budget is None else min(budget, room - cap)
         prompt = (*self._system, *messages)
-        seed = derive(self._seed, self._seat, self._count)
+        number = self._count
+        seed = derive(self._seed, self._seat, number)
         self._count += 1
         request = GenerateRequest(
             messages=prompt,
@@ -199,16 +200,15 @@ class Model:
             replayed=int(completion.replayed),
             spared=completion.spared,
         )
-        self._calls.append(
-            Call(
-                prompt_hash=prompt_hash(prompt),
-                seed=seed,
-                completion=completion.text,
-                reasoning=completion.reasoning,
-                finish_reason=completion.finish_reason,
-                usage=usage,
-            )
+        call = Call(
+            prompt_hash=prompt_hash(prompt),
+            seed=seed,
+            completion=completion.text,
+            reasoning=completion.reasoning,
+            finish_reason=completion.finish_reason,
+            usage=usage,
         )
+        self._calls.append((number, call))
         if completion.finish_reason == "content_filter":
             raise ModelStopped(Outcome.REFUSED, "content_filter", "the backend's content filter stopped the reply")
         return completion
@@ -268,8 +268,10 @@ class Model:
         return bool(self._calls or self._likelihoods)
 
     def drain(self) -> tuple[tuple[Call, ...], tuple[Likelihood, ...]]:
-        """Hand over the calls and likelihoods since the last time."""
-        calls, self._calls = tuple(self._calls), []
+        """Hand over the calls and likelihoods since the last time, in the order in which they were asked for."""
+        # Replies to calls that an agent makes at once come in any order; what is stored must not.
+        calls = tuple(call for _, call in sorted(self._calls, key=lambda numbered: numbered[0]))
+        self._calls = []
         likelihoods, self._likelihoods = tuple(self._likelihoods), []
         return calls, likelihoods
 
