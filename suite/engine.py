@@ -16,7 +16,7 @@ from .agents.matched import MatchedAgent
 from .backends.base import Backend
 from .broker import Broker
 from .errors import BackendError, BackendUnavailable, RunStopped, StoreError
-from .lessons import Lesson, learn
+from .lessons import Lesson, learn, lesson_turn
 from .lives import Life, Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
 from .plan import Plan
@@ -100,6 +100,7 @@ class Engine:
         self._watcher = watcher
         self._amend = amend
         self._wanted = wanted
+        self._newborn: State | None = None
 
     @property
     def expected(self) -> int:
@@ -224,20 +225,29 @@ class Engine:
         path = (self.spec.seed, unit.plan.task.name, unit.plan.task.version, unit.item.id, unit.sample)
         return path, derive("sample", unit.arm.name, *path)
 
-    def _agent(self, moment: Moment | None) -> Agent:
-        """Make the agent of an episode, in the state that its stream has come to."""
+    def _agent(self, moment: Moment | None) -> tuple[Agent, State | None]:
+        """Make the agent of an episode, in the state that its stream has come to; None: it is of no stream.
+
+        Raises:
+            RuntimeError: It is in another state than it should be.
+        """
         agent = self._make_agent()
         if moment is None:
-            return agent
-        if moment.state is not None:
-            data = moment.state.data()
+            return agent, None
+        wanted = moment.state
+        if wanted is not None:
             if moment.life.arm.name == "placebo":
                 # The words belong to the state: as long as it stays, so do they.
-                rng = generator("placebo", self.spec.seed, moment.life.stream.id, moment.state.hash)
-                data = agent.placebo(data, rng)
-            agent.restore(data)
-        allowance = moment.allowance
-        return agent if allowance is None else MatchedAgent(agent, tokens_a_turn=allowance)
+                rng = generator("placebo", self.spec.seed, moment.life.stream.id, wanted.hash)
+                wanted = State.of(agent.placebo(wanted.data(), rng))
+            agent.restore(wanted.data())
+        state = State.of(agent.snapshot())
+        if wanted is None:
+            wanted = self._newborn = self._newborn or state
+        _check_taken_up(agent, wanted, state, moment)
+        # A policy keeps its place in an episode; asked twice a turn it would lose it, and has no other answer to give.
+        allowance = moment.allowance if self.backend.reference is None else None
+        return (agent if allowance is None else MatchedAgent(agent, tokens_a_turn=allowance)), state
 
     async def _play(self, unit: Unit, attempt: int, broker: Broker) -> Played:
         spec, task, moment = self.spec, unit.plan.task, unit.moment
@@ -263,6 +273,7 @@ class Engine:
         started = time.perf_counter()
         ctx: Episode | None = None
         turns: tuple[Turn, ...] = ()
+        own: Model | None = None
         lesson: Lesson | None = None
         before: State | None = None
         error = ""
@@ -270,10 +281,9 @@ class Engine:
             if self.backend.reference is not None:
                 for name in sessions.values():
                     self.backend.bind(name, task.reference(self.backend.reference, unit.item, unit.arm))
-            agents = {seat: self._agent(moment if number == 0 else None) for number, seat in enumerate(task.seats)}
-            learner = agents[task.seats[0]]
-            if moment is not None:
-                before = State.of(learner.snapshot())
+            made = [self._agent(moment if number == 0 else None) for number in range(len(task.seats))]
+            agents = {seat: agent for seat, (agent, _) in zip(task.seats, made, strict=True)}
+            learner, before = agents[task.seats[0]], made[0][1]
             for agent in agents.values():
                 agent.begin()
             ctx = Episode(
@@ -292,9 +302,8 @@ class Engine:
             result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
             if moment is not None and before is not None and isinstance(task, StreamTask):
                 turns = ctx.finish()
-                if not moment.learns:
-                    _check_untouched(learner, before, moment)
-                else:
+                _check_untouched(learner, before, moment)
+                if moment.learns:
                     sessions[LEARNING_SEAT] = f"{session}/{LEARNING_SEAT}"
                     own = model(
                         LEARNING_SEAT,
@@ -302,7 +311,7 @@ class Engine:
                         task.learning_tokens(unit.plan.tier),
                         TokenMeter(spec.limits),
                     )
-                    lesson = await learn(task, learner, own, ctx, moment, result, before)
+                    lesson = await learn(task, learner, own, self.backend, ctx, moment, result, before)
         except (RunStopped, BackendUnavailable):
             raise  # no other sample would fare better
         except (Exception, SystemExit, asyncio.CancelledError) as failure:
@@ -325,8 +334,12 @@ class Engine:
             error = error or _traceback(failure)
             result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
         acted = len(turns)
-        if lesson is not None and lesson.turn is not None:
-            turns = (*turns, lesson.turn)
+        asked = lesson.turn if lesson is not None else None
+        if lesson is None and own is not None:
+            # Learning failed; what it cost is the sample's all the same.
+            asked = lesson_turn(own, acted)
+        if asked is not None:
+            turns = (*turns, asked)
         usage = Usage()
         for turn in turns:
             for call in turn.calls:
@@ -389,15 +402,36 @@ def _lived(task: StreamTask, item: Item, result: EpisodeResult, usage: Usage, tu
     return Lived(task.feedback(item, result), usage.prompt_tokens + usage.completion_tokens, turns)
 
 
+def _check_taken_up(agent: Agent, wanted: State, found: State, moment: Moment) -> None:
+    """Hold the state that an agent is in before an episode against the one that it should be in.
+
+    Raises:
+        RuntimeError: It is another: what is stored would not be what acts.
+    """
+    if found.hash == wanted.hash:
+        return
+    name = type(agent).__name__
+    if moment.state is None:
+        raise RuntimeError(
+            f"a newborn {name} is in the state {found.hash}, and the first of this run was in {wanted.hash}: agents "
+            "share something, such as an attribute of the class or a default that is changed in place, or draw lots at "
+            "birth."
+        )
+    raise RuntimeError(
+        f"{name} was given the state {wanted.hash} and is in {found.hash}: restore() must take up all that snapshot() "
+        "gave, with floats as they are kept, to 6 decimals."
+    )
+
+
 def _check_untouched(agent: Agent, before: State, moment: Moment) -> None:
-    """Hold an agent's state after an episode that it must not learn from against the state before.
+    """Hold an agent's state after it has acted, and before it learns, against the state before.
 
     Raises:
         RuntimeError: It is another: what was measured would depend on having been measured.
     """
     after = State.of(agent.snapshot())
     if after.hash != before.hash:
-        what = "a probe" if moment.probe else f"an episode of the arm {moment.life.arm.name!r}"
+        what = "a probe" if moment.probe else f"acting in an episode of the arm {moment.life.arm.name!r}"
         raise RuntimeError(
             f"the state of {type(agent).__name__} was changed by {what}: {before.hash} before, {after.hash} after. "
             "Only learn() may change what snapshot() gives."

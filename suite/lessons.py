@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .agents.base import Agent
 from .agents.experience import Experience, Step
+from .backends.base import Backend
+from .errors import BackendError
 from .lives import Moment
 from .model import Model, ModelStopped
 from .records import Turn, storable
@@ -15,7 +17,7 @@ from .store import LEARNING_SEAT
 from .streams import StreamTask
 from .task import Episode, EpisodeResult
 
-__all__ = ["Lesson", "learn"]
+__all__ = ["Lesson", "learn", "lesson_turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Lesson:
 def _experience(task: StreamTask, ctx: Episode, moment: Moment, result: EpisodeResult) -> Experience:
     seat = task.seats[0]
     turns = [turn for turn in ctx.turns if turn.seat == seat]
-    primary = next(metric for metric in task.metrics if metric.primary)
+    low, high = task.scale(moment.item)
     return Experience(
         id=f"{moment.life.stream.id}/{moment.position}",
         task=task.played(moment.item),
@@ -48,13 +50,34 @@ def _experience(task: StreamTask, ctx: Episode, moment: Moment, result: EpisodeR
         ),
         after=turns[-1].after if turns else "",
         feedback=moment.feedback(task.feedback(moment.item, result)),
-        low=primary.low,
-        high=primary.high,
+        low=low,
+        high=high,
     )
 
 
+def lesson_turn(model: Model, index: int, change: str = "") -> Turn | None:
+    """What an agent asked its model while it learnt, as a turn; None where that was nothing.
+
+    Args:
+        model: Its own for learning.
+        index: Of the turn.
+        change: What came of it.
+    """
+    calls, likelihoods = model.drain()
+    if not calls and not likelihoods:
+        return None
+    return Turn(index=index, seat=LEARNING_SEAT, observation="", calls=calls, after=change, likelihoods=likelihoods)
+
+
 async def learn(
-    task: StreamTask, agent: Agent, model: Model, ctx: Episode, moment: Moment, result: EpisodeResult, before: State
+    task: StreamTask,
+    agent: Agent,
+    model: Model,
+    backend: Backend,
+    ctx: Episode,
+    moment: Moment,
+    result: EpisodeResult,
+    before: State,
 ) -> Lesson:
     """Let an agent learn from the episode that it has just played.
 
@@ -65,12 +88,14 @@ async def learn(
         task: Of the stream.
         agent: The object that played.
         model: Its own for learning.
+        backend: Says what its own faults cost.
         ctx: The episode.
         moment: Where it stands in its stream.
         result: How it ended.
         before: The state that it was played with.
 
     Raises:
+        BackendError: Time was up, but faults of the backend had used some of it.
         TypeError: The state that it left is not plain data.
         ValueError: Likewise.
     """
@@ -84,16 +109,11 @@ async def learn(
     except TimeoutError:
         if not limit.expired():
             raise
+        if lost := backend.delayed(model.session):
+            raise BackendError(
+                f"the {model.limits.seconds:g} s to learn in were up, but faults of the backend took {lost:.1f} s of "
+                "them"
+            ) from None
         state, change = before, "nothing was learnt: time_limit"
-    calls, likelihoods = model.drain()
-    turn = None
-    if calls or likelihoods:
-        turn = Turn(
-            index=len(ctx.turns),
-            seat=LEARNING_SEAT,
-            observation="",
-            calls=calls,
-            after=storable(change),
-            likelihoods=likelihoods,
-        )
-    return Lesson(state, storable(change), turn)
+    change = storable(change)
+    return Lesson(state, change, lesson_turn(model, len(ctx.turns), change))

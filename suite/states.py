@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .canonical import canonical_json, content_hash
+from .records import storable
 
 __all__ = ["State", "update_id"]
 
@@ -26,18 +27,18 @@ class State:
 
     @classmethod
     def of(cls, data: Any) -> State:
-        """Take up what an agent's ``snapshot()`` gave.
+        """Take up what an agent's ``snapshot()`` gave. Lone surrogates, which nothing can store, become ``?``.
 
         Raises:
             TypeError: It is not plain data.
             ValueError: It holds NaN or an infinity.
         """
-        return cls.parse(canonical_json(data))
+        return cls.parse(storable(canonical_json(data)))
 
     @classmethod
     def parse(cls, text: str) -> State:
         """Take up canonical JSON."""
-        return cls(text, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32])
+        return cls(text, hashlib.sha256(text.encode()).hexdigest()[:32])
 
     def data(self) -> Any:
         """The state as plain data, a fresh copy each time: whoever changes it changes nothing here."""
@@ -46,7 +47,7 @@ class State:
     @property
     def size(self) -> int:
         """Bytes."""
-        return len(self.text.encode("utf-8", "surrogatepass"))
+        return len(self.text.encode())
 
 
 def update_id(task: str, arm: str, stream: str, position: int, parent: str, state: State, change: str) -> str:

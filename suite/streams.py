@@ -175,6 +175,11 @@ class StreamTask(Task):
             reason=result.reason,
         )
 
+    def scale(self, item: Item) -> tuple[float | None, float | None]:
+        """Ends of the scale of an item's score, None where it is open. Default: those of the primary metric."""
+        primary = next(metric for metric in self.metrics if metric.primary)
+        return primary.low, primary.high
+
     def learning_tokens(self, tier: Tier) -> int:
         """Cap on one reply while learning: reflections are longer than actions. Default: 256, or the tier's if more."""
         return max(256, tier.max_tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -120,10 +121,21 @@ class LearningTask(StreamTask):
         """Play an episode of the task inside."""
         inner = self.inner[ctx.item.data["task"]]
         within = ctx.within(inner.unwrap(ctx.item), inner.arm, inner.task.tiers[ctx.item.data["tier"]])
+        # A time limit ends the episode from outside, where nobody knows what failing in this task is worth.
+        failed = EpisodeResult(inner.task.failure(), Outcome.INVALID)
+        ctx.settle(self._outer(inner, failed))
         try:
             result = await inner.task.episode(within)
         except ModelStopped as stop:
-            result = within.settled or EpisodeResult(inner.task.failure(), stop.outcome, stop.reason)
+            kept = within.settled
+            result = EpisodeResult(inner.task.failure(), stop.outcome, stop.reason)
+            result = result if kept is None else replace(kept, reason=kept.reason or stop.reason)
+        except asyncio.CancelledError:
+            ctx.settle(self._outer(inner, within.settled or failed))
+            raise
+        return self._outer(inner, result)
+
+    def _outer(self, inner: Inner, result: EpisodeResult) -> EpisodeResult:
         return EpisodeResult(self._metrics(inner, result), result.outcome, result.reason)
 
     def _metrics(self, inner: Inner, result: EpisodeResult) -> dict[str, float | None]:
@@ -135,9 +147,10 @@ class LearningTask(StreamTask):
         found["unusable_rate"] = given.get("unusable_rate")
         return found
 
-    def failure(self) -> dict[str, float | None]:
-        """What an episode is worth that says nothing itself: the task inside has said it before."""
-        return {"score": 0.0, "success": 0.0, "unusable_rate": None}
+    def scale(self, item: Item) -> tuple[float | None, float | None]:
+        """Those of the task inside: a course's own may be open where one of its tasks' is."""
+        primary = self.inner[item.data["task"]].primary
+        return primary.low, primary.high
 
     def learning_tokens(self, tier: Tier) -> int:
         """Cap on one reply while learning, by tier."""
@@ -166,6 +179,7 @@ def _split(items: int, parts: int) -> list[range]:
 def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
     ranges = {(each.primary.low, each.primary.high) for each in inner}
     low, high = ranges.pop() if len(ranges) == 1 else (None, None)
+    failures = {each.primary.failure for each in inner}
     direction = inner[0].primary.direction
     if any(each.primary.direction != direction for each in inner):
         raise UsageError("The tasks of one course must have primary metrics that point the same way.")
@@ -180,7 +194,7 @@ def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
             direction=direction,
             low=low,
             high=high,
-            failure=0.0 if low is None else max(low, 0.0),
+            failure=failures.pop() if len(failures) == 1 else 0.0 if low is None else max(low, 0.0),
             clusters=clusters,
             primary=True,
         ),
@@ -188,7 +202,7 @@ def _metrics(inner: Sequence[Inner]) -> tuple[Metric, ...]:
             name="success",
             summary="share of episodes that reach their goal, where their task has one",
             kind="binary",
-            failure=0.0,
+            failure=0.0 if any(each.binary for each in inner) else None,
             clusters=clusters,
         ),
         Metric(
