@@ -1,7 +1,7 @@
-"""Runs code that a model wrote, and judges it from outside the process that runs it.
+r"""Runs code that a model wrote, and judges it from outside the process that runs it.
 
     async with open_sandbox() as sandbox:
-        verdict = await sandbox.judge("def twice(x): return 2 * x", "def test():\\n    assert twice(4) == 8")
+        verdict = await sandbox.judge("def twice(x): return 2 * x", "def test():\n    assert twice(4) == 8")
         execution = await sandbox.run("def f(x): return x + 1", call="f", args=(1,))
 
 Two tiers stand behind one interface. ``bubblewrap`` is a boundary: namespaces, no network, a read-only system, a
