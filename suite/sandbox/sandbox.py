@@ -61,9 +61,7 @@ class Sandbox:
             for worker in slot.values():
                 await asyncio.to_thread(worker.stop)
 
-    async def _do(
-        self, mode: Literal["run", "judge"], limits: Limits | None, sources: str, *payloads: bytes
-    ) -> Report:
+    async def _do(self, mode: Literal["run", "judge"], limits: Limits | None, sources: str, *payloads: bytes) -> Report:
         # A process forks faster the less it holds, so what needs no package gets a parent without any.
         need = max(
             (n + 1 for n, name in enumerate(self.packages) if re.search(rf"\b{re.escape(name)}\b", sources)), default=0

@@ -152,7 +152,7 @@ def bubblewrap_command(
     for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         command += ["--ro-bind-try", file, file]
     command += ["--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm", "--size", disk]
-    command += ["--tmpfs", "/tmp"]
+    command += ["--tmpfs", "/tmp", "--remount-ro", "/dev"]
     shown = (*interpreter.folders, str(INSIDE))
     seen = shown if staging is None else tuple(f"{staging}/{number}" for number in range(len(shown)))
     for source, folder in zip(seen, interpreter.folders, strict=False):

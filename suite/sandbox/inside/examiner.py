@@ -195,5 +195,3 @@ def _text(error):
         return str(error)[:2000]
     except BaseException:  # noqa: BLE001 - a stand-in in its arguments may fail at this
         return ""
-
-

@@ -306,6 +306,8 @@ class Link:
             target = self._object(handle)
             self._allow(target, name)
             return ["ok", self.codec.encode(_OPERATORS[name](target, *[self.codec.decode(arg) for arg in args])), []]
+        if kind == "await":
+            return ["ok", self.codec.encode(asyncio.run(self._object(rest[0]))), []]
         target, name = self._object(rest[0]), rest[1]
         self._allow(target, name)
         if kind == "get":
@@ -316,8 +318,6 @@ class Link:
         if kind == "del":
             delattr(target, name)
             return ["ok", None, []]
-        if kind == "await":
-            return ["ok", self.codec.encode(asyncio.run(target)), []]
         raise Broken(f"the request {kind!r} is unknown")
 
     def _do_call(self, target, values, positional, names):
