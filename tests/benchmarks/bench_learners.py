@@ -1,7 +1,7 @@
 """What learners without language reach on Lights and Trade, beside chance, and over episodes of one world.
 
-Run: ``python tests/benchmarks/bench_learners.py`` (about a minute; ``--limit 30`` for a quick look). With
-``--data CHECKOUT`` it plays the items of OdysseyArena's own release as well.
+Run: ``python tests/benchmarks/bench_learners.py`` (about a minute on an idle core; ``--limit 30`` for a quick look).
+With ``--data CHECKOUT`` it plays the items of OdysseyArena's own release as well.
 
 The learners draw no random numbers, so one sample an item is all there is to know of it. Intervals are 95 %, over
 items: Wilson's for success, t for growth.
