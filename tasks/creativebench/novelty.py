@@ -1,0 +1,141 @@
+"""How far a program is from a public bank of solutions, in what the tests need of it.
+
+``novelty = max(0, distance - allowance)``. The *distance* is that to the nearest program of the bank: the share of
+4-grams of canonical tokens (``canonical.tokens``) that are not common, as bags (Jaccard 1912; for bags the sum of the
+smaller counts over that of the larger). Only the slice that the tests need counts (``slices``). The *allowance* is the
+95th percentile of the distances that the shipped behaviour-preserving rewrites of the bank's own programs reach, so
+that what is left is more than a rewrite earns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .canonical import canonical, tokens
+from .rewrites import rewritten
+from .slices import Slice, needed
+
+__all__ = ["Bank", "Novelty", "bag_distance", "grams", "make_bank", "nearest"]
+
+_GRAM = 4
+_PERCENTILE = 95.0
+
+Grams = Counter[tuple[str, ...]]
+
+
+def grams(code: str) -> Grams:
+    """The bag of 4-grams of a program's canonical tokens.
+
+    None goes over the end of a statement, so that their order does not show; a shorter statement is one gram.
+    """
+    found: Grams = Counter()
+    for statement in tokens(code):
+        last = max(1, len(statement) - _GRAM + 1)
+        found.update(statement[k : k + _GRAM] for k in range(last))
+    return found
+
+
+def bag_distance(one: Grams, two: Grams) -> float:
+    """Jaccard distance of two bags, in [0, 1]; 0 where both are empty."""
+    union = (one | two).total()
+    return 1.0 - (one & two).total() / union if union else 0.0
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The public programs of one problem, as what its tests need of them.
+
+    Args:
+        entries: Names that the tests use.
+        slices: The programs' slices.
+        forms: Bags of their canonical forms before slicing: a program with one of these bags is at distance 0.
+        allowance: 95th percentile of the distances of their rewrites.
+        rewrites: Every rewrite's distance, by ``number of the program: kind of rewrite``.
+    """
+
+    entries: tuple[str, ...]
+    slices: tuple[str, ...]
+    forms: tuple[Grams, ...]
+    allowance: float
+    rewrites: dict[str, float]
+
+    @cached_property
+    def bags(self) -> tuple[Grams, ...]:
+        """The bags of the slices."""
+        return tuple(grams(code) for code in self.slices)
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """A program's novelty.
+
+    Args:
+        novelty: ``max(0, distance - allowance)``, in [0, 1].
+        distance: To the nearest program of the bank, in [0, 1].
+        nearest: Which one that is, from 0.
+        allowance: What was taken off.
+        form: How the slice was found: ``same``, ``canonical``, ``plain`` or ``none`` (see ``slices.Slice``).
+    """
+
+    novelty: float
+    distance: float
+    nearest: int
+    allowance: float
+    form: str
+
+
+def known_form(code: str, entries: Collection[str], forms: Sequence[Grams]) -> int | None:
+    """The number of the form that a program has too, before any slicing; None where it has none of them."""
+    try:
+        own = grams(canonical(code, entries))
+    except RecursionError:
+        return None
+    return next((k for k, form in enumerate(forms) if form == own), None)
+
+
+def nearest(bank: Bank, part: Slice) -> Novelty:
+    """The novelty of what the tests need of a program."""
+    own = grams(part.code)
+    distances = [bag_distance(own, other) for other in bank.bags]
+    best = min(range(len(distances)), key=distances.__getitem__)
+    distance = distances[best]
+    return Novelty(max(0.0, distance - bank.allowance), distance, best, bank.allowance, part.form)
+
+
+def novelty(code: str, bank: Bank, passes: Callable[[str], bool]) -> Novelty:
+    """The novelty of a program that passes the tests.
+
+    Args:
+        code: The program.
+        bank: The problem's bank.
+        passes: Whether a program passes the tests.
+    """
+    same = known_form(code, bank.entries, bank.forms)
+    if same is not None:
+        return Novelty(0.0, 0.0, same, bank.allowance, "same")
+    return nearest(bank, needed(code, bank.entries, passes))
+
+
+def make_bank(programs: Sequence[str], entries: Sequence[str], passes: Callable[[str], bool]) -> Bank:
+    """Make the bank of a problem: slice its programs, and measure what rewrites of them reach.
+
+    Args:
+        programs: Programs that pass the tests.
+        entries: Names that the tests use.
+        passes: Whether a program passes the tests.
+    """
+    import numpy as np
+
+    slices = tuple(needed(code, entries, passes).code for code in programs)
+    forms = tuple(grams(canonical(code, entries)) for code in programs)
+    bare = Bank(tuple(entries), slices, forms, 0.0, {})
+    reached = {
+        f"{k}: {name}": novelty(text, bare, passes).distance
+        for k, code in enumerate(programs)
+        for name, text in rewritten(code, entries).items()
+    }
+    allowance = float(np.percentile(list(reached.values()), _PERCENTILE)) if reached else 0.0
+    return Bank(tuple(entries), slices, forms, allowance, reached)
