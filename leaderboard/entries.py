@@ -125,11 +125,13 @@ class Entry:
 
     def samples_of(self, task: str, arm: str) -> pd.DataFrame:
         """The samples of one task in one arm that its numbers are of; none where there are none."""
-        found = self._split.get((task, arm))
-        if found is None:
-            return self.samples.iloc[:0]
-        sheet = self.run.manifest.tasks.get(task)
+        found, sheet = self.played_of(task, arm), self.run.manifest.tasks.get(task)
         return found if sheet is None else deciding_rows(found, sheet)
+
+    def played_of(self, task: str, arm: str) -> pd.DataFrame:
+        """All samples of one task in one arm, what agents lived through included: what its numbers cost."""
+        found = self._split.get((task, arm))
+        return self.samples.iloc[:0] if found is None else found
 
     @cached_property
     def _split(self) -> dict[tuple[str, str], pd.DataFrame]:

@@ -72,7 +72,8 @@ class Standing:
         items_kind: ``public``, ``regenerated``, ``private`` or ``data``: kinds never share a column.
         items_hash: Names the set of items.
         spec_hash: Names the run's specification.
-        calls: Requests to the backend for all samples of the column, those lost to errors too.
+        calls: Requests to the backend for all samples of the column, those lost to errors too; where there are
+            streams, for all that their agents lived through and learnt as well.
         prompt_tokens: Tokens of their prompts.
         completion_tokens: Tokens of their replies.
         cost: What they cost, in US dollars.
@@ -205,8 +206,9 @@ class _Cell:
         self.labels: dict[str, NDArray[np.int64]] = {}
         tier, kind = self.spec.tier, self.spec.items.kind
         self.column = f"{choice.name}@{choice.version}/{tier}/{kind}/{choice.items_hash}/{arm}"
-        self.used: dict[str, Any] = {n: int(samples[n].sum()) for n in ("calls", "prompt_tokens", "completion_tokens")}
-        self.used["cost"] = float(samples["cost"].sum())
+        played = entry.played_of(choice.name, arm)
+        self.used: dict[str, Any] = {n: int(played[n].sum()) for n in ("calls", "prompt_tokens", "completion_tokens")}
+        self.used["cost"] = float(played["cost"].sum())
         self.streamed = sheet.streams is not None or bool((samples["stream"].to_numpy(dtype=object) != "").any())
         # How long streams are that no sheet describes is not known: of them only what is there counts.
         told = not self.streamed or sheet.streams is not None
@@ -290,6 +292,8 @@ class _Cell:
 
     def _unit(self, metric: Metric, known: NDArray[np.bool_]) -> str:
         """The unit of a claim: streams where episodes form them, else the highest level with enough units."""
+        if self.streamed and known.any() and (self._labels("stream")[known] >= 0).all():
+            return "stream"  # whatever the task declares: of agents that change nothing else is independent
         unit = "item"
         for level in metric.clusters[1:]:
             if level == "item" or level not in self.scored.columns or not known.any():
@@ -297,7 +301,7 @@ class _Cell:
             labels = self._labels(level)[known]
             if (labels < 0).any():
                 continue
-            if level == "stream" or len(np.unique(labels)) >= _ENOUGH_UNITS:
+            if len(np.unique(labels)) >= _ENOUGH_UNITS:
                 unit = level
         return unit
 

@@ -16,7 +16,7 @@ from .agents.matched import MatchedAgent
 from .backends.base import Backend
 from .broker import Broker
 from .errors import BackendError, BackendUnavailable, RunStopped, StoreError
-from .lessons import Lesson, learn, lesson_turn
+from .lessons import Lesson, Speechless, learn, lesson_turn
 from .lives import Life, Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
 from .plan import Plan
@@ -162,15 +162,12 @@ class Engine:
     def _resume(self) -> Callable[[Life], None]:
         """Make what lets lives take up what earlier calls have stored of them."""
         lived: dict[Key, StoredEpisode] = {}
-        updates: dict[tuple[str, str, str], list[tuple[Update, State]]] = {}
         for plan in self.plans:
             if plan.streams:
                 self.writer.expect_streams()
                 if plan.birth is not None:
                     self.writer.keep(plan.birth)
                 lived.update(self.writer.lived(plan.task.name))
-                for update, state in self.writer.updates(plan.task.name):
-                    updates.setdefault((update.task, update.arm, update.stream), []).append((update, state))
 
         def resume(life: Life) -> None:
             task = life.plan.task
@@ -183,7 +180,7 @@ class Engine:
                 result = EpisodeResult(found.metrics, found.outcome, found.reason)
                 return _lived(task, item, result, found.usage, found.turns)
 
-            life.take_up(known, updates.get((task.name, life.arm.name, life.stream.id), []))
+            life.take_up(known, self.writer.updates(task.name, life.arm.name, life.stream.id))
 
         return resume
 
@@ -305,6 +302,8 @@ class Engine:
                 _check_untouched(learner, before, moment)
                 if moment.learns:
                     sessions[LEARNING_SEAT] = f"{session}/{LEARNING_SEAT}"
+                    if self.backend.reference is not None:
+                        self.backend.bind(sessions[LEARNING_SEAT], Speechless(self.backend.reference))
                     own = model(
                         LEARNING_SEAT,
                         sessions[LEARNING_SEAT],

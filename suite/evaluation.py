@@ -43,7 +43,7 @@ from .records import (
 )
 from .registry import AGENTS, BACKENDS, TASKS, include_file
 from .session import Session
-from .store import RunWriter, StoredRun
+from .store import LEARNING_SEAT, RunWriter, StoredRun
 from .streams import Stream, StreamTask, check_arms, default_streams, stream_items, stream_sheet
 from .task import EpisodeResult, Estimate, Item, Task
 
@@ -141,6 +141,8 @@ def _check_task(task: Task, items: Sequence[Item]) -> None:
         raise UsageError(f"The task {task.name} declares the metric {taken[0]!r}, a name that is taken. Rename it.")
     if sum(metric.primary for metric in task.metrics) != 1:
         raise UsageError(f"The task {task.name} must have exactly one primary metric: the one that decides.")
+    if isinstance(task, StreamTask) and LEARNING_SEAT in task.seats:
+        raise UsageError(f"The task {task.name} has a seat {LEARNING_SEAT!r}, a name that is taken. Rename it.")
     seen: set[str] = set()
     for item in items:
         if item.id in seen:
@@ -239,7 +241,7 @@ def prepare(
                 raise UsageError(f"The task {name} has streams of its own; it reads no --data {data}.")
             shorter = replace(chosen, items=min(chosen.items, limit or chosen.items))
             lived = tuple(task.streams(shorter, drawn_from, streams or default_streams(chosen)))
-            check_arms(name, picked, len(lived))
+            check_arms(name, picked, len(lived), limited=time_limit is not None or token_limit is not None)
             items = tuple(stream_items(lived))
         elif data is not None:
             items = tuple(task.read_items(Path(data), chosen))[:limit]

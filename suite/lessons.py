@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from .agents.base import Agent
 from .agents.experience import Experience, Step
-from .backends.base import Backend
-from .errors import BackendError
+from .backends.base import Backend, GenerateRequest
+from .errors import BackendError, UsageError
 from .lives import Moment
 from .model import Model, ModelStopped
 from .records import Turn, storable
@@ -17,7 +17,7 @@ from .store import LEARNING_SEAT
 from .streams import StreamTask
 from .task import Episode, EpisodeResult
 
-__all__ = ["Lesson", "learn", "lesson_turn"]
+__all__ = ["Lesson", "Speechless", "learn", "lesson_turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,28 @@ class Lesson:
     state: State
     change: str
     turn: Turn | None
+
+
+class Speechless:
+    """The policy of a session in which an agent thinks about what it lived, where a policy plays the model.
+
+    Args:
+        reference: The policy's name.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+
+    def reply(self, request: GenerateRequest) -> str:
+        """Refuse: words made up here would look like a lesson.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(
+            f"scripted:{self.reference} plays episodes and cannot say what it learnt from them. Take scripted:nonsense "
+            "to try things out, a model, or an agent that learns without asking one."
+        )
 
 
 def _experience(task: StreamTask, ctx: Episode, moment: Moment, result: EpisodeResult) -> Experience:

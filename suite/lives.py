@@ -160,6 +160,11 @@ class Life:
             # An update is stored with the episode that caused it, or not at all.
             self._states[update.position + 1] = state
             self.parent = update.id
+        if not self.keeps_states:
+            # Only what is still played with: probes may be missing at checkpoints that were passed.
+            due = [c for c in self.stream.checkpoints if self.start <= c < self.position]
+            kept = {max(p for p in self._states if p <= position) for position in (*due, self.position)}
+            self._states = {position: self._states[position] for position in kept}
 
     def episode(self, position: int) -> Item:
         """The item that is lived at a position."""

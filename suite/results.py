@@ -198,7 +198,9 @@ def from_run(run: StoredRun) -> Results:
         of_task = frame[frame["task"] == choice.name]
         for arm in choice.arms:
             rows = deciding_rows(of_task[of_task["arm"] == arm], sheet)
-            streamed = bool((rows["stream"] != "").any())
+            streams = sheet.streams.streams if sheet.streams is not None else 0
+            # How long streams are that no sheet describes is not known: of them only what is there counts.
+            unknown = not streams and bool((rows["stream"] != "").any())
             cells.append(
                 Cell(
                     task=choice.name,
@@ -206,12 +208,10 @@ def from_run(run: StoredRun) -> Results:
                     arm=arm,
                     metrics=sheet.metrics,
                     frame=rows[names].reset_index(drop=True),
-                    # How long streams are that no sheet describes is not known: of them only what is there counts.
-                    expected=len(rows)
-                    if streamed and sheet.streams is None
-                    else deciding_samples(sheet, choice.items, spec.samples),
+                    expected=len(rows) if unknown else deciding_samples(sheet, choice.items, spec.samples),
                     levels=sheet.levels.get(arm, {}),
-                    repeats=0 if streamed else spec.samples,
+                    # Every stream is asked every probe.
+                    repeats=0 if unknown else spec.samples * max(streams, 1),
                 )
             )
     return Results(

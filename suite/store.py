@@ -577,23 +577,20 @@ class RunWriter:
             raise _explain(self.path / _STORE, error) from error
         return found
 
-    def updates(self, task: str) -> list[tuple[Update, State]]:
-        """The updates of a task's streams with their states, by arm, stream and position."""
+    def updates(self, task: str, arm: str, stream: str) -> list[tuple[Update, State]]:
+        """The updates of one stream in one arm with their states, by position."""
         if not _has_streams(self._db):
             return []
         names = ", ".join(Update.model_fields)
         query = (
-            f"SELECT {names}, data FROM updates JOIN states ON hash = state WHERE task = ? "
-            "ORDER BY arm, stream, position"
+            f"SELECT {names}, data FROM updates JOIN states ON hash = state "
+            "WHERE task = ? AND arm = ? AND stream = ? ORDER BY position"
         )
-        states: dict[str, State] = {}
         found = []
         try:
-            for row in self._db.execute(query, (task,)):
+            for row in self._db.execute(query, (task, arm, stream)):
                 update = Update(**dict(zip(Update.model_fields, row[:-1], strict=True)))
-                # Equal states are one object here too.
-                state = states.get(update.state) or states.setdefault(update.state, State.parse(row[-1]))
-                found.append((update, state))
+                found.append((update, State.parse(row[-1])))
         except sqlite3.Error as error:
             raise _explain(self.path / _STORE, error) from error
         return found

@@ -102,8 +102,10 @@ class Stream:
         """Refuse what cannot be lived.
 
         Raises:
-            UsageError: No episode, a checkpoint out of range, or a probe that is lived through.
+            UsageError: No name, no episode, a checkpoint out of range, or a probe that is lived through or there twice.
         """
+        if not self.id:
+            raise UsageError("A stream needs a name, such as 's000'.")
         if not self.episodes:
             raise UsageError(f"The stream {self.id} has no episodes.")
         wrong = [c for c in self.checkpoints if not 0 <= c <= len(self.episodes)]
@@ -115,6 +117,12 @@ class Stream:
         names = [probe.name for probe in self.probes]
         if len(set(names)) < len(names):
             raise UsageError(f"The stream {self.id} has two sets of probes of one name: {', '.join(names)}.")
+        asked = [item.id for item in self.probe_items]
+        twice = sorted({name for name in asked if asked.count(name) > 1}) if len(set(asked)) < len(asked) else []
+        if twice:
+            raise UsageError(
+                f"The stream {self.id} has two probes of the id {twice[0]!r}: samples are told apart by it."
+            )
         lived = {item.hash: item.id for item in self.episodes}
         for probe in self.probes:
             for item in probe.items:
@@ -209,9 +217,11 @@ def stream_sheet(task: str, streams: Sequence[Stream]) -> StreamSheet:
     """What a manifest says of streams.
 
     Raises:
-        UsageError: They are not alike: arms and checkpoints could not be averaged over them.
+        UsageError: They are not alike, and arms and checkpoints could not be averaged over them; or two have one name.
     """
     first = streams[0]
+    if len({stream.id for stream in streams}) < len(streams):
+        raise UsageError(f"Two streams of {task} have one name: {', '.join(stream.id for stream in streams)[:80]}.")
     for stream in streams:
         same = (
             len(stream.episodes) == len(first.episodes)
@@ -231,14 +241,26 @@ def stream_sheet(task: str, streams: Sequence[Stream]) -> StreamSheet:
     )
 
 
-def check_arms(task: str, arms: Sequence[Arm], streams: int) -> None:
+def check_arms(task: str, arms: Sequence[Arm], streams: int, *, limited: bool = False) -> None:
     """Refuse arms that cannot be played together.
 
+    Args:
+        task: For messages.
+        arms: What is to be played.
+        streams: How many streams an arm.
+        limited: Whether a sample's time or tokens are.
+
     Raises:
-        UsageError: An arm needs ``evolving`` and it is not played, or needs another stream and there is one only.
+        UsageError: An arm needs ``evolving`` and it is not played, or needs another stream and there is one only; or
+            it spends on an episode what ``evolving`` spends outside, and a limit would cut it short for that.
     """
     names = [arm.name for arm in arms]
     for arm in arms:
+        if arm.name == "compute-matched" and limited:
+            raise UsageError(
+                f"The arm {arm.name!r} of {task} votes with what evolving spends on learning, so that --time-limit and "
+                "--token-limit would end its episodes and not those of evolving. Leave the limits out, or the arm."
+            )
         needs = arm.options.get("needs")
         if needs and "evolving" not in names:
             raise UsageError(

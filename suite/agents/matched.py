@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import ClassVar, Self
 
-from ..model import Model
+from ..model import Model, ModelStopped
 from .base import Action, Agent, Observation
 
 __all__ = ["MOST_VOTES", "MatchedAgent"]
@@ -23,8 +23,8 @@ class MatchedAgent(Agent):
     Votes are drawn one by one as long as one more of average cost keeps what was spent so far within the turns so far
     times ``tokens_a_turn``; so an episode costs what it may cost, to within one vote a turn from below, and never less
     than one vote a turn. This is self-consistency (Wang et al. 2022, arXiv:2203.11171) with the number of votes set by
-    what another agent spends. Two answers are the same vote if their actions are, after case and white space; the
-    first of a tie wins. The agent's state is never changed.
+    what another agent spends. A further vote that is stopped (a filter, the context) is none. Two answers are the same
+    vote if their actions are, after case and white space; the first of a tie wins. The agent's state is never changed.
 
     Args:
         agent: The agent; it takes up the winning copy's episode.
@@ -59,7 +59,13 @@ class MatchedAgent(Agent):
             if votes and self._spent + spent + spent / len(votes) > allowed:
                 break
             copy = self.agent.fork()
-            votes.append((await copy.act(observation, model), copy))
+            try:
+                votes.append((await copy.act(observation, model), copy))
+            except ModelStopped:
+                # The agent alone would have been stopped by its one answer, and by no other.
+                if not votes:
+                    raise
+                break
             if model.tokens == before:
                 break  # whoever answers without tokens would vote for ever
         self._spent += model.tokens - before
