@@ -238,7 +238,9 @@ def _backend_lines(manifest: Manifest) -> list[str]:
 
 
 def _name(sample: Sample) -> str:
-    return "/".join((sample.task, sample.arm, sample.item, str(sample.sample)))
+    # In streams an item is met again and again: what tells the meetings apart belongs to the name.
+    met = (sample.stream, str(sample.position), str(sample.checkpoint)) if sample.stream else ()
+    return "/".join((sample.task, sample.arm, sample.item, str(sample.sample), *met))
 
 
 def transcript_text(run: StoredRun, which: str) -> str:
@@ -246,7 +248,8 @@ def transcript_text(run: StoredRun, which: str) -> str:
 
     Args:
         run: The run.
-        which: ``TASK/ARM/ITEM/SAMPLE`` or the end of it, or an outcome (its first sample).
+        which: ``TASK/ARM/ITEM/SAMPLE``, in streams ``TASK/ARM/ITEM/SAMPLE/STREAM/POSITION/CHECKPOINT``, or the end of
+            it, or an outcome (its first sample).
 
     Raises:
         UsageError: No sample is named so.

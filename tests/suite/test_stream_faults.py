@@ -9,6 +9,7 @@ import pytest
 
 from finchmark import Item, evaluate
 from finchmark.leaderboard.standings import standings
+from finchmark.reports.terminal import transcript_text
 from finchmark.suite.agents.experience import Feedback
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.errors import UsageError
@@ -260,6 +261,13 @@ def test_time_that_is_up_fails_as_the_task_inside_does(tmp_path):
     assert set(orchard.frame()["score"]) == {metric.failure}
     assert {m.name: m.failure for m in make_task("learning/worlds/orchard-open").metrics}["score"] == metric.failure
     assert trade.frame()["success"].isna().all()
+
+    def test_a_transcript_is_found_by_its_place_in_the_stream(self, tmp_path):
+        stored = run(tmp_path / "r", streams=2, arms=["evolving"])
+        text = transcript_text(stored, "evolving/probe-1/0/s001/5/3")
+        assert text.startswith("streams/sums/evolving/probe-1/0/s001/5/3  ok")
+        with pytest.raises(UsageError, match="has no sample 'evolving/probe-1/0'"):
+            transcript_text(stored, "evolving/probe-1/0")
 
 
 class TestResume:
