@@ -125,6 +125,20 @@ def _tools() -> list[Finding]:
     return found
 
 
+def _sandbox() -> list[Finding]:
+    from .sandbox import available
+
+    without = "; without it tasks that run a model's code refuse to"
+    return [
+        Finding(
+            f"sandbox {tier.kind}",
+            "ok" if tier.usable else "missing",
+            tier.detail if tier.usable or tier.kind == "process" else tier.detail + without,
+        )
+        for tier in available()
+    ]
+
+
 def examine() -> list[Finding]:
     """Examine this machine. Downloads nothing.
 
@@ -143,6 +157,7 @@ def examine() -> list[Finding]:
         Finding("backend scripted", "ok", "always works"),
         *_openai(),
         *_hf(),
+        *_sandbox(),
         *_tools(),
         *_extras(),
     ]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from .execution import Execution, Verdict
 from .inside.values import Codec, Unreadable
 from .limits import Limits
-from .tiers import SandboxFailure, SandboxUnavailable, available, examined
+from .tiers import SandboxUnavailable, available, examined
 from .worker import Report, Worker
 
 __all__ = ["Sandbox", "open_sandbox"]
@@ -152,11 +152,11 @@ class Sandbox:
         Raises:
             SandboxFailure: The sandbox itself failed, which says nothing about the candidate.
         """
-        first, verdict = await self._judge_once(candidate, tests, limits, control=False)
+        verdict = await self._judge_once(candidate, tests, limits, control=False)
         # Comparisons between plain values are made by the tests' process alone: no control could come out otherwise.
         if not verdict.passed or not control or not verdict.comparisons:
             return verdict
-        _, again = await self._judge_once(candidate, tests, limits, control=True)
+        again = await self._judge_once(candidate, tests, limits, control=True)
         both = {
             "executions": 2,
             "cpu_s": verdict.cpu_s + again.cpu_s,
@@ -169,14 +169,12 @@ class Sandbox:
         detail = f"it passed once; under the control: {again.reason} {again.error} {again.detail}".strip()
         return replace(again, reason="control", detail=detail[:2000], **both)
 
-    async def _judge_once(
-        self, candidate: str, tests: str, limits: Limits | None, *, control: bool
-    ) -> tuple[Report, Verdict]:
+    async def _judge_once(self, candidate: str, tests: str, limits: Limits | None, *, control: bool) -> Verdict:
         payloads = ({"source": candidate}, {"tests": tests, "control": control})
         report = await self._do(
             "judge", limits, candidate + tests, *(json.dumps(payload).encode() for payload in payloads)
         )
-        return report, _verdict(report)
+        return _verdict(report)
 
 
 def open_sandbox(
@@ -187,7 +185,7 @@ def open_sandbox(
     workers: int | None = None,
     packages: Sequence[str] = ("numpy", "scipy", "sklearn"),
 ) -> AbstractAsyncContextManager[Sandbox]:
-    """Open a sandbox, as in ``async with open_sandbox() as sandbox``.
+    """Open a sandbox for the length of an ``async with``.
 
     Args:
         kind: ``auto`` takes ``bubblewrap`` or refuses. ``process`` is no boundary (limits only) and is never taken

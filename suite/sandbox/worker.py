@@ -89,11 +89,11 @@ class Worker:
             command = bubblewrap_command(
                 self._interpreter, self._limits, self._packages, self._folder if root else None
             )
-        self._noise = tempfile.TemporaryFile()
+        self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the parent has failed
         try:
             self._process = subprocess.Popen(
                 command,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=self._noise,
                 stderr=self._noise,
                 env=ENVIRONMENT,

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import types
+from typing import Any
 
 from .link import Link
 from .values import Codec, Unreadable
@@ -44,7 +45,7 @@ def _flush():
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001, S112 - the candidate may have put anything there
+        except Exception:  # noqa: BLE001 - the candidate may have put anything there
             continue
 
 
@@ -85,7 +86,7 @@ def alone(report, payload):
         raise Unreadable(f"{type(value).__name__} is not plain data")
 
     codec = Codec(refuse, refuse)
-    said = {"outcome": "ok"}
+    said: dict[str, Any] = {"outcome": "ok"}
     started = time.process_time()
     try:
         _put(job.get("files") or {})

@@ -7,8 +7,8 @@ its limits only.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import gc
 import os
 import resource
 import signal
@@ -153,12 +153,10 @@ def _inside(main, isolated, limits, base, streams, keep, folder, say):
             if not isolated:
                 os.setsid()
                 LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-                try:
+                # Where it cannot be had it has the machine's network, but the filter refuses it sockets.
+                with contextlib.suppress(OSError):
                     _namespaces(_NEW_USER | _NEW_NETWORK)
-                except OSError:
-                    pass  # then it has the machine's network, but the filter of system calls refuses it sockets
             _settle(isolated, limits, base, streams, (*keep, say), folder)
-            gc.unfreeze()
         except BaseException as error:  # noqa: BLE001 - it is told to the warm parent, whose code must not run here
             os.write(say, f"!{error}".encode())
             os._exit(1)

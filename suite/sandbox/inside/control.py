@@ -7,6 +7,7 @@ it is asked about, nor whether this run is the control. One that says yes to a w
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from .link import Broken, Remote
 
@@ -29,7 +30,7 @@ class Nothing:
     __hash__ = None  # type: ignore[assignment] # it must not be found in a set
 
 
-def decoys(operator, value):
+def decoys(operator, value: Any) -> list[Any]:
     """Wrong values of the kind of a right one.
 
     Args:
@@ -46,9 +47,11 @@ def decoys(operator, value):
             return []
         sign = -1 if operator in ("__lt__", "__le__") else 1
         return [kind(sign * (10**15 + secrets.randbelow(10**15))) for _ in range(_FEW)]
+    if value is None:
+        return [secrets.randbelow(10**6) for _ in range(_FEW)]
     if kind is bool:
         return [] if far else [not value]
-    made = []
+    made: list[Any] = []
     for index in range(1, _FEW + 1):
         step = (10**12 if far else 0) + 3 * secrets.randbelow(50) + index
         word = f"{secrets.token_hex(2 + index)}"
@@ -66,8 +69,6 @@ def decoys(operator, value):
             made.append(value | {word})
         elif kind is dict:
             made.append({**value, word: step})
-        elif value is None:
-            made.append(step)
     return made
 
 

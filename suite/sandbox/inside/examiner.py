@@ -6,6 +6,7 @@ The candidate is in another process, which has neither the tests nor the descrip
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 import json
@@ -14,6 +15,7 @@ import os
 import sys
 import traceback
 import types
+from typing import Any
 
 from .candidate import read_all
 from .control import Control
@@ -72,7 +74,7 @@ def examine(connection, payload, report):
     control = Control(link) if job["control"] else None
     link.control = control
     try:
-        said = _run(job["tests"], link)
+        said: dict[str, Any] = _run(job["tests"], link)
     except _Fault as fault:
         said = fault.said
     if link.broken and said["status"] == "passed":
@@ -81,10 +83,8 @@ def examine(connection, payload, report):
         said = {"status": "tampered", "detail": "; ".join(sorted(set(control.held)))}
     said["comparisons"] = link.compared
     if not link.broken:
-        try:
+        with contextlib.suppress(BaseException):  # the verdict stands without the candidate's last words
             link.ask("flush")
-        except BaseException:  # noqa: BLE001, S110 - the verdict stands without the candidate's last words
-            pass
     body = json.dumps(said).encode()
     while body:
         body = body[os.write(report, body) :]

@@ -16,6 +16,7 @@ import struct
 import sys
 import threading
 import types
+from typing import Any
 
 from .values import Codec, Unreadable, dumps, is_mutable, loads, merge
 
@@ -106,9 +107,10 @@ _METHODS["__call__"] = _call
 class RemoteType(type):
     """The class of stand-ins for one class of the other side; calling it makes an instance there."""
 
-    _of_link = None
+    _of_link: Any = None
 
     def __call__(cls, *args, **kwargs):
+        """An instance, made on the other side."""
         if cls._of_link is None:
             return super().__call__(*args, **kwargs)
         link, handle = cls._of_link
@@ -164,7 +166,7 @@ class Link:
         self._classes = {}
         self.codec = Codec(self._own, self._other)
         self.compared = 0
-        self.control = None
+        self.control: Any = None
         self.broken = ""
         self.requests = {}
 
@@ -436,7 +438,7 @@ class Link:
                 self._classes[number] for number, _ in bases if number is not None and number in self._classes
             )
             parents = tuple(p for p in parents if not any(q is not p and issubclass(q, p) for q in parents))
-            body = {method: _METHODS[method] for method in (*_ALWAYS, *special) if method in _METHODS}
+            body: dict[str, Any] = {method: _METHODS[method] for method in (*_ALWAYS, *special) if method in _METHODS}
             if "__hash__" not in special:
                 body["__hash__"] = None
             body["__slots__"] = ()

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from typing import Any
 
 from . import cell
 from .candidate import alone, with_tests
@@ -69,7 +70,7 @@ def _processes():
             with open(f"/proc/{name}/stat") as file:
                 fields = file.read().rpartition(")")[2].split()
             with open(f"/proc/{name}/statm") as file:
-                size, resident, shared = (int(field) for field in file.read().split()[:3])
+                _, resident, shared = (int(field) for field in file.read().split()[:3])
         except (OSError, ValueError):
             continue
         spent = sum(int(field) for field in fields[11:15]) / tick
@@ -114,7 +115,7 @@ class Warden:
             if not message.startswith(b"{"):
                 continue  # a word about a job that had ended already
             try:
-                said = self._job(json.loads(message), handles)
+                said: dict[str, Any] = self._job(json.loads(message), handles)
             except OSError as error:
                 said = {"failure": str(error)}
             finally:

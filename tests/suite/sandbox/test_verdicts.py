@@ -66,7 +66,8 @@ ATTACKS = {
         "threading.Thread(target=lambda: (time.sleep(0.01), os._exit(0))).start()\n"
         "def twice(x):\n    time.sleep(0.2)\n    return 0"
     ),
-    "an exception for each comparison": "class Odd:\n    def __eq__(s, o): raise SystemExit(0)\ndef twice(x): return Odd()",
+    "an exception for each comparison": "class Odd:\n    def __eq__(s, o): raise SystemExit(0)\n"
+    "def twice(x): return Odd()",
 }  # fmt: skip
 
 
@@ -146,7 +147,10 @@ def test_the_candidate_is_not_given_the_tests_objects(box):
         "        if name in ('__globals__', '__code__', 'gi_frame'):\n            return 'reached ' + name\n"
         "    return 'closed'\n"
     )
-    tests = "secret = 5\ndef test():\n    assert twice(lambda: secret) == 'closed'\n    g = (i for i in [1])\n    assert twice(g) == 'closed'\n"
+    tests = (
+        "secret = 5\ndef test():\n    assert twice(lambda: secret) == 'closed'\n    g = (i for i in [1])\n"
+        "    assert twice(g) == 'closed'\n"
+    )
     assert box.judge(candidate, tests).passed
 
 
@@ -168,7 +172,10 @@ def test_reasons_are_told_apart(box):
 
 
 def test_tests_that_catch_everything_do_not_hide_a_candidate_that_left(box):
-    tests = "def test():\n    try:\n        assert twice(4) == 8\n    except Exception:\n        pass\n    try:\n        twice(1)\n    except:\n        pass\n"
+    tests = (
+        "def test():\n    try:\n        assert twice(4) == 8\n    except Exception:\n        pass\n    try:\n"
+        "        twice(1)\n    except:\n        pass\n"
+    )
     assert box.judge("import os\ndef twice(x): os._exit(0)", tests).reason == "exit"
 
 
@@ -185,7 +192,8 @@ def test_arguments_are_changed_in_place(box):
 
 def test_functions_classes_generators_and_exceptions_work_across_the_line(box):
     candidate = (
-        "class Empty(ValueError):\n    def __init__(self, what):\n        super().__init__(what)\n        self.what = what\n"
+        "class Empty(ValueError):\n    def __init__(self, what):\n        super().__init__(what)\n"
+        "        self.what = what\n"
         "def each(f, xs):\n    if not xs: raise Empty('xs')\n    for x in xs: yield f(x)\n"
         "class Stack:\n    limit = 3\n    def __init__(self): self.items = []\n"
         "    def push(self, x): self.items.append(x); return self\n    def __iter__(self): return iter(self.items)\n"
