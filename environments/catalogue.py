@@ -52,5 +52,10 @@ CATALOGUE = (
         target="finchmark.environments.odyssey.repo:RepoEnv",
         summary="Install packages until a project runs; which versions go together is hidden.",
     ),
+    Entry(
+        name="finchmark/Game-v1",
+        target="finchmark.environments.openspiel.env:GameEnv",
+        summary="A small game of cards or dice against a fixed player: Kuhn, Leduc, Goofspiel, Liar's dice, Dark Hex.",
+    ),
     *_worlds(),
 )

@@ -31,6 +31,13 @@ CATALOGUE = (
         tiers=("smoke", "gate", "lite", "challenge"),
         groups=("capability", "inductive"),
     ),
+    Entry(
+        name="games/exploitability",
+        target="finchmark.tasks.games.exploitability:Exploitability",
+        summary="How much an opponent that watched a model wins from it, in small games of cards and dice.",
+        tiers=("smoke", "lite", "full", "challenge"),
+        groups=("capability", "games"),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

@@ -19,11 +19,7 @@ NAMES = [line.name for line in GAMES]
 
 
 def made(**options):
-    gymnasium.register("finchmark-test/Game-v1", "finchmark.environments.openspiel.env:GameEnv")
-    try:
-        return gymnasium.make("finchmark-test/Game-v1", disable_env_checker=True, **options)
-    finally:
-        del gymnasium.registry["finchmark-test/Game-v1"]
+    return gymnasium.make("finchmark/Game-v1", disable_env_checker=True, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)

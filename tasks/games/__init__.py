@@ -1,0 +1,1 @@
+"""Games of OpenSpiel: how exploitable a model plays, and programs that look for equilibria."""
