@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .contrast import Contrast, Kind, judged
 from .errors import StoreError, UsageError
-from .records import Metric, TaskSheet
+from .records import Metric, TaskSheet, Update
 from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.intervals import MIN_UNITS
 from .stats.multiplicity import holm
@@ -148,6 +148,7 @@ def run_learning(
     if not any(sheet.streams for sheet in manifest.tasks.values()):
         return found
     frame = run.frame()
+    lives = list[int]()
     for choice in manifest.spec.tasks:
         sheet = manifest.tasks.get(choice.name)
         if sheet is None:
@@ -160,10 +161,14 @@ def run_learning(
         except (StoreError, ValueError) as error:
             # A score beyond its metric's range is one that no run of ours stores.
             raise StoreError(f"{run.path}, {choice.name}: {error}") from error
+        lives.append(_different_lives(rows, one.scores, run.updates(task=choice.name, arm=EVOLVING)))
         if not manifest.complete:
             one = replace(one, notes=("the run is not complete: what is not there yet counts as lost", *one.notes))
         found.append(one)
-    return _over_tasks(found)
+    return [
+        _with_copies(one, each) if each < one.scores.sheet.streams else one
+        for one, each in zip(_over_tasks(found), lives, strict=True)
+    ]
 
 
 def task_learning(
@@ -258,6 +263,35 @@ def _notes(scores: StreamScores) -> Iterator[str]:
     if any(gone for _, gone, _ in lost):
         told = ", ".join(f"{arm} {gone:,} of {whole:,}" for arm, gone, whole in lost)
         yield f"samples lost to errors or not there: {told}; curves and contrasts are of the streams that have all"
+
+
+def _different_lives(frame: pd.DataFrame, scores: StreamScores, updates: Iterable[Update]) -> int:
+    """How many of the streams of the evolving arm are not copies of another.
+
+    Copies read the same, score the same and end in the same state, from the first episode to the last. An agent
+    without a state of chance (a greedy model, a learner that draws nothing) makes them where streams are alike: twelve
+    of them are one observation.
+    """
+    rows = frame[frame["arm"] == EVOLVING]
+    if rows.empty:
+        return scores.sheet.streams
+    last = {update.stream: update.state for update in updates}
+    names = ["checkpoint", "position", "sample", "outcome", "turns", "transcript", scores.metric.name]
+    lives = set[tuple[object, ...]]()
+    for stream, own in rows.sort_values(["checkpoint", "position", "item", "sample"]).groupby("stream"):
+        told = own[names].astype(str).to_numpy(dtype=object).ravel().tolist()
+        lives.add((last.get(str(stream), ""), *told))
+    return len(lives) + scores.sheet.streams - int(rows["stream"].nunique())
+
+
+def _with_copies(one: TaskLearning, lives: int) -> TaskLearning:
+    """Say that streams are copies; with fewer different ones than a claim takes, nothing is claimed."""
+    note = f"of the {one.scores.sheet.streams} streams only {lives} differ; the others are copies of them"
+    made = one.contrasts
+    if lives < MIN_STREAMS:
+        note += ": this describes these agent states only"
+        made = tuple(replace(c, verdict="no claim") for c in made)
+    return replace(one, contrasts=made, notes=(note, *one.notes))
 
 
 def _over_tasks(found: list[TaskLearning]) -> list[TaskLearning]:

@@ -112,7 +112,22 @@ class EasyFirst(Known):
         return 0.2 + 0.06 * len(orderly) if orderly == sorted(orderly) else 0.2
 
 
-AGENTS_HERE = (Idle, Learner, Forgetful, Memoriser, EasyFirst)
+class Sure(Known):
+    """Wins after its first episode, draws nothing, and keeps nothing of what it was: all its lives are one."""
+
+    name = "known-sure"
+
+    def chance(self, seen):
+        return float(bool(self.lived))
+
+    def snapshot(self):
+        return len(self.lived)
+
+    def restore(self, state):
+        self.lived = ["x"] * state
+
+
+AGENTS_HERE = (Sure, Idle, Learner, Forgetful, Memoriser, EasyFirst)
 
 
 @pytest.fixture(autouse=True)
@@ -186,3 +201,9 @@ def test_one_that_profits_from_an_easy_first_order_only_is_exposed(tmp_path):
 def test_under_6_streams_nothing_is_claimed(tmp_path, streams):
     found = learning("known-learner", tmp_path / "r", streams=streams)
     assert found.primary.verdict == "no claim"
+
+
+def test_copies_of_one_life_are_one_observation(tmp_path):
+    found = learning("known-sure", tmp_path / "r", streams=12)
+    assert found.primary.verdict == "no claim"
+    assert "of the 12 streams only 1 differ" in found.notes[0]
