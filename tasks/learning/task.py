@@ -64,7 +64,8 @@ class LearningTask(StreamTask):
         for inner, length in zip(lived, lengths, strict=True):
             ends += length
             left = ends if ends < tier.items else None
-            probes.append(self._probes(inner, "levels", tier, seed, each, left))
+            # Streams that are cut short may end before a task of theirs begins.
+            probes.append(self._probes(inner, "levels" if length else "worlds", tier, seed, each, left))
         probes += [self._probes(self.inner[name], "worlds", tier, seed, each) for name in self.course.worlds]
         probes += [self._probes(self.inner[name], "inverse", tier, seed, each) for name in self.course.inverse]
         taken = {item.hash for probe in probes for item in probe.items}

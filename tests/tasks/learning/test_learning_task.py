@@ -1,5 +1,7 @@
 """``learning/…``: which streams there are, what is in them, and how an episode inside one is scored."""
 
+from dataclasses import replace
+
 import pytest
 
 from finchmark import evaluate
@@ -53,6 +55,13 @@ class TestStreams:
         kinds = [probes.kind for probes in made[0].probes]
         assert kinds == ["levels"] * 3 + ["worlds"] * 2 + ["inverse"] * 3
         assert task.streams(task.tiers["smoke"], 0, 1)[0].checkpoints == (0, 2, 4)
+
+    def test_a_task_that_short_streams_never_come_to_is_an_unseen_world(self):
+        task = make_task(ODYSSEY)()
+        (stream,) = task.streams(replace(task.tiers["smoke"], items=1), 0, 1)
+        assert [(probes.name, probes.kind) for probes in stream.probes] == [
+            ("odyssey-lights", "levels"), ("odyssey-trade", "worlds"), ("odyssey-energy", "worlds"),
+        ]  # fmt: skip
 
     def test_a_task_with_too_few_items_says_so(self):
         class Few(TASKS.load("odyssey/lights")):
