@@ -241,6 +241,10 @@ def check_agent(make: Callable[[], Agent], *, most_bytes: int = 1 << 18) -> None
     agent = make()
     first = asyncio.run(_play(agent))
     if agent.asks_model:
+        _need(
+            first.most <= agent.calls_a_turn,
+            f"{name}: it asked its model {first.most} times at a turn, and calls_a_turn says {agent.calls_a_turn}",
+        )
         _need(first.asked, f"{name}: it answered without asking its model; if it needs none, set asks_model = False")
     _need(asyncio.run(_play(agent)) == first, f"{name}: begin() does not forget the last episode")
     _need(asyncio.run(_play(agent, forked=True)) == first, f"{name}: what its fork was asked changed the agent")
@@ -283,10 +287,11 @@ _ANSWERS = (
 
 
 class _Played(NamedTuple):
-    """An episode as it was played: what was answered, and whether the model was asked."""
+    """An episode as it was played: what was answered, whether the model was asked, and how often at most at a turn."""
 
     answers: tuple[str, ...]
     asked: bool
+    most: int
 
 
 def _told(answer: Callable[[str], str]) -> Model:
@@ -330,12 +335,15 @@ async def _play(agent: Agent, *, forked: bool = False) -> _Played:
     """Three turns; every answer of the model hangs on all that it was shown."""
     model = _told(lambda prompt: f"<action>{int(prompt[:8], 16) % 3}</action> {prompt}")
     agent.begin()
-    answers = []
+    answers, most, asked = [], 0, False
     for turn in range(3):
         if forked:
             await agent.fork().act(replace(_seen(turn), text="by the way"), model)
+        model.drain()
         answers.append((await agent.act(_seen(turn), model)).text)
-    return _Played(tuple(answers), model.pending)
+        calls, likelihoods = model.drain()
+        most, asked = max(most, len(calls)), asked or bool(calls or likelihoods)
+    return _Played(tuple(answers), asked, most)
 
 
 def _restored(make: Callable[[], Agent], state: Any) -> Agent:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from .agents.base import Agent
 from .backends.base import Backend
 from .backends.cached import CachedBackend
+from .backends.none import NoBackend
 from .backends.response_cache import ResponseCache
 from .canonical import content_hash
 from .engine import Engine, Watcher
@@ -74,6 +75,7 @@ class Prepared:
         found: dict[str, Estimate] = {}
         spec = self.spec
         system = len(spec.system_prompt or "") // 2
+        asked = self.make_agent().calls_a_turn
         for plan in self.plans:
             # What the run allows counts, not what the tier would: a higher cap, and thinking on top of it.
             cap = (spec.sampling.max_tokens or plan.tier.max_tokens) + (spec.thinking.budget or 0)
@@ -84,7 +86,7 @@ class Prepared:
             ]
             each = [(n, replace(e, prompt_tokens=e.prompt_tokens + system * e.calls)) for n, e in each]
             found[plan.task.name] = Estimate(
-                *(sum(n * getattr(e, f) for n, e in each) for f in Estimate.__dataclass_fields__)
+                *(asked * sum(n * getattr(e, f) for n, e in each) for f in Estimate.__dataclass_fields__)
             )
         return found
 
@@ -310,7 +312,13 @@ def prepare(
         expected=sum(plan.expected(samples) for plan in plans),
     )
     kept = _response_cache(cache, cache_size, time_limit)
-    return Prepared(spec, tuple(plans), engine, manifest, _agent_factory(agent_choice), kept)
+    make_agent = _agent_factory(agent_choice)
+    if isinstance(engine, NoBackend) and make_agent().asks_model:
+        raise UsageError(
+            f"The agent {agent!r} asks a model, and --backend none has none. Name a model's backend, or an agent that "
+            "asks none (tabular, bandit, least-squares)."
+        )
+    return Prepared(spec, tuple(plans), engine, manifest, make_agent, kept)
 
 
 def _response_cache(place: str | Path | None, mebibytes: int | None, time_limit: float | None) -> ResponseCache | None:

@@ -71,6 +71,11 @@ class Agent(abc.ABC):
     asks_model: ClassVar[bool] = True
     """Whether it acts through its model. Learners without language do not, and say so."""
 
+    @property
+    def calls_a_turn(self) -> int:
+        """At most how often it asks its model at one turn: what forecasts of calls and tokens are made of."""
+        return int(self.asks_model)
+
     def begin(self) -> None:  # noqa: B027 - an optional hook
         """Start a new episode: forget what belongs to one episode only."""
 

@@ -52,6 +52,11 @@ class BestOfAgent(HistoryAgent):
             raise UsageError(f"agent best-of-n: by must be 'asking' or 'likelihood', not {by!r}.")
         self.n, self.by = at_least(self.name, "n", n, 1), by
 
+    @property
+    def calls_a_turn(self) -> int:
+        """The replies, and what chooses among them: one question, or none by likelihood."""
+        return self.n + (self.by == "asking")
+
     async def answer(self, observation: Observation, model: Model) -> Action:
         """Draw replies, and answer with the best.
 

@@ -100,6 +100,11 @@ class LookaheadAgent(HistoryAgent):
         super().__init__(window)
         self.k, self.depth = at_least(self.name, "k", k, 1), at_least(self.name, "depth", depth, 1)
 
+    @property
+    def calls_a_turn(self) -> int:
+        """By continuation an action and what comes of it for every turn ahead, and a rating."""
+        return self.k * (2 * self.depth + 1)
+
     async def answer(self, observation: Observation, model: Model) -> Action:
         """Imagine, and answer with the best beginning."""
         ways = [Continuation(self.prompt(observation)) for _ in range(self.k)]

@@ -82,6 +82,11 @@ class ToolmakerAgent(RememberingAgent[Toolbox]):
         self.rounds = at_least(self.name, "rounds", rounds, 1)
         self._calls: dict[str, tuple[int, int]] = {}
 
+    @property
+    def calls_a_turn(self) -> int:
+        """The reply, and one for every round of tools."""
+        return 1 + self.rounds
+
     def begin(self) -> None:
         """Forget the last episode and the calls in it."""
         super().begin()

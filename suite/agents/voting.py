@@ -56,6 +56,11 @@ class VotingAgent(HistoryAgent):
         self._spent = self._drawn = self._turn = 0
         self._expected: int | None = None
 
+    @property
+    def calls_a_turn(self) -> int:
+        """One a vote."""
+        return self.votes
+
     def begin(self) -> None:
         """Forget the last episode, and start with the whole budget."""
         super().begin()

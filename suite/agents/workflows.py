@@ -126,6 +126,11 @@ class WorkflowsAgent(HistoryAgent):
         self._purse = Purse()
         self.workflow = self._next()
 
+    @property
+    def calls_a_turn(self) -> int:
+        """Those of the dearest, the debate: two replies, and an answer to each."""
+        return 4
+
     def _next(self) -> str:
         total = sum(self._purse.tries.get(name, 0) for name in self.workflows)
 

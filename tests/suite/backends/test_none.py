@@ -31,9 +31,10 @@ def test_it_is_named_by_its_name_alone():
         make_backend("none:smollm2")
 
 
-def test_an_agent_that_asks_a_model_stops_the_run_at_once_and_nothing_is_scored(tmp_path):
-    with pytest.raises(BackendUnavailable, match="tabular, bandit and least-squares"):
+def test_an_agent_that_asks_a_model_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(UsageError, match="tabular, bandit, least-squares"):
         evaluate("odyssey/lights", "none", samples=2, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
@@ -57,5 +58,5 @@ def test_the_command_line_runs_an_agent_without_a_model(finchmark):
 def test_the_command_line_says_what_an_agent_lacks(finchmark):
     code, told = finchmark("run", "odyssey/lights", "--backend", "none", "--out", "r")
     assert code == 2
-    assert "--backend none has no model" in told
+    assert "asks a model, and --backend none has none" in told
     assert "Traceback" not in told
