@@ -1,11 +1,17 @@
-"""``python -m finchmark.tasks.creativebench [NAME …]``: what each problem has, and what it lacks."""
+"""``python -m finchmark.tasks.creativebench [NAME …]``: what each problem has, and what it lacks.
+
+``… bank`` makes the banks of problems that have none, or changed since; it refuses rewrites that would score.
+"""
 
 from __future__ import annotations
 
 import sys
 
+from ...suite.errors import StoreError
 from .checks import missing, mutation_strength
 from .problem import load_problems
+
+_MEMORY = 2 << 30
 
 
 def main(names: list[str]) -> int:
@@ -33,5 +39,33 @@ def main(names: list[str]) -> int:
     return 1 if lacking else 0
 
 
+def make_banks() -> int:
+    """Make the banks that are missing, and write them with those that are there."""
+    import resource
+
+    from .banks import build_bank, load_bank, stamp, store_banks
+
+    # Parts of programs may build what grows without end; they fail for want of memory instead of taking it all.
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    banks, refused, missing_banks = {}, 0, []
+    for problem in load_problems().values():
+        try:
+            banks[problem.name] = (stamp(problem), load_bank(problem))
+        except StoreError:
+            missing_banks.append(problem)
+    for problem in missing_banks:
+        try:
+            bank = build_bank(problem)
+        except StoreError as error:
+            sys.stdout.write(f"{error}\n")
+            refused += 1
+            continue
+        banks[problem.name] = (stamp(problem), bank)
+        sys.stdout.write(f"{problem.name}: {len(bank.rewrites)} rewrites, allowance {bank.allowance:.3f}\n")
+        sys.stdout.flush()
+        store_banks(banks)
+    return 1 if refused else 0
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(make_banks() if sys.argv[1:] == ["bank"] else main(sys.argv[1:]))

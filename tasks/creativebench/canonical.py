@@ -88,9 +88,9 @@ def _inline_constants(tree: ast.Module, entries: Collection[str]) -> None:
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target = statement.targets[0]
-            if isinstance(target, ast.Name) and bound[target.id] == 1 and target.id not in entries:
-                if isinstance(statement.value, ast.Constant):
-                    values[target.id] = statement.value
+            once = isinstance(target, ast.Name) and bound[target.id] == 1 and target.id not in entries
+            if once and isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
+                values[target.id] = statement.value
     if values:
         from .trees import replaced
 
@@ -188,7 +188,6 @@ def _statements(statement: ast.stmt, around: tuple[str, ...], known: dict[str, s
             if isinstance(item, ast.stmt):
                 blocks.append(item)
             elif isinstance(item, ast.ExceptHandler | ast.match_case):
-                own.extend(_labels(part, known) for part in ())
                 blocks.extend(item.body)
                 own.extend(_handled(item, known))
             elif isinstance(item, ast.AST):

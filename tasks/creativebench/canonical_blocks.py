@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .canonical_expressions import as_test, negated, polarised
 from .trees import FUNCTIONS, is_terminal, loads, quiet, stores, with_names
 
 __all__ = ["Blocks"]
+
+Comprehension = TypeVar("Comprehension", ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 
 Tail = Literal["", "loop", "function"]
 _SIMPLE = (ast.Assign, ast.Return, ast.Expr)
@@ -41,7 +43,7 @@ class Blocks:
             body: Its statements.
             tail: What comes after it: the end of a loop's body, of a function, or anything else.
         """
-        flat = [made for statement in body for made in self._flat(statement)]
+        flat = [made for statement in _returned(body) for made in self._flat(statement)]
         for k, statement in enumerate(flat):
             if isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break):
                 flat = flat[: k + 1]
@@ -81,7 +83,7 @@ class Blocks:
             return
         if isinstance(statement, ast.AugAssign):
             target = statement.target
-            if isinstance(target, ast.Name) or quiet(target):
+            if quiet(target) and not _is_stream(statement.value):
                 read = copy.deepcopy(target)
                 read.ctx = ast.Load()
                 yield ast.Assign([target], ast.BinOp(read, statement.op, statement.value))
@@ -94,11 +96,10 @@ class Blocks:
             for inner in statement.orelse:
                 yield from self._split(inner)
             return
-        if isinstance(statement, ast.Try) and not statement.handlers and not statement.orelse:
-            if all(isinstance(s, ast.Pass) for s in statement.finalbody):
-                for inner in statement.body:
-                    yield from self._split(inner)
-                return
+        if isinstance(statement, ast.Try) and _guards_nothing(statement):
+            for inner in statement.body:
+                yield from self._split(inner)
+            return
         if isinstance(statement, ast.Assign):
             yield from self._assigned(statement)
             return
@@ -186,9 +187,9 @@ class Blocks:
         elif isinstance(node, ast.Compare) and len(node.ops) == 1:
             node.left = self._hoisted(node.left, before)
             node.comparators = [self._hoisted(node.comparators[0], before)]
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            node.value = self._hoisted(node.value, before)
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+        elif (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)) or (
+            isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+        ):
             node.value = self._hoisted(node.value, before)
         elif isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load):
             node.elts = [self._hoisted(part, before) for part in node.elts]
@@ -209,12 +210,14 @@ class Blocks:
             made = self._renamed(node)
             yield ast.Assign([bound], ast.Dict([], []))
             step = ast.Assign([ast.Subscript(read, made.key, ast.Store())], made.value)
-        elif isinstance(node, ast.ListComp | ast.SetComp):
+        elif isinstance(node, ast.ListComp):
             made = self._renamed(node)
-            start = ast.List([], ast.Load()) if isinstance(node, ast.ListComp) else _call("set")
-            yield ast.Assign([bound], start)
-            method = "append" if isinstance(node, ast.ListComp) else "add"
-            step = ast.Expr(ast.Call(ast.Attribute(read, method, ast.Load()), [made.elt], []))
+            yield ast.Assign([bound], ast.List([], ast.Load()))
+            step = ast.Expr(ast.Call(ast.Attribute(read, "append", ast.Load()), [made.elt], []))
+        elif isinstance(node, ast.SetComp):
+            made = self._renamed(node)
+            yield ast.Assign([bound], _call("set"))
+            step = ast.Expr(ast.Call(ast.Attribute(read, "add", ast.Load()), [made.elt], []))
         else:
             raise TypeError(f"{type(node).__name__} is no comprehension")
         yield from self._loops(made.generators, step)
@@ -228,7 +231,7 @@ class Blocks:
             body = [ast.For(generator.target, generator.iter, body, [])]
         yield from (made for statement in body for made in self._without_comprehensions(statement))
 
-    def _renamed(self, node: ast.GeneratorExp | ast.ListComp | ast.SetComp | ast.DictComp):  # noqa: ANN202 - as given
+    def _renamed(self, node: Comprehension) -> Comprehension:
         """A comprehension whose variables are fresh: outside of it they would be the function's."""
         names = {name for generator in node.generators for name in stores(generator.target)}
         first = copy.deepcopy(node.generators[0].iter)
@@ -281,6 +284,31 @@ class Blocks:
             inner = body[0]
             test, body = as_test(ast.BoolOp(ast.And(), [test, inner.test])), inner.body
         return [ast.If(test, body, other)]
+
+
+def _is_stream(value: ast.expr) -> bool:
+    """Whether a value can be added to a list in place only: an iterator, or a range."""
+    called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+    return isinstance(value, ast.GeneratorExp) or called in ("map", "filter", "zip", "reversed", "enumerate", "range")
+
+
+def _guards_nothing(statement: ast.Try) -> bool:
+    ends = all(isinstance(s, ast.Pass) for s in statement.finalbody)
+    return ends and not statement.handlers and not statement.orelse
+
+
+def _returned(body: list[ast.stmt]) -> list[ast.stmt]:
+    """``x = e; return x`` as ``return e``."""
+    made: list[ast.stmt] = []
+    for statement in body:
+        last = made[-1] if made else None
+        if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name) and isinstance(last, ast.Assign):
+            target = last.targets[0]
+            if len(last.targets) == 1 and isinstance(target, ast.Name) and target.id == statement.value.id:
+                made[-1] = ast.Return(last.value)
+                continue
+        made.append(statement)
+    return made
 
 
 def _is_needless_end(statement: ast.stmt, tail: Tail) -> bool:

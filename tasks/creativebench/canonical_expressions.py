@@ -32,9 +32,8 @@ def as_test(node: ast.expr) -> ast.expr:
         return negated(node.operand)
     if isinstance(node, ast.BoolOp):
         return _flat(ast.BoolOp(node.op, [as_test(value) for value in node.values]))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bool":
-        if len(node.args) == 1 and not node.keywords:
-            return as_test(node.args[0])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+        return as_test(node.args[0]) if node.func.id == "bool" else node
     if isinstance(node, ast.IfExp):
         values = node.body, node.orelse
         if all(isinstance(v, ast.Constant) and isinstance(v.value, bool) for v in values):
@@ -80,6 +79,8 @@ def _flat(node: ast.BoolOp) -> ast.BoolOp:
     return ast.BoolOp(node.op, values)
 
 
+# Names of visitors are the base class's.
+# ruff: noqa: D102
 class Expressions(ast.NodeTransformer):
     """Puts every expression of a tree into one form. Behaviour stays, order of evaluation of quiet operands aside."""
 
@@ -110,10 +111,9 @@ class Expressions(ast.NodeTransformer):
             if isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.Not):
                 return ast.Call(ast.Name("bool", ast.Load()), [as_test(inner.operand)], [])
             return negated(inner)
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            if type(node.operand.value) in (int, float):
-                return ast.Constant(-node.operand.value)  # type: ignore[operator]  # a number, as the line above saw to
-        return node
+        negative = isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
+        number = node.operand.value if negative and isinstance(node.operand, ast.Constant) else None
+        return ast.Constant(-number) if isinstance(number, int | float) and not isinstance(number, bool) else node
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)

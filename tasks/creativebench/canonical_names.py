@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Collection, Iterator
 
 from .trees import FUNCTIONS, headers, loads, quiet, replaced, stores, with_names
@@ -150,10 +149,7 @@ def without_forwarders(tree: ast.Module, entries: Collection[str]) -> bool:
         called = _forwards(function)
         if called in functions and called != function.name and called not in entries:
             other = functions[called]
-            if (
-                other.decorator_list
-                or ast.dump(ast.Module(list(other.args.defaults), [])) != "Module(body=[], type_ignores=[])"
-            ):
+            if other.decorator_list or other.args.defaults:
                 continue
             tree.body.remove(function)
             renamed = with_names(tree, {called: function.name})
@@ -162,9 +158,9 @@ def without_forwarders(tree: ast.Module, entries: Collection[str]) -> bool:
             _take_parameters(made, function)
             return True
         inner = function.body[0] if len(function.body) == 2 else None
-        if isinstance(inner, ast.FunctionDef) and not inner.decorator_list and not inner.args.defaults:
-            if _unwrap(function, inner):
-                return True
+        plain = isinstance(inner, ast.FunctionDef) and not inner.decorator_list and not inner.args.defaults
+        if plain and isinstance(inner, ast.FunctionDef) and _unwrap(function, inner):
+            return True
     return False
 
 
@@ -265,8 +261,9 @@ class _Inliner(ast.NodeTransformer):
             return node
         names = [a.arg for a in self.helper.args.args]
         only = self.helper.body[0]
-        assert isinstance(only, ast.Return) and only.value is not None  # _is_formula saw to it
-        return replaced(copy.deepcopy(only.value), dict(zip(names, node.args, strict=True)))
+        if not isinstance(only, ast.Return) or only.value is None:
+            return node
+        return replaced(only.value, dict(zip(names, node.args, strict=True)))
 
 
 # -- of the module
@@ -302,6 +299,8 @@ def _name(statement: ast.stmt) -> str:
 
 def _mentioned(statement: ast.stmt) -> set[str]:
     names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    if isinstance(statement, FUNCTIONS):
+        names -= set(stores(statement))  # its own variables
     return names | {n for s in ast.walk(statement) if isinstance(s, ast.Global) for n in s.names}
 
 

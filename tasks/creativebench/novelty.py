@@ -10,15 +10,15 @@ that what is left is more than a rewrite earns.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from .canonical import canonical, tokens
 from .rewrites import rewritten
-from .slices import Slice, needed
+from .slices import Search, Slice, needed
 
-__all__ = ["Bank", "Novelty", "bag_distance", "grams", "make_bank", "nearest"]
+__all__ = ["Bank", "Novelty", "bag_distance", "grams", "known_form", "make_bank", "nearest", "novelty"]
 
 _GRAM = 4
 _PERCENTILE = 95.0
@@ -51,21 +51,26 @@ class Bank:
     Args:
         entries: Names that the tests use.
         slices: The programs' slices.
-        forms: Bags of their canonical forms before slicing: a program with one of these bags is at distance 0.
+        forms: Their canonical forms before slicing: a program with the same bag as one of them is at distance 0.
         allowance: 95th percentile of the distances of their rewrites.
         rewrites: Every rewrite's distance, by ``number of the program: kind of rewrite``.
     """
 
     entries: tuple[str, ...]
     slices: tuple[str, ...]
-    forms: tuple[Grams, ...]
+    forms: tuple[str, ...]
     allowance: float
-    rewrites: dict[str, float]
+    rewrites: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def bags(self) -> tuple[Grams, ...]:
         """The bags of the slices."""
         return tuple(grams(code) for code in self.slices)
+
+    @cached_property
+    def known(self) -> tuple[Grams, ...]:
+        """The bags of the canonical forms."""
+        return tuple(grams(code) for code in self.forms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Novelty:
         distance: To the nearest program of the bank, in [0, 1].
         nearest: Which one that is, from 0.
         allowance: What was taken off.
-        form: How the slice was found: ``same``, ``canonical``, ``plain`` or ``none`` (see ``slices.Slice``).
+        form: How the slice was found: ``same`` (its canonical form is in the bank), or as ``slices.Slice`` says.
     """
 
     novelty: float
@@ -97,7 +102,9 @@ def known_form(code: str, entries: Collection[str], forms: Sequence[Grams]) -> i
 
 
 def nearest(bank: Bank, part: Slice) -> Novelty:
-    """The novelty of what the tests need of a program."""
+    """The novelty of what the tests need of a program; 0 where that could not be found."""
+    if part.form in ("none", "unfinished"):
+        return Novelty(0.0, 0.0, 0, bank.allowance, part.form)
     own = grams(part.code)
     distances = [bag_distance(own, other) for other in bank.bags]
     best = min(range(len(distances)), key=distances.__getitem__)
@@ -105,37 +112,37 @@ def nearest(bank: Bank, part: Slice) -> Novelty:
     return Novelty(max(0.0, distance - bank.allowance), distance, best, bank.allowance, part.form)
 
 
-def novelty(code: str, bank: Bank, passes: Callable[[str], bool]) -> Novelty:
-    """The novelty of a program that passes the tests.
+def novelty(code: str, bank: Bank) -> Search[Novelty]:
+    """The novelty of a program that passes the tests; to be run by ``slices.driven``.
 
     Args:
         code: The program.
         bank: The problem's bank.
-        passes: Whether a program passes the tests.
     """
-    same = known_form(code, bank.entries, bank.forms)
+    same = known_form(code, bank.entries, bank.known)
     if same is not None:
         return Novelty(0.0, 0.0, same, bank.allowance, "same")
-    return nearest(bank, needed(code, bank.entries, passes))
+    part = yield from needed(code, bank.entries)
+    return nearest(bank, part)
 
 
-def make_bank(programs: Sequence[str], entries: Sequence[str], passes: Callable[[str], bool]) -> Bank:
+def make_bank(programs: Sequence[str], entries: Sequence[str]) -> Search[Bank]:
     """Make the bank of a problem: slice its programs, and measure what rewrites of them reach.
 
     Args:
         programs: Programs that pass the tests.
         entries: Names that the tests use.
-        passes: Whether a program passes the tests.
     """
     import numpy as np
 
-    slices = tuple(needed(code, entries, passes).code for code in programs)
-    forms = tuple(grams(canonical(code, entries)) for code in programs)
-    bare = Bank(tuple(entries), slices, forms, 0.0, {})
-    reached = {
-        f"{k}: {name}": novelty(text, bare, passes).distance
-        for k, code in enumerate(programs)
-        for name, text in rewritten(code, entries).items()
-    }
+    slices: list[str] = []
+    for code in programs:
+        slices.append((yield from needed(code, entries)).code)
+    forms = tuple(canonical(code, entries) for code in programs)
+    bare = Bank(tuple(entries), tuple(slices), forms, 0.0)
+    reached: dict[str, float] = {}
+    for k, code in enumerate(programs):
+        for name, text in rewritten(code, entries).items():
+            reached[f"{k}: {name}"] = (yield from novelty(text, bare)).distance
     allowance = float(np.percentile(list(reached.values()), _PERCENTILE)) if reached else 0.0
-    return Bank(tuple(entries), slices, forms, allowance, reached)
+    return replace(bare, allowance=allowance, rewrites=reached)

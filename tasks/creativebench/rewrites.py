@@ -16,6 +16,7 @@ from .trees import FUNCTIONS, loads, quiet, stores, with_names
 __all__ = ["REWRITES", "Rewrite", "rewritten"]
 
 Change = Callable[[ast.Module, Collection[str]], ast.Module]
+_NodeChange = Callable[..., ast.AST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def rewritten(code: str, entries: Collection[str]) -> dict[str, str]:
 
 
 def _dead_function(tree: ast.Module, entries: Collection[str]) -> ast.Module:
-    return _plus(tree, """
+    return _plus(
+        tree,
+        """
 def _unused_helper(table, depth):
     best = {}
     for key, value in sorted(table.items()):
@@ -61,28 +64,38 @@ def _unused_helper(table, depth):
     while depth:
         depth -= 1
     return max(best, key=len, default=None)
-""")
+""",
+    )
 
 
 def _junk_at_import(tree: ast.Module, entries: Collection[str]) -> ast.Module:
-    return _plus(tree, """
+    return _plus(
+        tree,
+        """
 _CACHE = {}
 _PRIMES = [n for n in range(2, 60) if all(n % d for d in range(2, n))]
 for _number in _PRIMES:
     _CACHE[_number] = bin(_number)[2:].zfill(8)
 _TOTAL = sum(len(text) for text in _CACHE.values())
-""")
+""",
+    )
 
 
 def _junk_in_functions(tree: ast.Module, entries: Collection[str]) -> ast.Module:
-    return _in_functions(tree, lambda body: [*_statements("""
+    return _in_functions(
+        tree,
+        lambda body: [
+            *_statements("""
 _noise = [31, 7, 12]
 _weight = 0
 for _part in _noise:
     _weight = (_weight * 33 + _part) % 1009
     if _weight > 500:
         _noise = _noise[::-1]
-"""), *body])
+"""),
+            *body,
+        ],
+    )
 
 
 def _dead_branch(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -133,7 +146,12 @@ def _keywords(tree: ast.AST) -> set[str]:
 
 
 def _imports(tree: ast.AST) -> set[str]:
-    return {a.asname or a.name.partition(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom) for a in n.names}
+    return {
+        a.asname or a.name.partition(".")[0]
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for a in n.names
+    }
 
 
 def _named_constants(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -214,6 +232,11 @@ class _Each(ast.NodeTransformer):
         return self.change(node) if isinstance(node, self.kind) else node
 
 
+def _each(tree: ast.Module, kind: type[ast.AST] | tuple[type[ast.AST], ...], change: _NodeChange) -> ast.Module:
+    _Each(kind, change).visit(tree)
+    return tree
+
+
 _TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.Gt,
     ast.Gt: ast.Lt,
@@ -231,7 +254,7 @@ def _turned_comparisons(tree: ast.Module, entries: Collection[str]) -> ast.Modul
             return node
         return ast.Compare(right, [_TURNED[type(node.ops[0])]()], [node.left])
 
-    return _Each(ast.Compare, turn).visit(tree)
+    return _each(tree, ast.Compare, turn)
 
 
 def _split_chains(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -242,7 +265,7 @@ def _split_chains(tree: ast.Module, entries: Collection[str]) -> ast.Module:
         pairs = zip(sides, node.ops, sides[1:], strict=False)
         return ast.BoolOp(ast.And(), [ast.Compare(a, [op], [b]) for a, op, b in pairs])
 
-    return _Each(ast.Compare, split).visit(tree)
+    return _each(tree, ast.Compare, split)
 
 
 def _de_morgan(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -253,7 +276,7 @@ def _de_morgan(tree: ast.Module, entries: Collection[str]) -> ast.Module:
             node.test = ast.UnaryOp(ast.Not(), ast.BoolOp(other, parts))
         return node
 
-    return _Each((ast.If, ast.While, ast.IfExp), turn).visit(tree)
+    return _each(tree, (ast.If, ast.While, ast.IfExp), turn)
 
 
 def _wrapped_in_tuples(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -263,7 +286,7 @@ def _wrapped_in_tuples(tree: ast.Module, entries: Collection[str]) -> ast.Module
             node.value = ast.Subscript(ast.Tuple(parts, ast.Load()), ast.Constant(0), ast.Load())
         return node
 
-    return _Each((ast.Return, ast.Assign), wrap).visit(tree)
+    return _each(tree, (ast.Return, ast.Assign), wrap)
 
 
 def _sums_of_constants(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -272,12 +295,12 @@ def _sums_of_constants(tree: ast.Module, entries: Collection[str]) -> ast.Module
             return ast.BinOp(ast.Constant(node.value - 1), ast.Add(), ast.Constant(1))
         return node
 
-    tree.body = [s if isinstance(s, ast.Match) or _has_match(s) else _Each(ast.Constant, split).visit(s) for s in tree.body]
-    return tree
+    # A pattern of `match` holds constants, and no sums.
+    return tree if _has_match(tree) else _each(tree, ast.Constant, split)
 
 
-def _has_match(statement: ast.stmt) -> bool:
-    return any(isinstance(n, ast.Match) for n in ast.walk(statement))
+def _has_match(tree: ast.Module) -> bool:
+    return any(isinstance(n, ast.Match) for n in ast.walk(tree))
 
 
 def _mapped(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -290,7 +313,7 @@ def _mapped(tree: ast.Module, entries: Collection[str]) -> ast.Module:
         function = ast.Lambda(_arguments([only.target.id]), node.elt)
         return _call("list", _call("map", function, only.iter))
 
-    return _Each(ast.ListComp, change).visit(tree)
+    return _each(tree, ast.ListComp, change)
 
 
 # -- spelling of statements
@@ -333,20 +356,22 @@ def _step(made: ast.expr | None, name: str) -> tuple[ast.expr | None, ast.stmt |
         return _call("set"), ast.Expr(ast.Call(ast.Attribute(read, "add", ast.Load()), [made.elt], []))
     if isinstance(made, ast.DictComp):
         return ast.Dict([], []), ast.Assign([ast.Subscript(read, made.key, ast.Store())], made.value)
-    if isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id == "sum" and len(made.args) == 1:
-        if isinstance(made.args[0], ast.GeneratorExp):
-            return ast.Constant(0), ast.AugAssign(ast.Name(name, ast.Store()), ast.Add(), made.args[0].elt)
+    summed = isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id == "sum"
+    first = made.args[0] if summed and isinstance(made, ast.Call) and len(made.args) == 1 else None
+    if isinstance(first, ast.GeneratorExp):
+        return ast.Constant(0), ast.AugAssign(ast.Name(name, ast.Store()), ast.Add(), first.elt)
     return None, None
 
 
 def _inverted_branches(tree: ast.Module, entries: Collection[str]) -> ast.Module:
-    def turn(node: ast.If | ast.IfExp) -> ast.AST:
-        if node.orelse:
-            node.test = ast.UnaryOp(ast.Not(), node.test)
-            node.body, node.orelse = node.orelse, node.body
+    def turn(node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.IfExp):
+            return ast.IfExp(ast.UnaryOp(ast.Not(), node.test), node.orelse, node.body)
+        if isinstance(node, ast.If) and node.orelse:
+            return ast.If(ast.UnaryOp(ast.Not(), node.test), node.orelse, node.body)
         return node
 
-    return _Each((ast.If, ast.IfExp), turn).visit(tree)
+    return _each(tree, (ast.If, ast.IfExp), turn)
 
 
 def _expanded_assignments(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -361,14 +386,17 @@ def _expanded_assignments(tree: ast.Module, entries: Collection[str]) -> ast.Mod
         read.ctx = ast.Load()
         return ast.Assign([node.target], ast.BinOp(read, node.op, node.value))
 
-    return _Each(ast.AugAssign, expand).visit(tree)
+    return _each(tree, ast.AugAssign, expand)
 
 
 def _temporaries(tree: ast.Module, entries: Collection[str]) -> ast.Module:
     def keep(statement: ast.stmt) -> list[ast.stmt] | None:
         if not isinstance(statement, ast.Return) or statement.value is None:
             return None
-        return [ast.Assign([ast.Name("_result", ast.Store())], statement.value), ast.Return(ast.Name("_result", ast.Load()))]
+        return [
+            ast.Assign([ast.Name("_result", ast.Store())], statement.value),
+            ast.Return(ast.Name("_result", ast.Load())),
+        ]
 
     return _by_statement(tree, keep)
 
@@ -376,7 +404,9 @@ def _temporaries(tree: ast.Module, entries: Collection[str]) -> ast.Module:
 def _else_after_return(tree: ast.Module, entries: Collection[str]) -> ast.Module:
     for block in list(_blocks(tree)):
         for k, statement in enumerate(block):
-            ends = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return | ast.Continue | ast.Raise)
+            ends = isinstance(statement, ast.If) and isinstance(
+                statement.body[-1], ast.Return | ast.Continue | ast.Raise
+            )
             if ends and isinstance(statement, ast.If) and not statement.orelse and block[k + 1 :]:
                 statement.orelse = block[k + 1 :]
                 del block[k + 1 :]
@@ -387,7 +417,9 @@ def _else_after_return(tree: ast.Module, entries: Collection[str]) -> ast.Module
 def _guards_for_else(tree: ast.Module, entries: Collection[str]) -> ast.Module:
     for block in list(_blocks(tree)):
         for k, statement in enumerate(block):
-            ends = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return | ast.Continue | ast.Raise)
+            ends = isinstance(statement, ast.If) and isinstance(
+                statement.body[-1], ast.Return | ast.Continue | ast.Raise
+            )
             if ends and isinstance(statement, ast.If) and statement.orelse:
                 rest, statement.orelse = statement.orelse, []
                 block[k + 1 : k + 1] = rest
@@ -417,7 +449,12 @@ def _forwarders(tree: ast.Module, entries: Collection[str]) -> ast.Module:
     made: list[ast.stmt] = []
     for statement in tree.body:
         plain = isinstance(statement, ast.FunctionDef) and not statement.decorator_list and not statement.args.defaults
-        if plain and isinstance(statement, ast.FunctionDef) and statement.name in entries and _only_positional(statement):
+        if (
+            plain
+            and isinstance(statement, ast.FunctionDef)
+            and statement.name in entries
+            and _only_positional(statement)
+        ):
             inner = with_names(statement, {statement.name: f"_{statement.name}_work"})
             given = [ast.Name(a.arg, ast.Load()) for a in statement.args.args]
             call = ast.Call(ast.Name(inner.name, ast.Load()), list(given), [])
@@ -453,7 +490,7 @@ def _endless_loops(tree: ast.Module, entries: Collection[str]) -> ast.Module:
         leave = ast.If(ast.UnaryOp(ast.Not(), node.test), [ast.Break()], [])
         return ast.While(ast.Constant(True), [leave, *node.body], [])
 
-    return _Each(ast.While, change).visit(tree)
+    return _each(tree, ast.While, change)
 
 
 def _counted_loops(tree: ast.Module, entries: Collection[str]) -> ast.Module:
@@ -461,7 +498,7 @@ def _counted_loops(tree: ast.Module, entries: Collection[str]) -> ast.Module:
         target = ast.Tuple([ast.Name("_place", ast.Store()), node.target], ast.Store())
         return ast.For(target, _call("enumerate", node.iter), node.body, node.orelse)
 
-    return _Each(ast.For, change).visit(tree)
+    return _each(tree, ast.For, change)
 
 
 # -- helpers

@@ -12,12 +12,17 @@ import ast
 import copy
 from collections.abc import Awaitable, Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .canonical import canonical
 
-__all__ = ["Slice", "needed", "needed_async"]
+__all__ = ["BUDGET", "Search", "Slice", "driven", "driven_async", "needed"]
+
+T = TypeVar("T")
 
 _PASSES = 3
+BUDGET = 400
+"""Executions that a search may take. A program that needs more is padded; what it reached then is no slice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,8 @@ class Slice:
         code: A program that passes the tests, and of which no single statement can be left out.
         executions: How often the tests were run to find it.
         form: ``canonical``: found in the canonical form. ``plain``: in the program itself, because its canonical form
-            does not pass. ``none``: the program does not pass, and ``code`` is all of it.
+            does not pass. ``none``: the program does not pass, and ``code`` is all of it. ``unfinished``: there was no
+            slice within :data:`BUDGET` executions.
     """
 
     code: str
@@ -36,36 +42,53 @@ class Slice:
     form: str
 
 
-def needed(code: str, entries: Collection[str], passes: Callable[[str], bool]) -> Slice:
+Search = Generator[str, bool, T]
+"""Asks of one program after the other whether it passes the tests, and returns what came of it."""
+
+
+def driven(search: Search[T], passes: Callable[[str], bool]) -> T:
+    """Run a search to its end.
+
+    Args:
+        search: The search.
+        passes: Whether a program passes the tests. The same program must always give the same answer.
+    """
+    try:
+        asked = next(search)
+        while True:
+            asked = search.send(passes(asked))
+    except StopIteration as end:
+        return end.value
+
+
+async def driven_async(search: Search[T], passes: Callable[[str], Awaitable[bool]]) -> T:
+    """:func:`driven` for tests that are awaited, as those of a sandbox."""
+    try:
+        asked = next(search)
+        while True:
+            asked = search.send(await passes(asked))
+    except StopIteration as end:
+        return end.value
+
+
+def needed(code: str, entries: Collection[str]) -> Search[Slice]:
     """Find the slice of a program.
 
     Args:
         code: The program; it can be parsed.
         entries: Names that the tests use.
-        passes: Whether a program passes the tests. The same program must always give the same answer.
     """
-    asking = _search(code, entries)
+    search = _search(code, entries)
     try:
-        asked = next(asking)
-        while True:
-            asked = asking.send(passes(asked))
+        asked = next(search)
+        for _ in range(BUDGET):
+            asked = search.send((yield asked))
     except StopIteration as end:
         return end.value
+    return Slice(code, BUDGET, "unfinished")
 
 
-async def needed_async(code: str, entries: Collection[str], passes: Callable[[str], Awaitable[bool]]) -> Slice:
-    """:func:`needed` for tests that are awaited, as those of a sandbox."""
-    asking = _search(code, entries)
-    try:
-        asked = next(asking)
-        while True:
-            asked = asking.send(await passes(asked))
-    except StopIteration as end:
-        return end.value
-
-
-def _search(code: str, entries: Collection[str]) -> Generator[str, bool, Slice]:
-    """Ask of one program after the other whether it passes."""
+def _search(code: str, entries: Collection[str]) -> Search[Slice]:
     try:
         forms = [("canonical", canonical(code, entries))]
     except RecursionError:
@@ -93,7 +116,7 @@ def _search(code: str, entries: Collection[str]) -> Generator[str, bool, Slice]:
     return Slice(code, asked, "none")
 
 
-def _smaller(text: str) -> Generator[str, bool, tuple[str, int]]:
+def _smaller(text: str) -> Search[tuple[str, int]]:
     """Leave out each statement in turn, larger ones first; what is not missed stays out."""
     tree, asked = ast.parse(text), 0
     tried: set[str] = {text}

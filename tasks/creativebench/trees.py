@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
@@ -23,15 +24,91 @@ __all__ = [
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef)
 
+_BUILTINS = frozenset(dir(builtins))
 _PURE = frozenset(
-    "abs all any ascii bin bool bytes chr complex dict divmod enumerate filter float format frozenset hash hex int "
-    "isinstance issubclass len list map max min oct ord pow range repr reversed round set sorted str sum tuple type "
-    "zip".split()  # noqa: SIM905 - forty names read better so
+    [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "bytes",
+        "chr",
+        "complex",
+        "dict",
+        "divmod",
+        "enumerate",
+        "filter",
+        "float",
+        "format",
+        "frozenset",
+        "hash",
+        "hex",
+        "int",
+        "isinstance",
+        "issubclass",
+        "len",
+        "list",
+        "map",
+        "max",
+        "min",
+        "oct",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "type",
+        "zip",
+    ]
 )
 _PURE_METHODS = frozenset(
-    "capitalize casefold copy count endswith find get index isalnum isalpha isdecimal isdigit islower isspace isupper "
-    "items join keys lower lstrip partition replace rfind rpartition rsplit rstrip split splitlines startswith strip "
-    "swapcase title translate upper values zfill bit_length".split()  # noqa: SIM905 - as above
+    [
+        "capitalize",
+        "casefold",
+        "copy",
+        "count",
+        "endswith",
+        "find",
+        "get",
+        "index",
+        "isalnum",
+        "isalpha",
+        "isdecimal",
+        "isdigit",
+        "islower",
+        "isspace",
+        "isupper",
+        "items",
+        "join",
+        "keys",
+        "lower",
+        "lstrip",
+        "partition",
+        "replace",
+        "rfind",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "swapcase",
+        "title",
+        "translate",
+        "upper",
+        "values",
+        "zfill",
+        "bit_length",
+    ]
 )
 
 T = TypeVar("T", bound=ast.AST)
@@ -65,20 +142,20 @@ def stores(node: ast.AST) -> dict[str, int]:
     """How often each name is bound below a node, parameters and nested scopes included."""
     found: dict[str, int] = {}
     for inner in ast.walk(node):
-        names: list[str] = []
+        names: list[str | None] = []
         if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
             names = [inner.id]
         elif isinstance(inner, ast.arg):
             names = [inner.arg]
-        elif isinstance(inner, (*FUNCTIONS, ast.ClassDef)) and inner is not node:
-            names = [inner.name]
-        elif isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name:
+        elif (isinstance(inner, (*FUNCTIONS, ast.ClassDef)) and inner is not node) or (
+            isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and inner.name
+        ):
             names = [inner.name]
         elif isinstance(inner, ast.alias):
             names = [inner.asname or inner.name.partition(".")[0]]
         elif isinstance(inner, ast.Global | ast.Nonlocal):
             names = [*inner.names, *inner.names]  # never "once"
-        for name in names:
+        for name in filter(None, names):
             found[name] = found.get(name, 0) + 1
     return found
 
@@ -164,7 +241,7 @@ def label(node: ast.AST) -> str:
 
 class _Eraser(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name("v", node.ctx)
+        return ast.Name(node.id if node.id in _BUILTINS else "v", node.ctx)
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg("v")

@@ -1,0 +1,236 @@
+"""``creativebench/explore``: programs under constraints, scored by whether they work and how new they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from ...suite.agents.base import Observation
+from ...suite.backends.base import GenerateRequest
+from ...suite.backends.scripted import Policy
+from ...suite.errors import StoreError, UsageError
+from ...suite.records import Level, Metric, Outcome
+from ...suite.seeds import generator
+from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
+from .banks import load_bank
+from .canonical import entries_of
+from .constraints import Rule, breaches, parse_rule
+from .official import OfficialRow, read_rows
+from .problem import Problem, load_problems, worded
+from .programs import found_program
+from .workshop import workshop
+
+__all__ = ["Explore"]
+
+_CLUSTERS = ("sample", "item", "problem")
+
+
+class Explore(Task):
+    """Write one Python program that does what is asked, level by level under more constraints.
+
+    **Items**: a problem at a level. Level 0 has no constraint; each further level forbids more of what the plain
+    solutions do, and ships a program that still passes. ``smoke`` and ``lite`` are fixed draws of whole problems, each
+    contained in the next.
+
+    **An episode** is one question and one reply. The program runs in the sandbox (``FINCHMARK_SANDBOX`` names its
+    tier); where there is no sandbox the task refuses to run.
+
+    **Numbers**: ``quality`` decides: the tests pass and no rule is broken. ``novelty`` is asked only of programs with
+    quality: the distance of what the tests need of it from a fixed public bank of solutions, less what rewrites of
+    these reach. ``creativity`` is their product, 0 where either is missing; it stands beside the two, never in
+    their place.
+
+    **Official rows** (``--data FILE.jsonl``): constraints that no rule can say are shown to the model and not checked;
+    ``unchecked`` counts them. The bank is the row's own reference.
+
+    **What it cannot show**: that a program is good, or that a person would call it creative. Novelty is distance from
+    programs that we thought of; there is no human row yet.
+    """
+
+    name = "creativebench/explore"
+    version = 1
+    summary = "Programs under constraints: do they work, and how far are they from known solutions?"
+    tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
+        {
+            "smoke": Tier("smoke", 8, 1, 1024, "whole problems, 8 items at most"),
+            "lite": Tier("lite", 48, 1, 2048, "whole problems, 48 items at most"),
+            "full": Tier("full", 1_000_000, 1, 4096, "all levels of all problems"),
+        }
+    )
+    metrics = (
+        Metric(
+            name="quality",
+            summary="the tests pass and no rule is broken",
+            kind="binary",
+            chance=0.0,
+            ceiling=1.0,
+            failure=0.0,
+            clusters=_CLUSTERS,
+            primary=True,
+        ),
+        Metric(
+            name="novelty",
+            summary="distance from known solutions, less what rewrites reach; of programs with quality",
+            clusters=_CLUSTERS,
+        ),
+        Metric(
+            name="creativity",
+            summary="quality times novelty, missing counted as 0",
+            failure=0.0,
+            chance=0.0,
+            clusters=_CLUSTERS,
+        ),
+        Metric(name="passed", summary="the tests pass", kind="binary", failure=0.0, clusters=_CLUSTERS),
+        Metric(name="compliant", summary="no rule is broken; of levels from 1", kind="binary", clusters=_CLUSTERS),
+        Metric(
+            name="tampered",
+            summary="passed a comparison that nothing can pass",
+            kind="binary",
+            direction="lower",
+            failure=0.0,
+            clusters=_CLUSTERS,
+        ),
+        Metric(
+            name="unchecked",
+            summary="constraints that no rule can check",
+            direction="none",
+            high=None,
+            clusters=_CLUSTERS,
+            unit="constraints",
+        ),
+    )
+    references = ("random", "oracle")
+
+    def items(self, tier: Tier, seed: int) -> Sequence[Item]:
+        """Levels of problems, whole problems in a fixed random order.
+
+        Raises:
+            UsageError: Other items than the public ones were asked for.
+        """
+        if seed:
+            raise UsageError(f"The task {self.name} has the items that it ships only; there are no others to draw.")
+        problems = list(load_problems().values())
+        order = generator("creativebench-explore", self.version).permutation(len(problems))
+        made: list[Item] = []
+        for index in order:
+            problem = problems[int(index)]
+            levels = range(len(problem.levels) + 1)
+            if len(made) + len(levels) <= tier.items:
+                made.extend(_item(problem, level) for level in levels)
+        return sorted(made, key=lambda item: item.id)
+
+    def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
+        """The rows of an official Explore or Combo file.
+
+        Raises:
+            UsageError: The file cannot be read, or two rows share an id.
+        """
+        rows = read_rows(path)
+        if len({row.id for row in rows}) < len(rows):
+            raise UsageError(f"--data {path}: two rows have the same id.")
+        return [_official(row) for row in rows]
+
+    def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
+        """One call; a token for two characters of the prompt at most."""
+        return Estimate(1, len(item.data["prompt"]) // 2 + 100, tier.max_tokens)
+
+    async def episode(self, ctx: Episode) -> EpisodeResult:
+        """Ask for a program, test it, hold it against the rules, and measure how far it is from known ones."""
+        data = ctx.item.data
+        action = await ctx.act(Observation(data["prompt"]))
+        code = found_program(action.text, data["entries"])
+        if code is None:
+            ctx.judge(None, usable=False)
+            reason = "cut_off" if action.cut_off else "no_program"
+            return EpisodeResult({**self.failure(), "unchecked": data["unchecked"]}, Outcome.INVALID, reason)
+        rules = [parse_rule(line) for line in data["rules"]]
+        broken = _broken(code, rules)
+        shop = await workshop()
+        verdict = await shop.judge(code, data["tests"])
+        quality = verdict.passed and not broken
+        novelty: float | None = None
+        if quality:
+            if data["source"] == "official":
+                bank = await shop.bank([ctx.item.proof["solution"]], data["tests"], data["entries"])
+            else:
+                problem = load_problems()[data["problem"]]
+                try:
+                    bank = load_bank(problem)
+                except StoreError:  # a problem that was just added
+                    bank = await shop.bank(problem.bank, problem.tests, problem.entries)
+            novelty = (await shop.novelty(code, data["tests"], bank)).novelty
+        said = [f"tests: {verdict.status}" + (f" ({verdict.reason} {verdict.error})" if verdict.reason else "")]
+        ctx.judge(code, after="\n".join([*said, *(f"breaks {text}" for text in broken)]))
+        metrics: dict[str, float | None] = {
+            "quality": float(quality),
+            "novelty": novelty,
+            "creativity": novelty or 0.0,
+            "passed": float(verdict.passed),
+            "compliant": None if not rules else float(not broken),
+            "tampered": float(verdict.tampered),
+            "unchecked": float(data["unchecked"]),
+        }
+        return EpisodeResult(metrics)
+
+    def reference(self, name: str, item: Item, arm: Arm) -> Policy:
+        """``oracle`` gives the shipped program of the level; ``random`` functions that return nothing.
+
+        Raises:
+            UsageError: There is no such reference.
+        """
+        if name == "oracle":
+            return _Says(item.proof["solution"])
+        if name == "random":
+            return _Says("\n".join(f"def {entry}(*given):\n    return None" for entry in item.data["entries"]))
+        raise UsageError(f"The task {self.name} has no reference {name!r}; it has {', '.join(self.references)}.")
+
+
+class _Says:
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def reply(self, request: GenerateRequest) -> str:
+        return f"```python\n{self.code.rstrip()}\n```"
+
+
+def _broken(code: str, rules: list[Rule]) -> list[str]:
+    """What a program breaks, as sentences; one that is nested too deeply to be read breaks all."""
+    try:
+        return [str(breach) for breach in breaches(code, rules)]
+    except (SyntaxError, ValueError, RecursionError):
+        return ["all rules: it cannot be read"] if rules else []
+
+
+_LEVELS = MappingProxyType({"quality": Level(chance=0.0, ceiling=1.0, exact=True)})
+
+
+def _item(problem: Problem, level: int) -> Item:
+    data: dict[str, Any] = {
+        "source": "finchmark",
+        "problem": problem.name,
+        "domain": problem.domain,
+        "level": level,
+        "prompt": problem.prompt(level),
+        "entries": list(problem.entries),
+        "rules": [str(rule) for rule in problem.rules(level)],
+        "tests": problem.tests,
+        "unchecked": 0,
+    }
+    return Item(f"{problem.name}-L{level}", data, proof={"solution": problem.proof(level)}, levels=_LEVELS)
+
+
+def _official(row: OfficialRow) -> Item:
+    data: dict[str, Any] = {
+        "source": "official",
+        "problem": row.problem,
+        "domain": "",
+        "level": row.level,
+        "prompt": worded(row.question, [reading.text for reading in row.constraints]),
+        "entries": list(entries_of(row.reference, row.tests)),
+        "rules": [str(rule) for rule in row.rules],
+        "tests": row.tests,
+        "unchecked": sum(not reading.known for reading in row.constraints),
+    }
+    return Item(row.id, data, proof={"solution": row.reference})

@@ -1,0 +1,151 @@
+"""Official rows: read from a user's file, constraints as rules only where rules say all of it, the released metrics."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from hashlib import sha256
+
+import pytest
+
+from finchmark.suite.errors import UsageError
+from finchmark.tasks.creativebench.compat import generation, paper, released, released_explore
+from finchmark.tasks.creativebench.official import read_constraint, read_rows
+
+EXPLORE = {
+    "id": "problem_1_L1",
+    "problem_id": "problem_1",
+    "level": 1,
+    "question": "Write `double(x)`.",
+    "test_code": "def test():\n    assert double(2) == 4\n",
+    "reference_solution": "def double(x):\n    return 2 * x\n",
+    "constraints": ["Do not use any for loops."],
+    "function_signature": "def double(x):",
+}
+COMBO = {
+    "question": "Write it.",
+    "canonical_solution": "def f(): pass",
+    "full_test_func": "def test(): pass",
+    "combo_info": {"source1_question": "One...", "source2_question": "Two..."},
+}
+
+
+def written(tmp_path, *rows):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def test_rows_of_both_tracks_are_read(tmp_path):
+    explore, combo = read_rows(written(tmp_path, EXPLORE, COMBO))
+    assert (explore.track, explore.problem, explore.level) == ("explore", "problem_1", 1)
+    assert [str(rule) for rule in explore.rules] == ["no construct for"]
+    assert (combo.track, combo.parents) == ("combo", ("One...", "Two..."))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "x"}, "line 1: is neither"),
+        ({**EXPLORE, "level": 2}, "level 2"),
+        ({**EXPLORE, "question": 3}, "question is a text"),
+        ([1], "neither"),
+    ],
+)
+def test_what_is_no_row_is_refused(tmp_path, row, said):
+    with pytest.raises(UsageError, match=said):
+        read_rows(written(tmp_path, row))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_rows(tmp_path / "none.jsonl")
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(UsageError, match="no row"):
+        read_rows(tmp_path / "empty.jsonl")
+    (tmp_path / "bad.jsonl").write_text("{")
+    with pytest.raises(UsageError, match="line 1: is not JSON"):
+        read_rows(tmp_path / "bad.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("Do not use any for loops.", ["no construct for"]),
+        ("Do not use for-loops or while-loops.", ["no construct loop"]),
+        ("Do not use Python's built-in sorted() or sort() functions.", ["no call sorted", "no method sort"]),
+        ("Do not use the modulo operator (%) anywhere in the code.", ["no operator %"]),
+        ("Do not use the 'queue' module.", ["no module queue"]),
+        ("Do not use try-except blocks for exception handling.", ["no construct try"]),
+    ],
+)
+def test_a_constraint_that_names_what_it_forbids_is_rules(text, rules):
+    reading = read_constraint(text)
+    assert reading.known
+    assert [str(rule) for rule in reading.rules] == rules
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Do not use binary search.",
+        "Do not calculate or use node depths relative to the top ancestor.",
+        "Do not use explicit for-loops or iteration to search for the matching age group.",
+        "Use recursion.",
+        "",
+    ],
+)
+def test_a_constraint_that_says_more_than_rules_can_is_not_guessed(text):
+    assert not read_constraint(text).known
+
+
+def test_the_shared_rows_are_read_whole(shared):
+    rows = read_rows(shared / "data" / "creativebench" / "explore_first60.jsonl")
+    assert len(rows) == 60
+    assert len({row.problem for row in rows}) == 46
+    texts = {reading.text: reading for row in rows for reading in row.constraints}
+    assert 15 <= sum(reading.known for reading in texts.values()) < len(texts)
+
+
+def test_released_distance_of_texts():
+    assert released("", "") == 0.0
+    assert released("", "abc") == 1.0
+    assert released(" abc ", "ab") == 0.0
+    assert released("abcde", "abcde") == 0.0
+    assert released("abcde", "abcdx") == pytest.approx(1 - 1 / 3)
+
+
+def test_papers_distance_is_a_mean_over_sources():
+    def embed(text):
+        return (1.0, 0.0) if "a" in text else (0.0, 1.0)
+
+    assert paper("aaaa", ["aaaa"], embed) == 0.0
+    assert paper("aaaa", ["bbbb"], embed) == 2.0
+    assert paper("aaaa", ["aaaa", "bbbb"], embed) == 1.0
+    assert generation("aaaa", "bbbb", embed) == 100.0
+    with pytest.raises(ValueError, match="at least one"):
+        paper("a", [], embed)
+
+
+def test_a_models_own_level_0_is_the_released_baseline():
+    rows = [("p_L0", "p", 0, "reference"), ("p_L1", "p", 1, "reference"), ("p_L2", "p", 2, "reference")]
+    made = released_explore({"p_L0": "own words", "p_L1": "own words"}, {"p_L1": True}, rows)
+    assert [(r.id, r.novelty, r.success) for r in made] == [("p_L0", 0.0, False), ("p_L1", 0.0, True)]
+    alone = released_explore({"p_L1": "own words"}, {"p_L1": True}, rows)
+    assert alone[0].creativity == alone[0].novelty == released("own words", "reference")
+
+
+def mean_of(rows, rewrite):
+    levels = [row for row in rows if row.level]
+    return math.fsum(released(rewrite(row.reference), row.reference) for row in levels) / len(levels)
+
+
+def test_the_released_metric_rewards_looks_as_the_note_says(shared):
+    """Section 8 of the note has these on 139 rows (identity 0, reformatting .152, tabs .238, a junk comment .797)."""
+    rows = read_rows(shared / "data" / "creativebench" / "explore_first60.jsonl")
+    assert mean_of(rows, lambda code: code) == 0.0
+    assert mean_of(rows, lambda code: ast.unparse(ast.parse(code))) == pytest.approx(0.152, abs=0.06)
+    assert mean_of(rows, lambda code: code.replace("    ", "\t")) == pytest.approx(0.238, abs=0.06)
+    junk = "# " + "".join(sha256(bytes([k])).hexdigest() for k in range(80)) + "\n"
+    assert mean_of(rows, lambda code: junk + code) > 0.6
