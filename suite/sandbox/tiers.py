@@ -141,6 +141,8 @@ def bubblewrap_command(
         raise SandboxUnavailable(f"there is no bubblewrap here: {_INSTALL}")
     disk = str(max(limits.memory_mb // 4, limits.file_mb) * 2**20)
     command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    # The right to make further namespaces, within the boundary's own; cells give it up before they read a candidate.
+    command += ["--cap-add", "CAP_SYS_ADMIN"]
     for name, value in ENVIRONMENT.items():
         command += ["--setenv", name, value]
     command += ["--ro-bind", "/usr", "/usr"]
@@ -151,8 +153,14 @@ def bubblewrap_command(
             command += ["--ro-bind", folder, folder]
     for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         command += ["--ro-bind-try", file, file]
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", disk, "--tmpfs", "/dev/shm", "--size", disk]
-    command += ["--tmpfs", "/tmp", "--remount-ro", "/dev"]
+    # Not `--dev`: with its terminals bubblewrap nests a second user namespace, in which the right above is worth nothing.
+    command += ["--proc", "/proc", "--tmpfs", "/dev"]
+    for node in ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"):
+        command += ["--dev-bind", node, node]
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        command += ["--symlink", f"/proc/self/fd/{number}", f"/dev/{name}"]
+    command += ["--symlink", "/proc/self/fd", "/dev/fd", "--size", disk, "--tmpfs", "/dev/shm"]
+    command += ["--size", disk, "--tmpfs", "/tmp", "--remount-ro", "/dev"]
     shown = (*interpreter.folders, str(INSIDE))
     seen = shown if staging is None else tuple(f"{staging}/{number}" for number in range(len(shown)))
     for source, folder in zip(seen, interpreter.folders, strict=False):

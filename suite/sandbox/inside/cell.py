@@ -20,7 +20,7 @@ __all__ = ["LIBC", "start"]
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 _NEW_USER, _NEW_PID, _NEW_MOUNTS, _NEW_NETWORK = 0x10000000, 0x20000000, 0x00020000, 0x40000000
-_NOSUID, _NODEV, _NOEXEC = 2, 4, 8
+_NOSUID, _NODEV, _NOEXEC, _PRIVATE, _RECURSIVE = 2, 4, 8, 1 << 18, 1 << 14
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 24
 _CAPABILITY_VERSION_3 = 0x20080522
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8"}
@@ -78,7 +78,10 @@ def _size():
 def _settle(isolated, limits, base, streams, keep, folder):
     """Put this process under all that holds it. Nothing of the candidate has been read before this returns."""
     if isolated:
+        _call("unshare", ctypes.c_int(_NEW_MOUNTS))
+        _call("mount", None, b"/", None, ctypes.c_ulong(_PRIVATE | _RECURSIVE), None)
         _call("mount", b"proc", b"/proc", b"proc", ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC), None)
+        _namespaces(_NEW_USER)
     for number, handle in enumerate(streams):
         os.dup2(handle, number)
     kept = sorted(keep)
@@ -123,28 +126,21 @@ def start(main, isolated, limits, streams, keep, folder):
             _inside(main, False, limits, base, streams, keep, folder, say)
         os.close(say)
         return pid, said
-    # The middle process makes the namespaces and ends at once; the cell is then this process's child, because this
-    # one is the reaper of its descendants.
-    middle = os.fork()
-    if middle == 0:
+    # The next process that this one starts is the first of a new PID namespace; then this one goes back to its own, so
+    # that it can do the same again.
+    _call("unshare", ctypes.c_int(_NEW_PID))
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _inside(main, True, limits, base, streams, keep, folder, say)
+    finally:
+        os.close(say)
+        own = os.open("/proc/self/ns/pid", os.O_RDONLY)
         try:
-            _namespaces(_NEW_USER | _NEW_PID | _NEW_MOUNTS)
-            pid = os.fork()
-            if pid == 0:
-                _inside(main, True, limits, base, streams, keep, folder, say)
-            os.write(say, f"{pid:12d}".encode())
-        except OSError as error:
-            os.write(say, f"!{error}".encode())
+            _call("setns", own, ctypes.c_int(_NEW_PID))
         finally:
-            os._exit(0)
-    os.close(say)
-    os.waitpid(middle, 0)
-    word = os.read(said, 12).decode()
-    if not word.strip().isdigit():
-        word += os.read(said, 500).decode()
-        os.close(said)
-        raise OSError(f"no cell: {word[1:]}")
-    return int(word), said
+            os.close(own)
+    return pid, said
 
 
 def _inside(main, isolated, limits, base, streams, keep, folder, say):

@@ -10,10 +10,11 @@ Numbers: the kernel's ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/u
 from __future__ import annotations
 
 import ctypes
+import functools
 import platform
 import struct
 
-__all__ = ["filter_program", "install", "supported"]
+__all__ = ["filter_program", "install", "prepare", "supported"]
 
 _REFUSED = {
     "x86_64": {
@@ -61,6 +62,7 @@ _EPERM, _EACCES, _ENOSYS, _AF_UNIX = 1, 13, 38, 1
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 
 
+@functools.lru_cache
 def supported() -> bool:
     """Whether there is a filter for this machine's architecture."""
     return platform.machine() in _REFUSED
@@ -111,8 +113,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("lines", ctypes.c_char_p))
 
 
+@functools.lru_cache
+def prepare():
+    """The program for this machine, made once."""
+    text = filter_program(platform.machine())
+    return _Program(len(text) // 8, text)
+
+
 def install(libc: ctypes.CDLL) -> None:
     """Put this process, and all that it will start, under the filter for good.
+
+    A warm parent calls `prepare` first, so that its children find the program made.
 
     Args:
         libc: The C library.
@@ -120,8 +131,7 @@ def install(libc: ctypes.CDLL) -> None:
     Raises:
         OSError: The kernel refused.
     """
-    text = filter_program(platform.machine())
-    program = _Program(len(text) // 8, text)
+    program = prepare()
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
         _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0
     ):

@@ -21,7 +21,7 @@ import sys
 import time
 from typing import Any
 
-from . import cell
+from . import cell, syscalls
 from .candidate import alone, with_tests
 from .examiner import examine
 
@@ -283,6 +283,8 @@ def main(argv):
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open("/dev/null", os.O_RDWR), 0)
     found = _warm(packages)
+    if syscalls.supported():
+        syscalls.prepare()
     gc.collect()
     gc.freeze()
     warden = Warden(control, isolated == "isolated", folder)
