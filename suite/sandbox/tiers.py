@@ -153,7 +153,7 @@ def bubblewrap_command(
             command += ["--ro-bind", folder, folder]
     for file in ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"):
         command += ["--ro-bind-try", file, file]
-    # Not `--dev`: with its terminals bubblewrap nests a second user namespace, in which the right above is worth nothing.
+    # Not `--dev`: for its terminals bubblewrap nests a second user namespace, where the right above is worth nothing.
     command += ["--proc", "/proc", "--tmpfs", "/dev"]
     for node in ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"):
         command += ["--dev-bind", node, node]

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_sandbox.py [--kind bubblewrap] [--seconds 5] [--workers 2]
 
-Small candidates: a program alone (one cell), a test of one (two cells, one for the candidate and one for the tests), and
-the same where the control runs too (four cells). Read the load first: the figures are for quiet processors.
+Small candidates: a program alone (one cell), a test of one (two cells, one for the candidate and one for the tests),
+and the same where the control runs too (four cells). Read the load first: the figures are for quiet processors.
 """
 
 # ruff: noqa: T201 - a bench prints what it measures
