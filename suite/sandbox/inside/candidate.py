@@ -95,7 +95,7 @@ def alone(report, payload):
         exec(compile(job["source"], "candidate.py", "exec"), module.__dict__)  # noqa: S102 - what this cell is for
         if job.get("call"):
             function = getattr(module, job["call"])
-            result = function(*codec.decode(job["args"]), **dict(codec.decode(job["kwargs"])))
+            result = function(*codec.decode(job["args"]), **codec.decode(job["kwargs"]))
             said["value"] = codec.encode(result)
     except BaseException as error:  # noqa: BLE001 - SystemExit too is an outcome
         said = {"outcome": "error", "error": type(error).__name__, "detail": _text(error)}

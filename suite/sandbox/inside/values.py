@@ -14,6 +14,7 @@ import importlib
 import json
 import sys
 import uuid
+from typing import Any
 
 __all__ = ["Codec", "Unreadable", "dumps", "is_mutable", "loads", "merge"]
 
@@ -125,7 +126,7 @@ class Codec:
     def _pairs(self, values):
         return [[self.encode(key), self.encode(value)] for key, value in values.items()]
 
-    def decode(self, data):
+    def decode(self, data) -> Any:
         """The value of an encoding.
 
         Raises:
