@@ -67,21 +67,21 @@ def test_the_program_of_a_reply(reply, program):
 
 
 def scores(run, metric):
-    return run.samples().sort_values(["item", "sample"])[metric].tolist()
+    return [s.metrics[metric] for s in sorted(run.samples(), key=lambda s: (s.key.item, s.key.sample))]
 
 
 @needs_sandbox
 def test_the_oracle_reaches_quality_and_no_novelty(tmp_path):
     run = evaluate("creativebench/explore", "scripted:oracle", tier="smoke", out=tmp_path / "run")
-    assert scores(run, "quality") == [1.0] * len(run.samples())
-    assert scores(run, "novelty") == [0.0] * len(run.samples())
+    assert scores(run, "quality") == [1.0] * len(list(run.samples()))
+    assert scores(run, "novelty") == [0.0] * len(list(run.samples()))
 
 
 @needs_sandbox
 def test_stubs_reach_nothing(tmp_path):
     run = evaluate("creativebench/explore", "scripted:random", tier="smoke", out=tmp_path / "run")
-    assert scores(run, "quality") == [0.0] * len(run.samples())
-    assert scores(run, "creativity") == [0.0] * len(run.samples())
+    assert scores(run, "quality") == [0.0] * len(list(run.samples()))
+    assert scores(run, "creativity") == [0.0] * len(list(run.samples()))
 
 
 @needs_sandbox
