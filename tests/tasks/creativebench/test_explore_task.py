@@ -72,14 +72,14 @@ def scores(run, metric):
 
 @needs_sandbox
 def test_the_oracle_reaches_quality_and_no_novelty(tmp_path):
-    run = evaluate("creativebench/explore", "scripted:oracle", tier="smoke", out=tmp_path / "run")
+    run = evaluate("creativebench/explore", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "run")
     assert scores(run, "quality") == [1.0] * len(list(run.samples()))
     assert scores(run, "novelty") == [0.0] * len(list(run.samples()))
 
 
 @needs_sandbox
 def test_stubs_reach_nothing(tmp_path):
-    run = evaluate("creativebench/explore", "scripted:random", tier="smoke", out=tmp_path / "run")
+    run = evaluate("creativebench/explore", "scripted:random", tier="smoke", samples=1, out=tmp_path / "run")
     assert scores(run, "quality") == [0.0] * len(list(run.samples()))
     assert scores(run, "creativity") == [0.0] * len(list(run.samples()))
 
@@ -101,7 +101,7 @@ def test_official_rows_are_played_and_their_references_pass_at_level_0(tmp_path)
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(r) for r in rows))
-    run = evaluate("creativebench/explore", "scripted:oracle", data=path, out=tmp_path / "run")
+    run = evaluate("creativebench/explore", "scripted:oracle", data=path, samples=1, out=tmp_path / "run")
     assert scores(run, "passed") == [1.0] * 3
     assert scores(run, "unchecked") == [0.0, 0.0, 1.0]
     assert scores(run, "novelty") == [0.0] * 3
