@@ -38,13 +38,6 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full", "challenge"),
         groups=("capability", "games"),
     ),
-    Entry(
-        name="creativebench/explore",
-        target="finchmark.tasks.creativebench.task:Explore",
-        summary="Programs under constraints: do they work, and how far are they from known solutions?",
-        tiers=("smoke", "lite", "full"),
-        groups=("capability", "creativity"),
-    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

@@ -20,9 +20,7 @@ class NoBackend(Backend):
     """
 
     name = "none"
-    capabilities = Capabilities(
-        scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True
-    )
+    capabilities = Capabilities(scheduling="own", concurrency=256, seeds=True, logprobs="none", deterministic=True)
 
     def __init__(self, model: str = "") -> None:
         if model:

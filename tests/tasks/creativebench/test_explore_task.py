@@ -8,6 +8,7 @@ import pytest
 
 from finchmark import evaluate
 from finchmark.suite.errors import UsageError
+from finchmark.suite.registry import TASKS, Entry
 from finchmark.suite.sandbox import available
 from finchmark.tasks.creativebench.problem import load_problems
 from finchmark.tasks.creativebench.programs import found_program
@@ -20,6 +21,13 @@ def sandboxed():
 
 needs_sandbox = pytest.mark.skipif(not sandboxed(), reason="bubblewrap cannot be had here")
 TASK = Explore()
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    TASKS.add(Entry("creativebench/explore", f"{Explore.__module__}:Explore", "programs", tuple(Explore.tiers)))
+    yield
+    TASKS.forget("creativebench/explore")
 
 
 def test_the_full_tier_has_every_level_of_every_problem():
