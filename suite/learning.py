@@ -23,7 +23,7 @@ from .stream_scores import StreamScores, lay_out, primary_probes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ArmCurve", "TaskLearning", "run_learning", "task_learning"]
+__all__ = ["ArmCurve", "TaskLearning", "corrected_over_tasks", "run_learning", "task_learning"]
 
 
 Array = NDArray[np.float64]
@@ -167,7 +167,7 @@ def run_learning(
         found.append(one)
     return [
         _with_copies(one, each) if each < one.scores.sheet.streams else one
-        for one, each in zip(_over_tasks(found), lives, strict=True)
+        for one, each in zip(corrected_over_tasks(found), lives, strict=True)
     ]
 
 
@@ -294,7 +294,7 @@ def _with_copies(one: TaskLearning, lives: int) -> TaskLearning:
     return replace(one, contrasts=made, notes=(note, *one.notes))
 
 
-def _over_tasks(found: list[TaskLearning]) -> list[TaskLearning]:
+def corrected_over_tasks(found: list[TaskLearning]) -> list[TaskLearning]:
     """Correct the deciding contrasts of several tasks together."""
     deciding = [one.primary for one in found]
     known = [c.p_value for c in deciding if c is not None]

@@ -211,11 +211,11 @@ def test_a_payload_in_names_is_inert(tmp_path, payload):
 
 def test_more_tasks_than_one_are_corrected_together(run):
     (one,) = run_learning(run)
-    from finchmark.suite.learning import _over_tasks
+    from finchmark.suite.learning import corrected_over_tasks
 
     weak = replace(one.primary, p_value=0.04, adjusted=0.04)
     strong = replace(one.primary, p_value=0.03, adjusted=0.03)
-    both = _over_tasks([replace(one, contrasts=(c,)) for c in (weak, strong)])
+    both = corrected_over_tasks([replace(one, contrasts=(c,)) for c in (weak, strong)])
     assert [o.primary.adjusted for o in both] == pytest.approx([0.06, 0.06])
     assert {o.primary.verdict for o in both} == {"cannot tell"}
 
