@@ -12,6 +12,9 @@ import pytest
 TESTS = "def test():\n    assert f(1) == 2\n"
 HONEST = "def f(x):\n    return x + 1\n"
 
+INTERPRETER = {Path(place).parts[2] for place in (sys.prefix, sys.base_prefix) if Path(place).parts[1:2] == ("tmp",)}
+"""What there is in a fresh /tmp: the way to the interpreter, where it lies there (a clone below /tmp)."""
+
 
 @pytest.fixture(autouse=True)
 def next_candidate_is_unaffected(box):
@@ -110,7 +113,7 @@ def test_a_disk_full_of_files_is_refused_and_emptied(box):
     )
     made, _ = box.run(source, call="f").value
     assert made <= 512
-    assert box.run("import os\ndef f(): return os.listdir('/tmp')", call="f").value == []
+    assert set(box.run("import os\ndef f(): return os.listdir('/tmp')", call="f").value) <= INTERPRETER
 
 
 def test_too_many_open_files_are_refused(box):
@@ -123,7 +126,7 @@ def test_too_many_open_files_are_refused(box):
 
 def test_a_tree_of_folders_too_deep_to_remove_does_not_reach_the_next(box):
     box.run("import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\n")
-    assert box.run("import os\ndef f(): return os.listdir('/tmp')", call="f").value == []
+    assert set(box.run("import os\ndef f(): return os.listdir('/tmp')", call="f").value) <= INTERPRETER
 
 
 def test_the_system_is_read_only_and_holds_no_files_of_the_host(box, tmp_path):
@@ -262,7 +265,8 @@ def test_a_candidate_leaves_nothing_for_the_next(box):
         "def f(): return math.pi, 'LEFT' in os.environ, os.listdir('/tmp'), os.listdir('/dev/shm'), callable(open)"
     )
     pi, left, files, shared, has_open = box.run(source, call="f").value
-    assert (round(pi, 2), left, files, shared, has_open) == (3.14, False, [], [], True)
+    assert (round(pi, 2), left, shared, has_open) == (3.14, False, [], True)
+    assert set(files) <= INTERPRETER
 
 
 def test_random_numbers_differ_between_candidates(box):
