@@ -15,7 +15,8 @@ from .agents.base import Agent
 from .agents.matched import MatchedAgent
 from .backends.base import Backend
 from .broker import Broker
-from .errors import BackendError, BackendUnavailable, RunStopped, StoreError
+from .clock import within
+from .errors import BackendUnavailable, RunStopped, StoreError
 from .lessons import Lesson, Speechless, learn, lesson_turn
 from .lives import Life, Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
@@ -191,10 +192,7 @@ class Engine:
                 attempt += 1
                 played = await self._play(unit, attempt, broker)
                 sample = played.sample
-                if played.update is None:
-                    self.writer.append(sample)
-                else:
-                    self.writer.append(sample, played.update, played.state)
+                self.writer.append(sample, played.update, played.state)
                 self._watch("finished", sample)
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]
@@ -298,7 +296,7 @@ class Engine:
                 result = self._amend(task, session, result)
             result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
             if moment is not None and before is not None and isinstance(task, StreamTask):
-                turns = ctx.finish()
+                ctx.finish()
                 _check_untouched(learner, before, moment)
                 if moment.learns:
                     sessions[LEARNING_SEAT] = f"{session}/{LEARNING_SEAT}"
@@ -371,22 +369,15 @@ class Engine:
         Raises:
             BackendError: Time was up, but faults of the backend had used some of it.
         """
-        timer = asyncio.timeout(self.spec.limits.seconds)
         try:
-            async with timer:
-                return await task.episode(ctx)
+            return await within(
+                self.spec.limits.seconds,
+                task.episode(ctx),
+                what="the sample's {:g} s",
+                delayed=lambda: sum(self.backend.delayed(name) for name in sessions),
+            )
         except ModelStopped as stopped:
             return _stopped(task, ctx, stopped.outcome, stopped.reason)
-        except TimeoutError:
-            if not timer.expired():
-                raise
-            lost = sum(self.backend.delayed(name) for name in sessions)
-            if lost > 0:
-                raise BackendError(
-                    f"the sample's {self.spec.limits.seconds:g} s were up, but faults of the backend took {lost:.1f} s "
-                    "of them"
-                ) from None
-            return _stopped(task, ctx, Outcome.INVALID, "time_limit")
 
 
 def _session(unit: Unit) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from .agents.base import Agent
 from .agents.experience import Experience, Step
 from .backends.base import Backend, GenerateRequest
-from .errors import BackendError, UsageError
+from .clock import within
+from .errors import UsageError
 from .lives import Moment
 from .model import Model, ModelStopped
 from .records import Turn, storable
@@ -121,21 +121,15 @@ async def learn(
         TypeError: The state that it left is not plain data.
         ValueError: Likewise.
     """
-    limit = asyncio.timeout(model.limits.seconds)
     try:
-        async with limit:
-            change = str(await agent.learn(_experience(task, ctx, moment, result), model) or "")
-        state = State.of(agent.snapshot())
+        told = await within(
+            model.limits.seconds,
+            agent.learn(_experience(task, ctx, moment, result), model),
+            what="the {:g} s to learn in",
+            delayed=lambda: backend.delayed(model.session),
+        )
+        state, change = State.of(agent.snapshot()), str(told or "")
     except ModelStopped as stop:
         state, change = before, f"nothing was learnt: {stop.reason}"
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        if lost := backend.delayed(model.session):
-            raise BackendError(
-                f"the {model.limits.seconds:g} s to learn in were up, but faults of the backend took {lost:.1f} s of "
-                "them"
-            ) from None
-        state, change = before, "nothing was learnt: time_limit"
     change = storable(change)
     return Lesson(state, change, lesson_turn(model, len(ctx.turns), change))

@@ -117,11 +117,6 @@ class Life:
         """Whether past states are kept, for an arm that takes them up; else only what is played with is."""
 
     @property
-    def name(self) -> str:
-        """As people read it: ``learning/odyssey/evolving/s003``."""
-        return f"{self.plan.task.name}/{self.arm.name}/{self.stream.id}"
-
-    @property
     def ended(self) -> bool:
         """Whether all episodes have been lived."""
         return self.position == len(self.stream.episodes)

@@ -169,7 +169,7 @@ def test_numbers_that_break_a_task_s_own_declaration_are_errors(tmp_path, monkey
 
 
 def test_a_store_that_fails_stops_the_run_with_its_own_error(tmp_path, monkeypatch):
-    def full(self, sample):
+    def full(self, sample, update, state):
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(RunWriter, "append", full)
