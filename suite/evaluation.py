@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .agents.base import Agent
+from .agents.making import agent_factory
 from .backends.base import Backend
 from .backends.cached import CachedBackend
 from .backends.none import NoBackend
@@ -42,7 +43,7 @@ from .records import (
     TaskChoice,
     Thinking,
 )
-from .registry import AGENTS, BACKENDS, TASKS, include_file
+from .registry import BACKENDS, TASKS, include_file
 from .session import Session
 from .store import LEARNING_SEAT, RunWriter, StoredRun
 from .streams import Stream, StreamTask, check_arms, default_streams, stream_items, stream_sheet
@@ -120,19 +121,6 @@ def make_backend(text: str, args: Mapping[str, Any] | None = None) -> tuple[Back
         return choice, cls(**({"model": model} if model else {}), **given)
     except TypeError as error:
         raise UsageError(f"The backend {text!r} cannot be made: {error}.") from error
-
-
-def _agent_factory(choice: AgentChoice) -> Callable[[], Agent]:
-    cls = AGENTS.load(choice.name)
-
-    def make() -> Agent:
-        try:
-            return cls(**choice.args)
-        except TypeError as error:
-            raise UsageError(f"The agent {choice.name!r} cannot be made: {error}.") from error
-
-    make()
-    return make
 
 
 def _check_task(task: Task, items: Sequence[Item]) -> None:
@@ -312,7 +300,7 @@ def prepare(
         expected=sum(plan.expected(samples) for plan in plans),
     )
     kept = _response_cache(cache, cache_size, time_limit)
-    make_agent = _agent_factory(agent_choice)
+    make_agent = agent_factory(agent_choice.name, agent_choice.args)
     if isinstance(engine, NoBackend) and make_agent().asks_model:
         raise UsageError(
             f"The agent {agent!r} asks a model, and --backend none has none. Name a model's backend, or an agent that "

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ....suite.agents.making import agent_factory
 from ....suite.backends.base import Backend
 from ....suite.broker import Broker
 from ....suite.errors import UsageError
 from ....suite.records import Sampling
-from ....suite.registry import AGENTS
 from .arena import Arena, WorldArena
 from .cost import Measure
 from .journal import JOURNAL, Journal
@@ -113,15 +113,7 @@ async def learn(
 def _worlds(plan: Plan, executor: Backend | None, brokers: Mapping[int, Broker]) -> dict[str, Arena]:
     if executor is None:
         raise UsageError("Worlds are played by a model: give a backend, or arenas of your own.")
-    cls = AGENTS.load(plan.agent)
-
-    def make() -> Any:
-        try:
-            return cls(**plan.agent_args)
-        except TypeError as error:
-            raise UsageError(f"The agent {plan.agent!r} cannot be made: {error}.") from error
-
-    make()
+    make = agent_factory(plan.agent, plan.agent_args)
     sampling = Sampling(temperature=plan.temperature)
     broker = brokers[id(executor)]
     return {name: WorldArena(name, broker, make, sampling=sampling, max_tokens=plan.max_tokens) for name in plan.worlds}
