@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from ..suite.agents.actions import in_tags
 
 __all__ = ["ACTION_STOP", "NO_TAG", "UNUSABLE_IN_A_ROW", "find_action"]
 
@@ -13,8 +13,6 @@ NO_TAG = "Your reply had no <action>…</action> in it."
 
 UNUSABLE_IN_A_ROW = 20
 """After so many unusable actions in a row an episode is over, and ``invalid``."""
-
-_TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 def find_action(reply: str) -> tuple[str, bool]:
@@ -30,5 +28,5 @@ def find_action(reply: str) -> tuple[str, bool]:
     Returns:
         The action's text, stripped, and whether it was tagged.
     """
-    found = _TAGGED.findall(reply)
-    return (found[-1].strip(), True) if found else (reply.strip(), False)
+    found = in_tags(reply, "action")
+    return (found[-1], True) if found else (reply.strip(), False)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import ClassVar, Self
 
 from ..model import Model, ModelStopped
+from .actions import in_tags
 from .base import Action, Agent, Observation
 
 __all__ = ["MOST_VOTES", "MatchedAgent"]
 
 MOST_VOTES = 64
 """Replies at one turn at most, whatever there is to spend."""
-
-_TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 class MatchedAgent(Agent):
@@ -84,5 +82,5 @@ class MatchedAgent(Agent):
 
 
 def _vote(text: str) -> str:
-    found = _TAGGED.findall(text)
+    found = in_tags(text, "action")
     return " ".join((found[-1] if found else text).casefold().split())
