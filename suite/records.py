@@ -277,6 +277,11 @@ class StreamSheet(Record):
     checkpoints: tuple[int, ...]
     probes: tuple[ProbeSheet, ...]
 
+    @property
+    def levels(self) -> tuple[ProbeSheet, ...]:
+        """The sets that the task's numbers are of: those on unseen levels of the worlds that are lived in."""
+        return tuple(probes for probes in self.probes if probes.kind == "levels")
+
 
 class TaskSheet(Record):
     """What a manifest says about a task, so that a table can be made without the task's code.

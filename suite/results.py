@@ -163,7 +163,7 @@ def deciding_rows(rows: pd.DataFrame, sheet: TaskSheet) -> pd.DataFrame:
     """
     if sheet.streams is None:
         return rows
-    items = {item for probes in sheet.streams.probes if probes.kind == "levels" for item in probes.items}
+    items = {item for probes in sheet.streams.levels for item in probes.items}
     return rows[(rows["checkpoint"] == len(sheet.streams.checkpoints)) & rows["item"].isin(sorted(items))]
 
 
@@ -177,7 +177,7 @@ def deciding_samples(sheet: TaskSheet, items: int, samples: int) -> int:
     """
     if sheet.streams is None:
         return items * samples
-    return sheet.streams.streams * samples * sum(len(p.items) for p in sheet.streams.probes if p.kind == "levels")
+    return sheet.streams.streams * samples * sum(len(probes.items) for probes in sheet.streams.levels)
 
 
 def from_run(run: StoredRun) -> Results:

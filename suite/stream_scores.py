@@ -134,7 +134,7 @@ def lay_out(frame: pd.DataFrame, sheet: StreamSheet, metric: Metric, arms: Seque
             item = np.array([places[name] for name in probed.loc[here, "item"]], dtype=np.int64)
             blocks[arm, probes.name] = _block(probed[here], shape, row, at, item, repeats[here], metric)
         if primary_probes(sheet) == ALL_LEVELS:
-            own = [blocks[arm, probes.name] for probes in sheet.probes if probes.kind == "levels"]
+            own = [blocks[arm, probes.name] for probes in sheet.levels]
             values, lost = (np.concatenate([getattr(b, name) for b in own], axis=2) for name in ("values", "lost"))
             blocks[arm, ALL_LEVELS] = Block(values, lost)
     return StreamScores(metric, sheet, tuple(arms), streams, blocks)
@@ -146,7 +146,7 @@ def primary_probes(sheet: StreamSheet) -> str | None:
     What an agent can do at the end in the worlds that it has lived in, on levels that it has not met: also in those
     that it has left since, so that what it forgot on the way counts.
     """
-    levels = [probes.name for probes in sheet.probes if probes.kind == "levels"]
+    levels = [probes.name for probes in sheet.levels]
     return (levels[0] if len(levels) == 1 else ALL_LEVELS) if levels else None
 
 
