@@ -72,7 +72,7 @@ class SkillsAgent(RememberingAgent[Library]):
     Args:
         examples: How many are shown, from 1 on.
         most: How many are kept, from 1 on.
-        form: ``text``. Skills as programs need the sandbox, which is not there yet.
+        form: ``text``. Skills as programs need the sandbox, and are not run there yet.
         cap: Characters of memory at most, at least 200.
         sight: Characters of an episode that are shown when it is learnt from, at least 200.
         window: How many past turns of the present episode are shown; None shows all.
@@ -96,8 +96,8 @@ class SkillsAgent(RememberingAgent[Library]):
         super().__init__(Library(), cap=cap, sight=sight, window=window)
         if form == "code":
             raise UsageError(
-                "agent skills: form=code needs a sandbox, and Finchmark has none yet: code that a model wrote runs "
-                "nowhere else. Use form=text."
+                "agent skills: form=code needs the sandbox, and skills are not run there yet: code that a model wrote "
+                "runs nowhere else. Use form=text."
             )
         if form != "text":
             raise UsageError(f"agent skills: form must be text, not {form!r}.")

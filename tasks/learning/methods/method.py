@@ -59,7 +59,7 @@ def find_methods(names: Iterable[str]) -> tuple[Method, ...]:
 
     Raises:
         UnknownName: A name or pattern fits no method.
-        UsageError: A method edits the agent's code, and there is no sandbox to run it in.
+        UsageError: A method edits the agent's code, and none runs it in the sandbox yet.
     """
     wanted: set[str] = set()
     for name in names:
@@ -73,6 +73,7 @@ def find_methods(names: Iterable[str]) -> tuple[Method, ...]:
     if coded:
         raise UsageError(
             f"{', '.join(coded)}: agent code that a model wrote is only run in the sandbox (finchmark.suite.sandbox), "
-            f"and this version has none. Take methods that edit the prompt: {', '.join(PROMPT_METHODS)}."
+            "and no method of this version does so yet. Take methods that edit the prompt: "
+            f"{', '.join(PROMPT_METHODS)}."
         )
     return tuple(METHODS[name] for name in METHODS if name in wanted)
