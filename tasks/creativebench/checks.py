@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .constraints import breaches
 from .mutants import mutants, stubs
 from .problem import DOMAINS, Problem
-from .trial import trial
+from .trial import FUEL, Trial, trial
 
-__all__ = ["MUTATION_FLOOR", "Strength", "missing", "mutation_strength"]
+__all__ = ["MUTATION_FLOOR", "Run", "Strength", "missing", "mutation_strength"]
+
+Run = Callable[[str, str, int], Trial]
+"""Runs a program and its tests within so many lines: ``trial`` for programs of ours, a sandbox for anybody else's."""
 
 MUTATION_FLOOR = 0.9
 """The least share of mutants that a problem's tests must tell from the solution. Some mutants are equivalent to it."""
@@ -40,32 +43,34 @@ class Strength:
         return self.killed / self.mutants if self.mutants else 1.0
 
 
-def mutation_strength(problem: Problem) -> Strength:
+def mutation_strength(problem: Problem, run: Run = trial) -> Strength:
     """Run every mutant of the plain solution against the tests.
 
     A mutant has 20 times the steps of the solution, and 2,000: one that runs on counts as killed.
     """
-    fuel = 2000 + 20 * trial(problem.solution, problem.tests).steps
+    fuel = 2000 + 20 * run(problem.solution, problem.tests, FUEL).steps
     total, alive = 0, []
     original = ast.unparse(ast.parse(problem.solution)).splitlines()
     for mutant in mutants(problem.solution):
         total += 1
-        if trial(mutant.code, problem.tests, fuel).passed:
+        if run(mutant.code, problem.tests, fuel).passed:
             changed = [line.strip() for line in mutant.code.splitlines() if line not in original]
             alive.append(f"{mutant.kind} {mutant.line}: {' / '.join(changed) or 'pass'}")
     return Strength(total, total - len(alive), tuple(alive))
 
 
-def missing(problem: Problem, *, mutation: bool = True) -> list[str]:
+def missing(problem: Problem, *, mutation: bool = True, run: Run = trial) -> list[str]:
     """What keeps a problem from being used, in sentences; empty where nothing does.
 
     Args:
         problem: The problem.
         mutation: Whether to run the mutants too, which is most of the work.
+        run: What runs its programs. The default runs them in this process, unprotected: programs that a model wrote
+            need another.
     """
-    found = [*_form(problem), *_tests(problem), *_solutions(problem), *_levels(problem)]
+    found = [*_form(problem), *_tests(problem, run), *_solutions(problem, run), *_levels(problem)]
     if mutation and not found:
-        strength = mutation_strength(problem)
+        strength = mutation_strength(problem, run)
         if strength.score < MUTATION_FLOOR:
             left = "; ".join(strength.alive)
             found.append(
@@ -84,7 +89,7 @@ def _form(problem: Problem) -> Iterator[str]:
             yield f"the statement does not name `{entry}`"
 
 
-def _tests(problem: Problem) -> Iterator[str]:
+def _tests(problem: Problem, run: Run) -> Iterator[str]:
     tree = ast.parse(problem.asserts)
     asserts = [n for n in ast.walk(tree) if isinstance(n, ast.Assert)]
     if len(asserts) < _ASSERTS:
@@ -99,14 +104,14 @@ def _tests(problem: Problem) -> Iterator[str]:
     foreign = sorted(used - stored - set(problem.entries) - set(dir(builtins)))
     if foreign:
         yield f"the tests use {', '.join(foreign)}, which only some solutions define"
-    passing = [code for code in stubs(problem.solution) if trial(code, problem.tests).passed]
+    passing = [code for code in stubs(problem.solution) if run(code, problem.tests, FUEL).passed]
     if passing:
         yield f"{len(passing)} programs of one constant pass the tests"
 
 
-def _solutions(problem: Problem) -> Iterator[str]:
+def _solutions(problem: Problem, run: Run) -> Iterator[str]:
     for index, code in enumerate(problem.bank):
-        ran = trial(code, problem.tests)
+        ran = run(code, problem.tests, FUEL)
         if not ran.passed:
             name = ["the solution", *(f"other {k}" for k in range(1, len(problem.others) + 1))]
             name += [f"the solution of level {k}" for k in range(1, len(problem.levels) + 1)]
