@@ -12,7 +12,7 @@ from .mutants import mutants, stubs
 from .problem import DOMAINS, Problem
 from .trial import FUEL, Trial, trial
 
-__all__ = ["MUTATION_FLOOR", "Run", "Strength", "missing", "mutation_strength"]
+__all__ = ["MUTATION_FLOOR", "Run", "Strength", "failing_programs", "missing", "mutation_strength", "weak_tests"]
 
 Run = Callable[[str, str, int], Trial]
 """Runs a program and its tests within so many lines: ``trial`` for programs of ours, a sandbox for anybody else's."""
@@ -68,7 +68,7 @@ def missing(problem: Problem, *, mutation: bool = True, run: Run = trial) -> lis
         run: What runs its programs. The default runs them in this process, unprotected: programs that a model wrote
             need another.
     """
-    found = [*_form(problem), *_tests(problem, run), *_solutions(problem, run), *_levels(problem)]
+    found = [*_form(problem), *weak_tests(problem, run), *failing_programs(problem, run), *_levels(problem)]
     if mutation and not found:
         strength = mutation_strength(problem, run)
         if strength.score < MUTATION_FLOOR:
@@ -89,7 +89,8 @@ def _form(problem: Problem) -> Iterator[str]:
             yield f"the statement does not name `{entry}`"
 
 
-def _tests(problem: Problem, run: Run) -> Iterator[str]:
+def weak_tests(problem: Problem, run: Run = trial) -> Iterator[str]:
+    """What is wrong with a problem's tests, in sentences: too few, of another form, or stubs pass them."""
     tree = ast.parse(problem.asserts)
     asserts = [n for n in ast.walk(tree) if isinstance(n, ast.Assert)]
     if len(asserts) < _ASSERTS:
@@ -109,7 +110,8 @@ def _tests(problem: Problem, run: Run) -> Iterator[str]:
         yield f"{len(passing)} programs of one constant pass the tests"
 
 
-def _solutions(problem: Problem, run: Run) -> Iterator[str]:
+def failing_programs(problem: Problem, run: Run = trial) -> Iterator[str]:
+    """Which shipped programs fail the tests, or are there twice, in sentences."""
     for index, code in enumerate(problem.bank):
         ran = run(code, problem.tests, FUEL)
         if not ran.passed:
