@@ -10,17 +10,13 @@ from ...environments.openspiel.words import find_words
 from ...suite.backends.base import GenerateRequest
 from ...suite.errors import UnknownName
 from ...suite.seeds import uniform
+from .wordings import Wording
 
-__all__ = ["REFERENCES", "Drawn", "ask", "policies_of"]
+__all__ = ["REFERENCES", "Drawn", "policies_of"]
 
 REFERENCES = ("random", "heuristic", "oracle")
 
-_BEGINS, _CAN = "You are the ", "\nYou can: "
-
-
-def ask(described: str, names: list[str]) -> str:
-    """The question at an information state."""
-    return f"{described}{_CAN}{', '.join(names)}."
+_BEGINS = "You are the "
 
 
 def policies_of(name: str, game: str) -> tuple[Array, Array]:
@@ -51,10 +47,11 @@ class Drawn:
     Args:
         game: A game's name.
         policies: Both seats', shape (sequences,).
+        wording: How the questions are put.
     """
 
-    def __init__(self, game: str, policies: tuple[Array, Array]) -> None:
-        words = find_words(game)
+    def __init__(self, game: str, policies: tuple[Array, Array], wording: Wording) -> None:
+        words, self._can = find_words(game), f"\n{wording.can}"
         self._rows: dict[str, tuple[list[str], Array]] = {}
         for seat, policy in zip(sequence_form(game).seats, policies, strict=True):
             for index, key in enumerate(seat.keys):
@@ -65,7 +62,7 @@ class Drawn:
     def reply(self, request: GenerateRequest) -> str:
         """Say an action; to anything else, such as practice, nothing."""
         text = request.messages[-1].content
-        described = text[max(text.rfind(_BEGINS), 0) :].partition(_CAN)[0]
+        described = text[max(text.rfind(_BEGINS), 0) :].partition(self._can)[0]
         names, row = self._rows[described]
         place = int(np.searchsorted(np.cumsum(row) / row.sum(), uniform("draw", request.seed), side="right"))
         return f"<action>{names[min(place, len(names) - 1)]}</action>"
