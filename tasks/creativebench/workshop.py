@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from ...suite.errors import UsageError
 from .novelty import Bank, Novelty, make_bank, novelty
 from .slices import driven_async
 
@@ -16,9 +14,6 @@ if TYPE_CHECKING:
     from ...suite.sandbox import Sandbox, Verdict
 
 __all__ = ["Workshop", "workshop"]
-
-_KINDS = ("auto", "bubblewrap", "process")
-_VARIABLE = "FINCHMARK_SANDBOX"
 
 
 class Workshop:
@@ -29,16 +24,15 @@ class Workshop:
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
+        from ...suite.sandbox.verdicts import Verdicts
+
         self.sandbox = sandbox
-        self._verdicts: dict[tuple[str, str], asyncio.Future[Verdict]] = {}
+        self._verdicts = Verdicts(sandbox)
         self._banks: dict[tuple[str, ...], asyncio.Future[Bank]] = {}
 
     async def judge(self, code: str, tests: str) -> Verdict:
         """The verdict on a program, its control included."""
-        key = (code, tests)
-        if key not in self._verdicts:
-            self._verdicts[key] = asyncio.ensure_future(self.sandbox.judge(code, tests))
-        return await asyncio.shield(self._verdicts[key])
+        return await self._verdicts.judge(code, tests)
 
     async def novelty(self, code: str, tests: str, bank: Bank) -> Novelty:
         """The novelty of a program that passed."""
@@ -81,38 +75,19 @@ class _Asker:
         return self._known[code]
 
 
-_open: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[Workshop]] = WeakKeyDictionary()
-_keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+_shops: WeakKeyDictionary[asyncio.AbstractEventLoop, Workshop] = WeakKeyDictionary()
 
 
 async def workshop() -> Workshop:
-    """The workshop of the running event loop; its sandbox closes when the loop ends its tasks, as ``asyncio.run`` does.
-
-    The environment variable ``FINCHMARK_SANDBOX`` names the sandbox's tier: ``auto`` (a boundary or nothing),
-    ``bubblewrap``, or ``process``, which is no boundary and must be asked for by name.
+    """The workshop of the running event loop, over the loop's one sandbox; see :mod:`.sandbox.shared`.
 
     Raises:
-        UsageError: The variable names no tier, or there is none on this machine.
+        UsageError: ``FINCHMARK_SANDBOX`` names no tier, or there is none on this machine.
     """
+    from ...suite.sandbox.shared import shared_sandbox
+
+    sandbox = await shared_sandbox()
     loop = asyncio.get_running_loop()
-    if loop not in _open:
-        ready: asyncio.Future[Workshop] = loop.create_future()
-        _open[loop] = ready
-        _keepers[loop] = loop.create_task(_keep(ready))
-    return await asyncio.shield(_open[loop])
-
-
-async def _keep(ready: asyncio.Future[Workshop]) -> None:
-    """Hold the sandbox open until the loop cancels its tasks."""
-    from ...suite.sandbox import open_sandbox
-
-    kind = os.environ.get(_VARIABLE, "auto")
-    try:
-        if kind not in _KINDS:
-            raise UsageError(f"{_VARIABLE}={kind}: there is no such sandbox; there are {', '.join(_KINDS)}.")
-        async with open_sandbox(cast("Literal['auto', 'bubblewrap', 'process']", kind)) as sandbox:
-            ready.set_result(Workshop(sandbox))
-            await asyncio.Event().wait()
-    except Exception as error:  # noqa: BLE001 - whoever waits gets it
-        if not ready.done():
-            ready.set_exception(error)
+    if loop not in _shops or _shops[loop].sandbox is not sandbox:
+        _shops[loop] = Workshop(sandbox)
+    return _shops[loop]
