@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from .execution import Execution, Verdict
 from .inside.values import Codec, Unreadable
+from .interpreter import examined
 from .limits import Limits
-from .tiers import SandboxUnavailable, available, examined
+from .tiers import SandboxUnavailable, available
 from .worker import Report, Worker
 
 __all__ = ["Sandbox", "open_sandbox"]

@@ -15,9 +15,10 @@ from typing import Literal
 
 from ..errors import FinchmarkError, UsageError
 from .inside import syscalls
+from .interpreter import Interpreter
 from .limits import Limits
 
-__all__ = ["Interpreter", "SandboxFailure", "SandboxUnavailable", "Tier", "available", "bubblewrap_command", "examined"]
+__all__ = ["SandboxFailure", "SandboxUnavailable", "Tier", "available", "bubblewrap_command"]
 
 INSIDE = Path(__file__).with_name("inside")
 # Where the boundary shows the code that runs within it.
@@ -63,63 +64,6 @@ class Tier:
     kind: Literal["bubblewrap", "process"]
     usable: bool
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """A Python interpreter that candidates run on.
-
-    Args:
-        path: The executable, inside its virtual environment if it has one.
-        folders: The folders that it lives from, to be shown read-only inside the boundary.
-        hidden: What of them must not be seen: Finchmark itself, with its items and solutions.
-    """
-
-    path: str
-    folders: tuple[str, ...]
-    hidden: tuple[str, ...]
-
-
-@lru_cache
-def examined(python: str | None) -> Interpreter:
-    """Find out what an interpreter needs to run.
-
-    Args:
-        python: Its path, or its virtual environment's; None for this one.
-
-    Returns:
-        The interpreter.
-
-    Raises:
-        UsageError: It is none, or older than 3.9.
-    """
-    path = Path(python) if python else Path(sys.executable)
-    if path.is_dir():
-        path = path / "bin" / "python"
-    ask = (
-        "import sys, os, sysconfig\n"
-        "print('%d.%d' % sys.version_info[:2])\n"
-        "print(os.path.realpath(sys.executable))\n"
-        "[print(p) for p in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}]\n"
-        "[print('-' + p) for p in {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}]\n"
-    )
-    try:
-        said = subprocess.run(
-            [path, "-I", "-c", ask], capture_output=True, text=True, check=True, timeout=60, env={}
-        ).stdout.split("\n")
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UsageError(f"{str(path)!r} is no Python interpreter that runs here: {error}") from None
-    version, real, *rest = [line for line in said if line]
-    if tuple(map(int, version.split("."))) < (3, 9):
-        raise UsageError(f"the sandbox's interpreter must be Python 3.9 or later, {str(path)!r} is {version}")
-    prefixes = {line for line in rest if not line.startswith("-")} - {"/usr"}
-    if not real.startswith("/usr/"):
-        prefixes.add(str(Path(real).parent.parent))
-    if "/" in prefixes:
-        raise UsageError(f"the interpreter {str(path)!r} has the whole file system as its prefix")
-    hidden = tuple(str(Path(line[1:]) / "finchmark") for line in rest if line.startswith("-"))
-    kept = tuple(sorted(p for p in prefixes if not any(p != q and p.startswith(q + "/") for q in prefixes)))
-    return Interpreter(os.path.abspath(path), kept, tuple(h for h in hidden if Path(h).is_dir()))  # noqa: PTH100 - resolving the link would leave the virtual environment
 
 
 def bubblewrap_command(

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .interpreter import Interpreter
 from .limits import Limits
 from .tiers import (
     ENVIRONMENT,
-    Interpreter,
     SandboxFailure,
     SandboxUnavailable,
     bubblewrap_command,

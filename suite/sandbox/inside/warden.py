@@ -282,6 +282,7 @@ def main(argv):
     cell.LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+    importlib.import_module(".function", __package__)  # so that no cell has to
     found = _warm(packages)
     if syscalls.supported():
         syscalls.prepare()

@@ -1,0 +1,156 @@
+"""Small functions that a model wrote: checked, and called on plain data, always with the same answer.
+
+A program of this kind is one top-level function, with imports from a short list of modules without side effects. The
+same source, arguments and seed give the same answer: ``random`` is seeded, the order of sets is fixed, and a program
+that goes on for too long is ended by a count of its lines, not by a clock. Limits on processor time and memory stand
+behind that count, for what a single line can do; they are far from what a counted program needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .execution import Execution
+from .inside.function import PURE
+from .limits import Limits
+from .sandbox import Sandbox
+from .tiers import SandboxFailure
+
+__all__ = ["LIMITS", "PURE", "STEPS", "Answer", "Call", "call_function", "function_faults", "language"]
+
+STEPS = 100_000
+"""Lines that one call may run: about a fiftieth of a second of processor time, counted as they run."""
+
+LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=256, processes=16, files=32, file_mb=1, output_kb=16, value_kb=256)
+"""What all calls of one execution may use together."""
+
+_DRIVER = "from inside.function import call, faults\n"
+
+
+def language(name: str, parameters: Sequence[str]) -> str:
+    """The rules as a model is told them.
+
+    Args:
+        name: The function's name.
+        parameters: Names of its parameters.
+    """
+    return (
+        f"Define one function {name}({', '.join(parameters)}) at the top level. It may import only {', '.join(PURE)}; "
+        "it has no files, no clock, no network, no eval. It may run "
+        f"{STEPS:,} lines a call. The same arguments must give the same answer."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    Attributes:
+        arguments: By position: plain data.
+        seed: Of ``random``.
+    """
+
+    arguments: tuple[Any, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one call. It is the program's word, and nothing more is taken of it.
+
+    Attributes:
+        value: What it returned, plain data.
+        arguments: Its arguments as it left them.
+        fault: Why there is no value, in a sentence; empty where there is one. It is the program's own failure.
+    """
+
+    value: Any = None
+    arguments: tuple[Any, ...] = ()
+    fault: str = ""
+
+
+def _fault(execution: Execution) -> str:
+    """Why a whole execution gave nothing; empty if it ended well.
+
+    Raises:
+        SandboxFailure: It got too little of the processor to be judged.
+    """
+    if execution.ok:
+        return ""
+    if execution.limits == ("wall_s",):
+        # A program of this language cannot wait, so it was made to.
+        raise SandboxFailure(
+            f"a program got {execution.cpu_s:.2f} s of the processor in {execution.wall_s:.0f} s: the machine is too "
+            "busy to run it, which says nothing about the program"
+        )
+    if execution.limits:
+        return f"it went over its limit of {' and '.join(execution.limits)}"
+    return f"{execution.error}: {execution.detail}" if execution.error else execution.detail
+
+
+async def function_faults(sandbox: Sandbox, source: str, name: str, parameters: int) -> str:
+    """What keeps a source from being a function of this language. It is read inside the sandbox, and not run.
+
+    Args:
+        sandbox: Where.
+        source: As a model wrote it.
+        name: The function that it must define.
+        parameters: How many arguments that takes.
+
+    Returns:
+        A sentence, empty where nothing is wrong.
+
+    Raises:
+        SandboxFailure: The sandbox failed.
+    """
+    execution = await sandbox.run(_DRIVER, call="faults", args=(source, name, parameters), limits=LIMITS)
+    fault = _fault(execution)
+    if fault:
+        return f"it does not parse: {fault}"
+    return execution.value if isinstance(execution.value, str) else "it does not parse"
+
+
+async def call_function(
+    sandbox: Sandbox, source: str, name: str, calls: Sequence[Call], *, steps: int = STEPS
+) -> list[Answer]:
+    """Call a function, each time in a fresh module, all times in one execution.
+
+    Args:
+        sandbox: Where.
+        source: The program.
+        name: The function.
+        calls: Arguments and seeds. What one execution may use is shared by all of them.
+        steps: Lines that each call may run.
+
+    Returns:
+        One answer for each call. Whatever the program does is an answer, and never an exception.
+
+    Raises:
+        SandboxFailure: The sandbox failed, or the machine was too busy; which says nothing about the program.
+        ValueError: An argument is not plain data.
+    """
+    execution = await sandbox.run(
+        _DRIVER,
+        call="call",
+        args=(source, name, [(list(one.arguments), one.seed) for one in calls], steps),
+        limits=LIMITS,
+    )
+    fault = _fault(execution)
+    if fault:
+        return [Answer(fault=fault)] * len(calls)
+    said = execution.value
+    if not isinstance(said, list) or len(said) != len(calls):
+        return [Answer(fault="it sent back no answer")] * len(calls)
+    return [_answer(one) for one in said]
+
+
+def _answer(said: Any) -> Answer:
+    if not isinstance(said, list):
+        return Answer(fault="it sent back no answer")
+    if len(said) == 3 and said[0] == "ok" and isinstance(said[2], list):
+        return Answer(said[1], tuple(said[2]))
+    if len(said) == 3 and said[0] == "error":
+        return Answer(fault=f"{said[1]}: {said[2]}".removesuffix(": "))
+    return Answer(fault="it ran too many lines" if said == ["long"] else "it sent back no answer")
