@@ -23,7 +23,7 @@ __all__ = ["LIMITS", "PURE", "STEPS", "Answer", "Call", "call_function", "functi
 STEPS = 100_000
 """Lines that one call may run: about a fiftieth of a second of processor time, counted as they run."""
 
-LIMITS = Limits(cpu_s=5, wall_s=60, memory_mb=256, processes=16, files=32, file_mb=1, output_kb=16, value_kb=256)
+LIMITS = Limits(cpu_s=2, wall_s=120, memory_mb=256, processes=16, files=32, file_mb=1, output_kb=16, value_kb=256)
 """What all calls of one execution may use together."""
 
 _DRIVER = "from inside.function import call, faults\n"

@@ -7,7 +7,7 @@ what would make their answers depend on time, memory addresses or files. The bou
 from __future__ import annotations
 
 import ast
-import random
+import random  # noqa: TID251 - the program's own luck, seeded by who calls it
 import sys
 
 __all__ = ["FILE", "PURE", "call", "faults"]
@@ -59,7 +59,7 @@ def faults(source, name, parameters):
     wanted = found[-1].args
     least = len(wanted.posonlyargs) + len(wanted.args) - len(wanted.defaults)
     many = len(wanted.posonlyargs) + len(wanted.args)
-    needs = [one for one, default in zip(wanted.kwonlyargs, wanted.kw_defaults) if default is None]  # noqa: B905 - Python 3.9 has no strict
+    needs = [one for one, default in zip(wanted.kwonlyargs, wanted.kw_defaults) if default is None]
     if not (least <= parameters and (parameters <= many or wanted.vararg)) or needs:
         return f"{name} must take {parameters} arguments by position"
     for node in ast.walk(tree):

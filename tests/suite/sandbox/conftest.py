@@ -22,6 +22,9 @@ class Box:
     def judge(self, *args, **kwargs):
         return self._runner.run(self.sandbox.judge(*args, **kwargs))
 
+    def wait(self, work):
+        return self._runner.run(work)
+
 
 def opened(kind):
     for tier in available():

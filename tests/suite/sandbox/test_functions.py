@@ -1,0 +1,177 @@
+"""Functions that a model wrote: what is refused, what comes back, and that it is always the same."""
+
+import asyncio
+
+import pytest
+
+from finchmark.suite.sandbox import Execution, SandboxFailure
+from finchmark.suite.sandbox.functions import Call, call_function, function_faults, language
+from finchmark.suite.sandbox.inside.function import faults
+
+PLAIN = "def f(x):\n    return x + 1\n"
+
+
+CATCHES = """
+def f(x):
+    while True:
+        try:
+            pass
+        except BaseException:
+            pass
+"""
+GETS_AWAY = """
+def f(x):
+    try:
+        while True:
+            pass
+    except:
+        return "got away"
+"""
+
+
+def called(box, source, *arguments, name="f", seed=0, **options):
+    (answer,) = box.wait(call_function(box.sandbox, source, name, [Call(arguments, seed)], **options))
+    return answer
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        PLAIN,
+        "import re, math\nfrom collections import Counter\ndef f(x: int = 3) -> int:\n    return x\n",
+        "class A(object):\n    def __init__(self):\n        self.x = 1\ndef f(*x):\n    print(x)\n    return A().x\n",
+        "def f(x, y=2, *, z=3):\n    return x\n",
+    ],
+)
+def test_plain_programs_are_in_the_language(source):
+    assert faults(source, "f", 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("def f(x:\n", "line 1"),
+        ("def g(x):\n    return x\n", "no function f"),
+        ("def f(x, y):\n    return x\n", "1 arguments by position"),
+        ("def f(x, *, y):\n    return x\n", "1 arguments by position"),
+        ("def f():\n    return 1\n", "1 arguments by position"),
+        ("import time\n" + PLAIN, "line 1: import time"),
+        ("import os.path\n" + PLAIN, "import os.path"),
+        ("from os import path\n" + PLAIN, "import os"),
+        ("from . import x\n" + PLAIN, "can be imported"),
+        ("def f(x):\n    return open(x)\n", "line 2: open"),
+        ("def f(x):\n    return id(x)\n", "id is not"),
+        ("def f(x):\n    return __builtins__\n", "__builtins__"),
+        ("def f(x):\n    return ().__class__.__subclasses__()\n", "__subclasses__"),
+        ("async def g():\n    pass\n" + PLAIN, "async"),
+        ("def f(x):\n    return '" + "\0" + "'\n", "null"),
+        ("(" * 5000 + ")" * 5000, "line 1"),
+    ],
+)
+def test_what_is_not_in_the_language_is_named_with_its_place(source, fault):
+    assert fault in faults(source, "f", 1)
+
+
+def test_the_language_is_told_with_its_name_and_modules():
+    told = language("act", ("a", "b"))
+    assert "act(a, b)" in told
+    assert "itertools" in told
+
+
+def test_a_source_is_read_inside_the_boundary(box):
+    assert box.wait(function_faults(box.sandbox, PLAIN, "f", 1)) == ""
+    assert "import os" in box.wait(function_faults(box.sandbox, "import os\n" + PLAIN, "f", 1))
+
+
+def test_a_value_comes_back_and_what_became_of_the_arguments(box):
+    source = "def f(x, memory):\n    memory[(1, 2)] = {3}\n    return [x, None]\n"
+    answer = called(box, source, 1, {})
+    assert (answer.value, answer.arguments, answer.fault) == ([1, None], (1, {(1, 2): {3}}), "")
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("def f(x):\n    return 1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("def f(x):\n    raise SystemExit(0)\n", "SystemExit: 0"),
+        ("def f(x):\n    return f(x)\n", "RecursionError"),
+        ("def f(x):\n    return lambda: 1\n", "Unreadable"),
+        ("def f(x):\n    return 'x' * 10**9\n", "value_kb"),
+        ("def f(x):\n    return 'x' * 3 * 10**6\n", "value_kb"),
+        ("def f(x):\n    while True:\n        print('x' * 999)\n", "output_kb"),
+        ("raise ValueError('at once')\n" + PLAIN, "ValueError: at once"),
+        ("def f(x):\n    while True:\n        pass\n", "too many lines"),
+        (CATCHES, "too many lines"),
+        (
+            "def f(x):\n    try:\n        while True:\n            pass\n    except:\n        return 'got away'\n",
+            "many",
+        ),
+        ("def f(x):\n    return sum(1 for n in range(10**9))\n", "too many lines"),
+        pytest.param("def f(x):\n    return sum(range(10**12))\n", "cpu_s", marks=pytest.mark.slow),
+    ],
+)
+def test_every_failure_of_a_program_is_an_answer(box, source, fault):
+    # Memory is over before a billion letters are; either limit is the program's own.
+    found = called(box, source, 1).fault
+    assert fault in found or (fault == "value_kb" and "MemoryError" in found)
+
+
+def test_a_program_that_forges_its_answer_gets_none(box):
+    forged = "import random\nrandom.seed = None\ndef f(x):\n    return 1\n"
+    assert called(box, forged, 1).value == 1
+    ends = "import enum\ndef f(x):\n    enum.sys.exit(0)\n"
+    assert "SystemExit" in called(box, ends, 1).fault
+
+
+def test_lines_are_counted_and_not_time(box):
+    source = "def f(x):\n    for n in range(x):\n        pass\n    return 'done'\n"
+    assert called(box, source, 400, steps=1000).value == "done"
+    assert "too many lines" in called(box, source, 600, steps=1000).fault
+
+
+LUCK = """
+import random
+def f(x):
+    words = {str(n) for n in range(50)}
+    return [random.random(), next(iter(words)), hash("a")]
+"""
+
+
+def test_the_same_arguments_and_seed_give_the_same_answer_in_any_process(box):
+    one, two = called(box, LUCK, 1), called(box, LUCK, 1)
+    assert one.value == two.value
+    assert called(box, LUCK, 1, seed=2).value[0] != one.value[0]
+
+
+def test_each_call_of_one_execution_is_a_fresh_module(box):
+    source = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n"
+    answers = box.wait(call_function(box.sandbox, source, "f", [Call((1,)), Call((2,)), Call((3,))]))
+    assert [answer.value for answer in answers] == [1, 1, 1]
+
+
+class Slow:
+    """A sandbox on a machine that is too busy."""
+
+    async def run(self, *args, **kwargs):
+        return Execution("limit", cpu_s=0.01, wall_s=60, limits=("wall_s",))
+
+
+def test_a_machine_that_is_too_busy_is_our_fault_and_not_the_programs():
+    with pytest.raises(SandboxFailure, match="too busy"):
+        asyncio.run(call_function(Slow(), PLAIN, "f", [Call((1,))]))  # type: ignore[arg-type] # a stand-in
+
+
+class Liar:
+    """A sandbox whose program wrote its own report."""
+
+    def __init__(self, value):
+        self.value = value
+
+    async def run(self, *args, **kwargs):
+        return Execution("ok", value=self.value)
+
+
+@pytest.mark.parametrize("value", [None, [], [1], [["ok"]], [["ok", 1, 2]], [["error", 1]], {"a": 1}, [["x", 1, 2]]])
+def test_what_is_no_answer_is_a_fault(value):
+    (answer,) = asyncio.run(call_function(Liar(value), PLAIN, "f", [Call((1,))]))  # type: ignore[arg-type] # a stand-in
+    assert "no answer" in answer.fault
