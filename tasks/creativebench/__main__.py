@@ -1,30 +1,33 @@
 """``python -m finchmark.tasks.creativebench [NAME …]``: what each problem has, and what it lacks.
 
-``… bank`` makes the banks of problems that have none, or changed since; it refuses rewrites that would score.
+``… bank`` makes the banks of problems that have none, or changed since; ``… bank NAME …`` those of the problems named.
+It refuses rewrites that would score. ``… combo [NAME …]`` and ``… combo bank [NAME …]`` do the same for combos.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
-from ...suite.errors import StoreError
+from ...suite.errors import FinchmarkError, StoreError, UsageError
+from .banks import build_bank, store_bank, without_bank
 from .checks import missing, mutation_strength
-from .problem import load_problems
+from .combo_command import combo_command
+from .problem import Problem, load_problems
 
 _MEMORY = 2 << 30
 
 
-def main(names: list[str]) -> int:
+def main(names: Sequence[str]) -> int:
     """Print a line for each problem; 1 where one lacks something."""
     problems = load_problems()
     lacking = total = killed = 0
     lines = []
-    for name in names or problems:
-        problem = problems[name]
-        lacks = missing(problem, mutation=False)
+    for problem in _named(problems, names):
+        lacks = [*missing(problem, mutation=False), *without_bank(problem)]
         strength = mutation_strength(problem)
         total, killed, lacking = total + strength.mutants, killed + strength.killed, lacking + bool(lacks)
-        head = f"{name:24} {problem.domain:10} levels {len(problem.levels)}  programs {len(problem.bank)}"
+        head = f"{problem.name:24} {problem.domain:10} levels {len(problem.levels)}  programs {len(problem.bank)}"
         lines.append(f"{head}  mutants killed {strength.killed}/{strength.mutants} ({strength.score:.2f})")
         lines.extend(f"    lacks: {text}" for text in lacks)
         if names or strength.score < 0.9:
@@ -39,33 +42,47 @@ def main(names: list[str]) -> int:
     return 1 if lacking else 0
 
 
-def make_banks() -> int:
-    """Make the banks that are missing, and write them with those that are there."""
+def make_banks(names: Sequence[str]) -> int:
+    """Make the banks of some problems, or without names those that are missing; 1 where one is refused."""
     import resource
-
-    from .banks import build_bank, load_bank, stamp, store_banks
 
     # Parts of programs may build what grows without end; they fail for want of memory instead of taking it all.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    banks, refused, missing_banks = {}, 0, []
-    for problem in load_problems().values():
-        try:
-            banks[problem.name] = (stamp(problem), load_bank(problem))
-        except StoreError:
-            missing_banks.append(problem)
-    for problem in missing_banks:
+    refused = 0
+    for problem in _named(load_problems(), names):
+        if not names and not without_bank(problem):
+            continue
         try:
             bank = build_bank(problem)
         except StoreError as error:
             sys.stdout.write(f"{error}\n")
             refused += 1
             continue
-        banks[problem.name] = (stamp(problem), bank)
-        sys.stdout.write(f"{problem.name}: {len(bank.rewrites)} rewrites, allowance {bank.allowance:.3f}\n")
+        store_bank(problem, bank)
+        sys.stdout.write(
+            f"{problem.name}: {len(bank.rewrites)} rewrites, allowance {bank.allowance:.3f}, among {bank.among:.3f}\n"
+        )
         sys.stdout.flush()
-        store_banks(banks)
     return 1 if refused else 0
 
 
+def _named(problems: Mapping[str, Problem], names: Sequence[str]) -> list[Problem]:
+    unknown = [name for name in names if name not in problems]
+    if unknown:
+        raise UsageError(f"There is no problem {unknown[0]!r}. There are: {', '.join(problems)}.")
+    return [problems[name] for name in names or problems]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what is asked; the exit status, 2 where it cannot be."""
+    if arguments[:1] == ["combo"]:
+        return combo_command(arguments[1:])
+    try:
+        return make_banks(arguments[1:]) if arguments[:1] == ["bank"] else main(arguments)
+    except FinchmarkError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
 if __name__ == "__main__":
-    raise SystemExit(make_banks() if sys.argv[1:] == ["bank"] else main(sys.argv[1:]))
+    raise SystemExit(run(sys.argv[1:]))

@@ -1,6 +1,6 @@
-"""The banks of our own problems, fixed and public.
+"""The banks of our own problems, fixed and public: one file each, below ``banks``.
 
-``python -m finchmark.tasks.creativebench bank`` makes ``bank.json``.
+``python -m finchmark.tasks.creativebench bank [NAME …]`` makes them.
 
 A bank follows from its problem's programs and tests alone, so it can be made again and compared; it is stored because
 making all of them takes minutes.
@@ -9,8 +9,8 @@ making all of them takes minutes.
 from __future__ import annotations
 
 import json
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ...suite.canonical import content_hash
 from ...suite.errors import StoreError
@@ -19,25 +19,31 @@ from .problem import Problem
 from .slices import driven
 from .trial import trial
 
-__all__ = ["FILE", "TOLERANCE", "build_bank", "load_bank", "stamp", "store_banks"]
+__all__ = ["BANKS", "TOLERANCE", "build_bank", "load_bank", "stamp", "store_bank", "without_bank"]
 
-FILE = Path(__file__).parent / "bank.json"
+BANKS = Path(__file__).parent / "banks"
 TOLERANCE = 0.05
 """What a behaviour-preserving rewrite may score at most (validity, section 5)."""
+
+_FORMAT = 2
 
 
 def stamp(problem: Problem) -> str:
     """A hash of what a bank is made from."""
-    return content_hash([*problem.bank, problem.tests], digits=16)
+    return content_hash([_FORMAT, *problem.bank, problem.tests], digits=16)
 
 
 def build_bank(problem: Problem) -> Bank:
     """Make the bank of one of our problems by running its programs in this process.
 
     Raises:
-        StoreError: A rewrite of one of its programs would score above :data:`TOLERANCE`.
+        StoreError: One of its programs fails, or a rewrite of one would score above :data:`TOLERANCE`.
     """
-    fuel = 500 + 4 * max(trial(code, problem.tests).steps for code in problem.bank)
+    runs = [trial(code, problem.tests) for code in problem.bank]
+    for number, ran in enumerate(runs):
+        if not ran.passed:
+            raise StoreError(f"{problem.name}: program {number} fails the tests ({ran.reason}); there is no bank.")
+    fuel = 500 + 4 * max(ran.steps for ran in runs)
     known: dict[str, bool] = {}
 
     def passes(code: str) -> bool:
@@ -55,49 +61,61 @@ def build_bank(problem: Problem) -> Bank:
     return bank
 
 
-def store_banks(banks: dict[str, tuple[str, Bank]], path: Path = FILE) -> None:
-    """Write banks, by problem with their stamps."""
+def store_bank(problem: Problem, bank: Bank, folder: Path = BANKS) -> Path:
+    """Write the bank of a problem.
+
+    Returns:
+        Its file.
+    """
     plain = {
-        name: {
-            "stamp": stamp,
-            "entries": list(bank.entries),
-            "allowance": round(bank.allowance, 6),
-            "forms": list(bank.forms),
-            "slices": list(bank.slices),
-            "rewrites": {key: round(value, 6) for key, value in bank.rewrites.items() if value},
-            "tried": len(bank.rewrites),
-        }
-        for name, (stamp, bank) in sorted(banks.items())
+        "stamp": stamp(problem),
+        "entries": list(bank.entries),
+        "allowance": round(bank.allowance, 6),
+        "among": round(bank.among, 6),
+        "forms": list(bank.forms),
+        "slices": list(bank.slices),
+        "rewrites": {key: round(value, 6) for key, value in bank.rewrites.items() if value},
+        "tried": len(bank.rewrites),
     }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{problem.name}.json"
     path.write_text(json.dumps(plain, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
 
 
-@cache
-def _stored(path: Path) -> dict[str, dict[str, object]]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def load_bank(problem: Problem, path: Path = FILE) -> Bank:
+def load_bank(problem: Problem, folder: Path = BANKS) -> Bank:
     """The stored bank of a problem.
 
     Raises:
         StoreError: There is none, or it was made from other programs or tests.
     """
-    from typing import Any
-
-    stored: dict[str, Any] = _stored(path).get(problem.name, {})
+    path = folder / f"{problem.name}.json"
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        stored = {}
     if stored.get("stamp") != stamp(problem):
         raise StoreError(
-            f"{path}: has no bank of {problem.name} as it is now; "
-            "`python -m finchmark.tasks.creativebench bank` makes those that are missing."
+            f"{path}: there is no bank of {problem.name} as it is now; "
+            f"`python -m finchmark.tasks.creativebench bank {problem.name}` makes it."
         )
     return Bank(
         tuple(stored["entries"]),
         tuple(stored["slices"]),
         tuple(stored["forms"]),
         float(stored["allowance"]),
+        float(stored["among"]),
         dict(stored["rewrites"]),
     )
+
+
+def without_bank(problem: Problem, folder: Path = BANKS) -> list[str]:
+    """What is to be said of a problem whose bank is not stored as it is now; nothing where it is.
+
+    Such a problem can be played: its bank is made when the first program of quality comes, which costs time.
+    """
+    try:
+        load_bank(problem, folder)
+    except StoreError as error:
+        return [str(error)]
+    return []

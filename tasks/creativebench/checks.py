@@ -118,9 +118,16 @@ def failing_programs(problem: Problem, run: Run = trial) -> Iterator[str]:
             name = ["the solution", *(f"other {k}" for k in range(1, len(problem.others) + 1))]
             name += [f"the solution of level {k}" for k in range(1, len(problem.levels) + 1)]
             yield f"{name[index]} fails the tests ({ran.reason})"
+        if _catches_all(code):
+            yield f"program {index} catches every error, also that which ends a trial"
     texts = [ast.unparse(ast.parse(code)) for code in problem.bank]
     if len(set(texts)) < len(texts):
         yield "two of its programs are the same"
+
+
+def _catches_all(code: str) -> bool:
+    caught = [n.type for n in ast.walk(ast.parse(code)) if isinstance(n, ast.ExceptHandler)]
+    return any(kind is None or "BaseException" in ast.unparse(kind) for kind in caught)
 
 
 def _levels(problem: Problem) -> Iterator[str]:

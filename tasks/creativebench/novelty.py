@@ -13,12 +13,23 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 
 from .canonical import canonical, tokens
 from .rewrites import rewritten
 from .slices import Search, Slice, needed
 
-__all__ = ["Bank", "Novelty", "bag_distance", "grams", "known_form", "make_bank", "nearest", "novelty"]
+__all__ = [
+    "Bank",
+    "Novelty",
+    "bag_distance",
+    "grams",
+    "known_form",
+    "make_bank",
+    "nearest",
+    "novelty",
+    "pair_distances",
+]
 
 _GRAM = 4
 _PERCENTILE = 95.0
@@ -53,6 +64,8 @@ class Bank:
         slices: The programs' slices.
         forms: Their canonical forms before slicing: a program with the same bag as one of them is at distance 0.
         allowance: 95th percentile of the distances of their rewrites.
+        among: 95th percentile of the distances of two rewrites of one program, itself counted as one: what is taken
+            off the distance of two programs of a model.
         rewrites: Every rewrite's distance, by ``number of the program: kind of rewrite``.
     """
 
@@ -60,6 +73,7 @@ class Bank:
     slices: tuple[str, ...]
     forms: tuple[str, ...]
     allowance: float
+    among: float = 0.0
     rewrites: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
@@ -83,6 +97,7 @@ class Novelty:
         nearest: Which one that is, from 0.
         allowance: What was taken off.
         form: How the slice was found: ``same`` (its canonical form is in the bank), or as ``slices.Slice`` says.
+        part: The slice, which for ``same`` is that of the bank; empty where there is none.
     """
 
     novelty: float
@@ -90,6 +105,7 @@ class Novelty:
     nearest: int
     allowance: float
     form: str
+    part: str
 
 
 def known_form(code: str, entries: Collection[str], forms: Sequence[Grams]) -> int | None:
@@ -104,12 +120,12 @@ def known_form(code: str, entries: Collection[str], forms: Sequence[Grams]) -> i
 def nearest(bank: Bank, part: Slice) -> Novelty:
     """The novelty of what the tests need of a program; 0 where that could not be found."""
     if part.form in ("none", "unfinished"):
-        return Novelty(0.0, 0.0, 0, bank.allowance, part.form)
+        return Novelty(0.0, 0.0, 0, bank.allowance, part.form, "")
     own = grams(part.code)
     distances = [bag_distance(own, other) for other in bank.bags]
     best = min(range(len(distances)), key=distances.__getitem__)
     distance = distances[best]
-    return Novelty(max(0.0, distance - bank.allowance), distance, best, bank.allowance, part.form)
+    return Novelty(max(0.0, distance - bank.allowance), distance, best, bank.allowance, part.form, part.code)
 
 
 def novelty(code: str, bank: Bank) -> Search[Novelty]:
@@ -121,7 +137,7 @@ def novelty(code: str, bank: Bank) -> Search[Novelty]:
     """
     same = known_form(code, bank.entries, bank.known)
     if same is not None:
-        return Novelty(0.0, 0.0, same, bank.allowance, "same")
+        return Novelty(0.0, 0.0, same, bank.allowance, "same", bank.slices[same])
     part = yield from needed(code, bank.entries)
     return nearest(bank, part)
 
@@ -133,16 +149,32 @@ def make_bank(programs: Sequence[str], entries: Sequence[str]) -> Search[Bank]:
         programs: Programs that pass the tests.
         entries: Names that the tests use.
     """
-    import numpy as np
-
     slices: list[str] = []
     for code in programs:
         slices.append((yield from needed(code, entries)).code)
     forms = tuple(canonical(code, entries) for code in programs)
     bare = Bank(tuple(entries), tuple(slices), forms, 0.0)
     reached: dict[str, float] = {}
+    pairs: list[float] = []
     for k, code in enumerate(programs):
+        parts = [slices[k]]
         for name, text in rewritten(code, entries).items():
-            reached[f"{k}: {name}"] = (yield from novelty(text, bare)).distance
-    allowance = float(np.percentile(list(reached.values()), _PERCENTILE)) if reached else 0.0
-    return replace(bare, allowance=allowance, rewrites=reached)
+            made = yield from novelty(text, bare)
+            reached[f"{k}: {name}"] = made.distance
+            parts += [made.part] * bool(made.part)
+        pairs += pair_distances(parts)
+    return replace(bare, allowance=_percentile(reached.values()), among=_percentile(pairs), rewrites=reached)
+
+
+def pair_distances(parts: Sequence[str]) -> list[float]:
+    """The distances of all pairs of slices, each in [0, 1]; none where there are fewer than two."""
+    # Most rewrites have one and the same slice: each text is read once, and each pair of texts compared once.
+    bags = {text: grams(text) for text in set(parts)}
+    known = {(a, b): bag_distance(bags[a], bags[b]) for a, b in combinations(sorted(bags), 2)}
+    return [0.0 if a == b else known[min(a, b), max(a, b)] for a, b in combinations(parts, 2)]
+
+
+def _percentile(distances: Collection[float]) -> float:
+    import numpy as np
+
+    return float(np.percentile(list(distances), _PERCENTILE)) if distances else 0.0

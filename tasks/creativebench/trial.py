@@ -53,12 +53,15 @@ def trial(code: str, tests: str, fuel: int = FUEL) -> Trial:
     def trace(frame: FrameType, event: str, argument: Any) -> Callable[..., Any]:
         nonlocal left
         left -= 1
-        if left < 0:
+        # Not on the events of a generator that is thrown away half used (`any`, `all`): Python prints what is raised
+        # there, forgets it, and traces no more, so that the program could run for ever.
+        if left < 0 and event == "line":
             raise _OutOfFuel
         return trace
 
     before, limit = sys.gettrace(), sys.getrecursionlimit()
     space: dict[str, Any] = {"__name__": "candidate"}
+    reason = ""
     try:
         programs = [compile(code, "<candidate>", "exec"), compile(tests, "<tests>", "exec")]
         depth = 0
@@ -71,10 +74,13 @@ def trial(code: str, tests: str, fuel: int = FUEL) -> Trial:
             exec(program, space)  # noqa: S102 - code that is shipped with this package, and mutants of it
         space["test"]()
     except _OutOfFuel:
-        return Trial(False, "fuel", fuel)
+        reason = "fuel"
     except Exception as error:  # noqa: BLE001 - whatever a mutant raises is its end, and told
-        return Trial(False, type(error).__name__, fuel - left)
+        reason = type(error).__name__
     finally:
+        # No result is made before this: its own lines would be counted too, and could be the ones too many.
         sys.settrace(before)
         sys.setrecursionlimit(limit)
-    return Trial(True, "", fuel - left)
+    if left < 0:  # also where a program caught it, which ends the tracing
+        return Trial(False, "fuel", fuel)
+    return Trial(not reason, reason, fuel - left)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from finchmark.suite.errors import UsageError
+from finchmark.tasks.creativebench.banks import BANKS, without_bank
 from finchmark.tasks.creativebench.checks import missing, mutation_strength
 from finchmark.tasks.creativebench.constraints import parse_rule
 from finchmark.tasks.creativebench.problem import CANARY, DOMAINS, ITEMS, Level, load_problem, load_problems
@@ -18,6 +19,22 @@ PROBLEMS = load_problems()
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_a_shipped_problem_lacks_nothing(name):
     assert missing(PROBLEMS[name]) == []
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_a_shipped_problem_has_its_bank(name):
+    assert without_bank(PROBLEMS[name]) == []
+
+
+def test_every_stored_bank_is_of_a_shipped_problem():
+    assert {path.stem for path in BANKS.glob("*.json")} <= set(PROBLEMS)
+
+
+def test_a_problem_without_a_bank_is_told_how_to_get_one(good, tmp_path):
+    (said,) = without_bank(good, tmp_path)
+    assert "bank run_lengths` makes it" in said
+    (said,) = without_bank(replace(good, solution="def run_lengths(text):\n    return []"))
+    assert "as it is now" in said
 
 
 @pytest.mark.parametrize("path", sorted(ITEMS.glob("*.yaml")), ids=lambda p: p.stem)
@@ -57,6 +74,10 @@ SPOILT = [
     ("only some solutions define", {"asserts": "assert run_lengths(groupby) == []\n" * 6}),
     ("of one constant pass", {"asserts": "assert run_lengths('') == []\n" * 6}),
     ("0 levels", {"levels": ()}),
+    (
+        "catches every error",
+        {"others": ("def run_lengths(text):\n    try:\n        return []\n    except:\n        pass",)},
+    ),
 ]
 
 
