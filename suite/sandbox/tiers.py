@@ -23,7 +23,7 @@ __all__ = ["SandboxFailure", "SandboxUnavailable", "Tier", "available", "bubblew
 INSIDE = Path(__file__).with_name("inside")
 # Where the boundary shows the code that runs within it.
 _SHOWN = "/finch"
-_START = "import sys; sys.path.insert(0, {where!r}); from inside import warden; warden.main(sys.argv[1:])"
+_START = "import sys; sys.path[0] = {where!r}; from inside import warden; warden.main(sys.argv[1:])"
 # One thread a process: a library's pool would be forked half-alive, and would count against the limit on processes.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -125,7 +125,8 @@ def process_command(interpreter: Interpreter, folder: str, packages: Sequence[st
 
 
 def _start(interpreter: Interpreter, where: str, kind: str, folder: str, packages: Sequence[str]) -> list[str]:
-    return [interpreter.path, "-I", "-c", _START.format(where=where), kind, folder, *packages]
+    # Not `-I`: it would not heed the hash seed of the environment, which is ours; and sets would change their order.
+    return [interpreter.path, "-s", "-c", _START.format(where=where), kind, folder, *packages]
 
 
 @lru_cache
