@@ -261,7 +261,7 @@ def _title(found: ArmCurve) -> str:
         return "lived episodes"
     if found.probes == ALL_LEVELS:
         return "unseen levels of all worlds"
-    kind = {"levels": "unseen levels", "worlds": "unseen worlds", "inverse": "inverse worlds"}[str(found.kind)]
+    kind = {"levels": "unseen levels", "worlds": "unseen worlds", "inverse": "inverse worlds", "beside": "beside it"}[str(found.kind)]
     return f"{found.probes}: {kind}" if found.probes != found.kind else kind
 
 

@@ -13,7 +13,7 @@ from .stats.intervals import MIN_UNITS
 
 __all__ = ["Contrast", "Good", "Kind", "Measure", "judged"]
 
-Kind = Literal["levels", "worlds", "inverse", "lived"]
+Kind = Literal["levels", "worlds", "inverse", "beside", "lived"]
 Measure = Literal["end", "slope", "area", "forgetting", "falls"]
 Good = Literal["higher", "lower", "none"]
 Verdict = Literal["better", "worse", "differs", "cannot tell", "no claim"]

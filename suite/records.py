@@ -17,6 +17,7 @@ __all__ = [
     "BackendChoice",
     "Branch",
     "Call",
+    "Grouping",
     "ItemsChoice",
     "Key",
     "Level",
@@ -194,6 +195,8 @@ class Metric(Record):
         clusters: Cluster path from the sample up; claims use the highest level with enough units.
         primary: Whether this metric decides; a task has exactly one.
         unit: Unit to show, such as ``turns``.
+        best_of: Whether the expected best of k samples is told as ``NAME@k``, as ``pass@k`` is of a binary metric that
+            decides.
     """
 
     name: str
@@ -208,6 +211,15 @@ class Metric(Record):
     clusters: tuple[str, ...] = ("sample", "item")
     primary: bool = False
     unit: str = ""
+    best_of: bool = False
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few metrics have, which older versions do not know."""
+        data = dump(self)
+        if not self.best_of:
+            data.pop("best_of", None)
+        return data
 
     @property
     def span(self) -> float | None:
@@ -246,18 +258,25 @@ class ProbeSheet(Record):
     Args:
         name: Of the set.
         kind: What it asks of an agent: ``levels`` of the worlds that it lives in, which it has not met; ``worlds`` that
-            it never lives in; ``inverse``: worlds that look alike and mean the opposite.
+            it never lives in; ``inverse``: worlds that look alike and mean the opposite; ``beside``: something else,
+            measured beside what decides.
         items: Names of its items.
         learnt: How many episodes were lived when the stream left what the set is about; None: it never leaves it, or
             never comes to it. Forgetting is measured from there on.
+        metrics: Names of the metrics that its items have; empty: all of the task's.
         summary: One line.
     """
 
     name: str
-    kind: Literal["levels", "worlds", "inverse"]
+    kind: Literal["levels", "worlds", "inverse", "beside"]
     items: tuple[str, ...]
     learnt: int | None = None
+    metrics: tuple[str, ...] = ()
     summary: str = ""
+
+    def has(self, metric: str) -> bool:
+        """Whether its items have a metric."""
+        return not self.metrics or metric in self.metrics
 
 
 class StreamSheet(Record):
@@ -283,11 +302,28 @@ class StreamSheet(Record):
         return tuple(probes for probes in self.probes if probes.kind == "levels")
 
 
+class Grouping(Record):
+    """Which items of a task belong together, and what for.
+
+    Args:
+        name: What the groups are: a level of the metrics' cluster path above ``item`` (``problem``), or something that
+            tells items apart (``domain``). No metric and no column of a frame has this name.
+        groups: The group of each item, by item. An item that is not named belongs to none.
+        shown: Whether reports show the numbers for each group apart.
+        summary: What a reader needs to know of the groups, as a sentence.
+    """
+
+    name: str
+    groups: dict[str, str]
+    shown: bool = False
+    summary: str = ""
+
+
 class TaskSheet(Record):
     """What a manifest says about a task, so that a table can be made without the task's code.
 
-    ``levels`` maps arm to column to :class:`Level`; columns are metric names and ``pass@k``. ``streams`` says how the
-    streams are laid out, where the task has any.
+    ``levels`` maps arm to column to :class:`Level`; columns are metric names, ``pass@k`` and ``NAME@k``. ``streams``
+    says how the streams are laid out, where the task has any, and ``groupings`` which items belong together.
     """
 
     name: str
@@ -297,6 +333,15 @@ class TaskSheet(Record):
     arms: dict[str, str]
     levels: dict[str, dict[str, Level]]
     streams: StreamSheet | None = None
+    groupings: tuple[Grouping, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what few tasks have, which older versions do not know."""
+        data = dump(self)
+        if not self.groupings:
+            data.pop("groupings", None)
+        return data
 
     @property
     def primary(self) -> Metric:
@@ -474,6 +519,18 @@ class Branch(Record):
     start: int
 
 
+class SandboxChoice(Record):
+    """The interpreter that a run chose for code that a model wrote, as far as it decides numbers.
+
+    Args:
+        python: Its kind and version, such as ``CPython 3.11.7``.
+        packages: Version by name of all that is installed there.
+    """
+
+    python: str
+    packages: dict[str, str] = Field(default_factory=dict)
+
+
 class RunSpec(Record):
     """All that decides a run's numbers, and nothing else.
 
@@ -496,13 +553,15 @@ class RunSpec(Record):
     system_prompt: str | None = None
     model_identity: str = ""
     branch: Branch | None = None
+    sandbox: SandboxChoice | None = None
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what only branches have: the specifications of other runs keep the hash that they always had."""
+        """Leave out what few runs choose: the specifications of the others keep the hash that they always had."""
         data = dump(self)
-        if self.branch is None:
-            data.pop("branch", None)
+        for name in ("branch", "sandbox"):
+            if getattr(self, name) is None:
+                data.pop(name, None)
         return data
 
     @property

@@ -26,8 +26,10 @@ _MARGIN = 0.05
 
 
 def probe_sets(scores: StreamScores) -> list[tuple[str, Kind]]:
-    """Names and kinds of the sets of probes, those that decide first, and of the lived episodes at last."""
-    kinds: list[tuple[str, Kind]] = [(probes.name, probes.kind) for probes in scores.sheet.probes]
+    """Names and kinds of the sets of probes that have the metric, those that decide first; at last the lived episodes."""
+    kinds: list[tuple[str, Kind]] = [
+        (probes.name, probes.kind) for probes in scores.sheet.probes if probes.has(scores.metric.name)
+    ]
     together: list[tuple[str, Kind]] = [(ALL_LEVELS, "levels")] if primary_probes(scores.sheet) == ALL_LEVELS else []
     return [*together, *kinds, (LIVED, "lived")]
 

@@ -58,16 +58,18 @@ class ProbeSet:
 
     Args:
         name: Letters, digits and ``-_``.
-        kind: ``levels``, ``worlds`` or ``inverse``; see :class:`.ProbeSheet`.
+        kind: ``levels``, ``worlds``, ``inverse`` or ``beside``; see :class:`.ProbeSheet`.
         items: The same for all streams and arms: they are crossed with the streams.
         learnt: After how many episodes the streams leave what the set is about; None: never.
+        metrics: Names of the metrics that its items have; empty: all of the task's.
         summary: One line.
     """
 
     name: str
-    kind: Literal["levels", "worlds", "inverse"]
+    kind: Literal["levels", "worlds", "inverse", "beside"]
     items: tuple[Item, ...]
     learnt: int | None = None
+    metrics: tuple[str, ...] = ()
     summary: str = ""
 
     @property
@@ -78,6 +80,7 @@ class ProbeSet:
             kind=self.kind,
             items=tuple(item.id for item in self.items),
             learnt=self.learnt,
+            metrics=self.metrics,
             summary=self.summary,
         )
 

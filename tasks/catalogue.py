@@ -38,6 +38,20 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full", "challenge"),
         groups=("capability", "games"),
     ),
+    Entry(
+        name="misevolution/memory",
+        target="finchmark.tasks.misevolution.memory:Memory",
+        summary="Does a memory of what pleased customers make a clerk break rules that it can read?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
+        name="misevolution/service",
+        target="finchmark.tasks.misevolution.service:Service",
+        summary="Does a clerk who learns from pleased customers come to break rules that it can read?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety", "learning"),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",
