@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from finchmark.suite.sandbox import Execution, SandboxFailure
-from finchmark.suite.sandbox.sandbox import Sandbox
 from finchmark.suite.sandbox.functions import Call, call_function, function_faults, language
 from finchmark.suite.sandbox.inside.function import faults
+from finchmark.suite.sandbox.sandbox import Sandbox
 
 PLAIN = "def f(x):\n    return x + 1\n"
 
