@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..suite.errors import FinchmarkError, UsageError
-from ..suite.evaluation import Prepared, prepare
+from ..suite.evaluation import Prepared, check_sandbox, prepare
 from ..suite.private_items import commitment, read_secret
 from ..suite.records import Manifest, Metric, TaskChoice, TaskSheet
 from ..suite.registry import TASKS
@@ -33,11 +33,13 @@ class Means:
     Attributes:
         items_secret: The secret's file, for private items.
         data: The files, for items from files.
+        sandbox_python: The interpreter of the sandbox, for runs that chose one.
         agents: Agents that may be made with the arguments that the submission states.
     """
 
     items_secret: Path | None = None
     data: Path | None = None
+    sandbox_python: Path | None = None
     agents: Collection[str] = AGENTS
 
 
@@ -88,8 +90,10 @@ def known_task(manifest: Manifest, choice: TaskChoice, means: Means, found: Find
         known = replace(known, cap=spec.sampling.max_tokens or task.tiers[spec.tier].max_tokens)
     why = _lacking(manifest, means)
     if why:
-        # Levels are those of the items, so they are the submitter's word as well; metrics are the task's.
-        _compare_sheets(sheet, task.sheet({} if sheet is None else sheet.levels), choice, found)
+        # Levels and groups are those of the items, so they are the submitter's word as well; metrics are the task's.
+        told_by = {"groupings": () if sheet is None else sheet.groupings}
+        true = task.sheet({} if sheet is None else sheet.levels).model_copy(update=told_by)
+        _compare_sheets(sheet, true, choice, found)
         return replace(known, why=why)
     prepared = _prepared(manifest, choice, means, found)
     if prepared is None:
@@ -112,6 +116,8 @@ def _lacking(manifest: Manifest, means: Means) -> str:
             return "the items are private; give the secret"
         if commitment(read_secret(means.items_secret)) != spec.items.commitment:
             return "the items are private, and from another secret than the one given"
+    if spec.sandbox is not None and means.sandbox_python is None:
+        return f"its code ran on an interpreter of its own ({spec.sandbox.python}); give one by sandbox_python"
     return ""
 
 
@@ -119,7 +125,7 @@ def _prepared(manifest: Manifest, choice: TaskChoice, means: Means, found: Findi
     spec = manifest.spec
     kind = spec.items.kind
     try:
-        return prepare(
+        prepared = prepare(
             choice.name,
             ReplayBackend(manifest),
             arms=choice.arms,
@@ -132,7 +138,10 @@ def _prepared(manifest: Manifest, choice: TaskChoice, means: Means, found: Findi
             data=means.data if kind == "data" else None,
             agent=spec.agent.name,
             agent_args=spec.agent.args,
+            sandbox_python=None if spec.sandbox is None else means.sandbox_python,
         )
+        check_sandbox(Path("the submission"), spec, prepared.spec)
+        return prepared
     except UsageError as error:
         found.add("plan", choice.name, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's numbers made a task fail: that is a finding

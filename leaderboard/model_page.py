@@ -202,7 +202,7 @@ def _played(entry: Entry) -> tuple[object, ...]:
     """What is alike in two runs of one model, whatever items they play."""
     spec = entry.run.manifest.spec
     who = spec.model_identity or (spec.backend.name, spec.backend.model, entry.run.manifest.label)
-    how = spec.agent, spec.sampling, spec.thinking, spec.limits, spec.system_prompt
+    how = spec.agent, spec.sampling, spec.thinking, spec.limits, spec.system_prompt, spec.sandbox
     return who, tuple(str(part) for part in how)
 
 

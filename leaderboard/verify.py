@@ -41,6 +41,7 @@ def verify(
     include: Sequence[str | Path] = (),
     items_secret: str | Path | None = None,
     data: str | Path | None = None,
+    sandbox_python: str | Path | None = None,
     agents: Collection[str] = AGENTS,
     most_bytes: int = MOST_BYTES,
 ) -> Verification:
@@ -56,6 +57,7 @@ def verify(
         include: Python files with tasks of one's own, trusted ones.
         items_secret: The secret's file, for a run on private items; without it they are not replayed.
         data: The files, for a run on items from files; likewise.
+        sandbox_python: The interpreter of the sandbox, for a run that chose one; likewise.
         agents: Agents that may be made with the arguments that the submission states; a run with another agent is not
             replayed.
         most_bytes: The largest store that is read.
@@ -73,6 +75,7 @@ def verify(
     means = Means(
         items_secret=None if items_secret is None else Path(items_secret),
         data=None if data is None else Path(data),
+        sandbox_python=None if sandbox_python is None else Path(sandbox_python),
         agents=agents,
     )
 

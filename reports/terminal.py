@@ -208,6 +208,7 @@ def run_text(run: StoredRun) -> str:
         f"tier       {spec.tier}, {spec.samples} samples an item and arm, seed {spec.seed}",
         f"sampling   {spec.sampling.model_dump_json()}",
         f"agent      {spec.agent.name} {json.dumps(spec.agent.args)}",
+        *([] if spec.sandbox is None else [f"sandbox    {spec.sandbox.model_dump_json()}"]),
         f"spec       {manifest.spec_hash}",
         f"samples    {sum(counts.values())} of {manifest.expected}: "
         + ", ".join(f"{n} {o}" for o, n in counts.items()),

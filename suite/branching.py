@@ -9,7 +9,7 @@ from typing import Any
 
 from .backends.base import Backend
 from .errors import UsageError
-from .evaluation import Prepared, prepare, run_prepared
+from .evaluation import Prepared, check_sandbox, prepare, run_prepared
 from .records import Branch, Update
 from .states import State
 from .store import StoredRun
@@ -45,6 +45,7 @@ def prepare_branch(
     backend: str | Backend | None = None,
     model_args: Mapping[str, Any] | None = None,
     items_secret: str | Path | None = None,
+    sandbox_python: str | Path | None = None,
     include: Sequence[str | Path] = (),
     label: str | None = None,
 ) -> Prepared:
@@ -64,6 +65,7 @@ def prepare_branch(
         backend: None: as the run's specification names it.
         model_args: Of the backend, beside those of the specification.
         items_secret: The secret's file, for a run on private items.
+        sandbox_python: The interpreter of the sandbox, for a run that chose one.
         include: Files with the task or agent.
         label: The model's name in tables; None: the run's and the update.
 
@@ -98,6 +100,7 @@ def prepare_branch(
         seed=spec.seed if seed is None else seed,
         items_seed=spec.items.seed or 0,
         items_secret=items_secret,
+        sandbox_python=sandbox_python,
         model_args={**(spec.backend.args if backend is None else {}), **(model_args or {})},
         agent=spec.agent.name,
         agent_args=spec.agent.args,
@@ -105,6 +108,7 @@ def prepare_branch(
         label=label or f"{run.manifest.label} {'without' if undo else 'from'} {found.id[:8]}",
     )
     _same_streams(prepared, choice.items_hash)
+    check_sandbox(run.path, spec, prepared.spec)
     (plan,) = prepared.plans
     stream = next(s for s in plan.streams if s.id == found.stream)
     plan = replace(plan, streams=(stream,), start=found.position + 1, birth=birth)

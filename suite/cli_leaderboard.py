@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .cli_options import Include, Runs, Secret
+from .cli_options import Include, Runs, SandboxPython, Secret
 from .cli_output import put
 
 __all__ = [
@@ -50,12 +50,15 @@ def leaderboard_verify(
     include: Include = None,
     items_secret: Secret = None,
     data: Annotated[Path | None, typer.Option(help="The files, for a run on items from files.")] = None,
+    sandbox_python: SandboxPython = None,
 ) -> None:
     """Check a run before it is accepted: every reply is replayed, every score recomputed. Exit 0 in order, 1 not."""
     from ..leaderboard.findings import verification_text
     from ..leaderboard.verify import verify
 
-    found = verify(submission, include=include or (), items_secret=items_secret, data=data)
+    found = verify(
+        submission, include=include or (), items_secret=items_secret, data=data, sandbox_python=sandbox_python
+    )
     put(verification_text(found))
     raise typer.Exit(0 if found.ok else 1)
 
@@ -72,6 +75,7 @@ def leaderboard_accept(
     include: Include = None,
     items_secret: Secret = None,
     data: Annotated[Path | None, typer.Option(help="The files, for a run on items from files.")] = None,
+    sandbox_python: SandboxPython = None,
 ) -> None:
     """Verify a run and enter it in a board's file."""
     from ..leaderboard.acceptance import accept
@@ -84,6 +88,7 @@ def leaderboard_accept(
         include=include or (),
         items_secret=items_secret,
         data=data,
+        sandbox_python=sandbox_python,
     )
     put(f"{entry.folder}: {entry.badge}, in {board_file}")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .cli_options import Include, Quiet, Tasks
+from .cli_options import Include, Quiet, SandboxPython, Tasks
 from .cli_output import INTERRUPTED, leave_on_errors, put, say, width
 
 __all__ = ["quickstart", "rescore", "run"]
@@ -68,6 +68,7 @@ def run(
         typer.Option(help="A response cache, FILE.sqlite or a folder: answers of before are replayed, not drawn anew."),
     ] = None,
     cache_size: Annotated[int | None, typer.Option(help="MiB that the response cache may take. [1024]")] = None,
+    sandbox_python: SandboxPython = None,
     concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that this call may spend, with a backend that knows prices.")
@@ -119,12 +120,13 @@ def rescore(
     include: Include = None,
     items_secret: Annotated[Path | None, typer.Option(help="The secret's file, for a run on private items.")] = None,
     data: Annotated[Path | None, typer.Option(help="The files, for a run on items from files.")] = None,
+    sandbox_python: SandboxPython = None,
 ) -> None:
     """Score a run again from its stored replies, into a new run. The old one stays as it is."""
     from ..reports.terminal import results_text
     from .rescore import rescore as do
 
-    found = do(run, out, include or (), items_secret=items_secret, data=data)
+    found = do(run, out, include or (), items_secret=items_secret, data=data, sandbox_python=sandbox_python)
     put(results_text([found.run], width=width()))
     for name, metric, old, new in found.changed[:20]:
         put(f"{name}  {metric}: {old} -> {new}")

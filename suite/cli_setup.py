@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_options import SandboxPython
 from .cli_output import put
 
 __all__ = ["commitment", "doctor", "serve_check"]
@@ -36,11 +37,11 @@ def serve_check(
     put(check(url, model=model, api_key_env=api_key_env, timeout=timeout).text())
 
 
-def doctor() -> None:
+def doctor(sandbox_python: SandboxPython = None) -> None:
     """Say what is installed, which backends can work, whether there is a GPU, and where weights would come from."""
     from .doctor import examine
 
-    found = examine()
+    found = examine(None if sandbox_python is None else str(sandbox_python))
     width = max(len(f.area) for f in found)
     for finding in found:
         put(f"{finding.state:<8} {finding.area:<{width}}  {finding.text}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .cli_options import Include, Quiet, Secret
+from .cli_options import Include, Quiet, SandboxPython, Secret
 from .cli_output import leave_on_errors, put, say, width
 
 __all__ = ["branch", "states"]
@@ -44,6 +44,7 @@ def branch(
     samples: Annotated[int | None, typer.Option("--samples", "-n", help="Samples of a probe. [the run's]")] = None,
     model_args: Annotated[list[str] | None, typer.Option("--model-args", help="key=value,… for the backend.")] = None,
     items_secret: Secret = None,
+    sandbox_python: SandboxPython = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the new run. [runs/…]")] = None,
     include: Include = None,
     quiet: Quiet = None,
@@ -63,6 +64,7 @@ def branch(
         samples=samples,
         model_args=parse_pairs(model_args or [], "--model-args"),
         items_secret=items_secret,
+        sandbox_python=sandbox_python,
         include=include or (),
     )
     folder = out if out is not None else prepared.default_out()

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Literal
 
 from .environment import version
+from .errors import UsageError
 
 __all__ = ["Finding", "examine"]
 
@@ -125,11 +126,11 @@ def _tools() -> list[Finding]:
     return found
 
 
-def _sandbox() -> list[Finding]:
+def _sandbox(python: str | None) -> list[Finding]:
     from .sandbox import available
 
     without = "; without it tasks that run a model's code refuse to"
-    return [
+    found = [
         Finding(
             f"sandbox {tier.kind}",
             "ok" if tier.usable else "missing",
@@ -137,10 +138,26 @@ def _sandbox() -> list[Finding]:
         )
         for tier in available()
     ]
+    return [*found, _sandbox_python(python)]
 
 
-def examine() -> list[Finding]:
+def _sandbox_python(python: str | None) -> Finding:
+    """What code that a model wrote runs on."""
+    from .sandbox.interpreter import inventory
+
+    try:
+        text = inventory(python).text()
+    except UsageError as error:
+        return Finding("sandbox python", "broken", str(error))
+    hint = "; --sandbox-python VENV names another" if python is None else f"; {python}"
+    return Finding("sandbox python", "ok", f"{text}{hint}")
+
+
+def examine(sandbox_python: str | None = None) -> list[Finding]:
     """Examine this machine. Downloads nothing.
+
+    Args:
+        sandbox_python: The interpreter that code of a model's would run on; None: this one.
 
     Returns:
         What was found, the essential first.
@@ -157,7 +174,7 @@ def examine() -> list[Finding]:
         Finding("backend scripted", "ok", "always works"),
         *_openai(),
         *_hf(),
-        *_sandbox(),
+        *_sandbox(sandbox_python),
         *_tools(),
         *_extras(),
     ]

@@ -165,7 +165,7 @@ def _value(path: Path, where: str, name: str, value: Any) -> Any:
     value = checked_value(str(path), where.removeprefix(f"{path}, "), name, value)
     if name == "include":
         return [str(path.parent / part) for part in value]
-    if name in ("items_secret", "data"):
+    if name in ("items_secret", "data", "sandbox_python") and not value.startswith("hub:"):
         return str(path.parent / value)
     return value
 

@@ -40,16 +40,18 @@ from .records import (
     Manifest,
     RunSpec,
     Sampling,
+    SandboxChoice,
     TaskChoice,
     Thinking,
 )
 from .registry import BACKENDS, TASKS, include_file
+from .sandbox.shared import chosen_python
 from .session import Session
 from .store import LEARNING_SEAT, RunWriter, StoredRun
 from .streams import Stream, StreamTask, check_arms, default_streams, stream_items, stream_sheet
 from .task import EpisodeResult, Estimate, Item, Task
 
-__all__ = ["SAMPLES", "Prepared", "evaluate", "make_backend", "prepare", "run_prepared"]
+__all__ = ["SAMPLES", "Prepared", "check_sandbox", "evaluate", "make_backend", "prepare", "run_prepared"]
 
 SAMPLES = 4
 """Samples an item where nothing is said."""
@@ -65,6 +67,7 @@ class Prepared:
     manifest: Manifest
     make_agent: Callable[[], Agent]
     cache: ResponseCache | None = None
+    sandbox_python: str | None = None
 
     @property
     def expected(self) -> int:
@@ -131,6 +134,9 @@ def _check_task(task: Task, items: Sequence[Item]) -> None:
         raise UsageError(f"The task {task.name} declares the metric {taken[0]!r}, a name that is taken. Rename it.")
     if sum(metric.primary for metric in task.metrics) != 1:
         raise UsageError(f"The task {task.name} must have exactly one primary metric: the one that decides.")
+    for grouping in task.groupings(items):
+        if grouping.name in TAKEN or grouping.name in names:
+            raise UsageError(f"The task {task.name} groups items by {grouping.name!r}, a name that is taken. Rename it.")
     if isinstance(task, StreamTask) and LEARNING_SEAT in task.seats:
         raise UsageError(f"The task {task.name} has a seat {LEARNING_SEAT!r}, a name that is taken. Rename it.")
     seen: set[str] = set()
@@ -168,6 +174,7 @@ def prepare(
     label: str | None = None,
     cache: str | Path | None = None,
     cache_size: int | None = None,
+    sandbox_python: str | Path | None = None,
 ) -> Prepared:
     """Turn names into a run: find tasks, make items, backend and agent. Spends nothing and writes nothing.
 
@@ -274,6 +281,7 @@ def prepare(
             thinking=Thinking(budget=think_budget, keep=keep_thinking),
             limits=Limits(seconds=time_limit, tokens=token_limit),
             system_prompt=system_prompt,
+            sandbox=_sandbox_choice(sandbox_python),
         )
     except ValidationError as error:
         wrong = error.errors()[0]
@@ -285,7 +293,7 @@ def prepare(
         levels: dict[str, dict[str, Level]] = {
             arm.name: plan.task.levels(plan.decisive, arm, plan.tier, samples) for arm in plan.arms
         }
-        sheet = plan.task.sheet(levels)
+        sheet = plan.task.sheet(levels).model_copy(update={"groupings": plan.task.groupings(plan.items)})
         if plan.streams:
             sheet = sheet.model_copy(update={"streams": stream_sheet(plan.task.name, plan.streams)})
         sheets[plan.task.name] = sheet
@@ -306,7 +314,48 @@ def prepare(
             f"The agent {agent!r} asks a model, and --backend none has none. Name a model's backend, or an agent that "
             "asks none (tabular, bandit, least-squares)."
         )
-    return Prepared(spec, tuple(plans), engine, manifest, make_agent, kept)
+    python = None if sandbox_python is None else str(sandbox_python)
+    return Prepared(spec, tuple(plans), engine, manifest, make_agent, kept, python)
+
+
+def _sandbox_choice(python: str | Path | None) -> SandboxChoice | None:
+    """What is recorded of an interpreter that was named: where it lies is not part of it."""
+    if python is None:
+        return None
+    from .sandbox.interpreter import inventory
+
+    try:
+        found = inventory(str(python))
+    except UsageError as error:
+        raise UsageError(f"--sandbox-python: {error}") from None
+    return SandboxChoice(python=found.python, packages=dict(found.packages))
+
+
+def check_sandbox(run: Path, then: RunSpec, now: RunSpec) -> None:
+    """Make sure that code runs on the interpreter that it ran on before.
+
+    Args:
+        run: The run of before, for messages.
+        then: Its specification.
+        now: What is prepared.
+
+    Raises:
+        UsageError: It is another interpreter.
+    """
+    if then.sandbox == now.sandbox:
+        return
+    if then.sandbox is None:
+        raise UsageError(f"{run} ran its code on Finchmark's own interpreter: leave out --sandbox-python.")
+    other = (
+        then.sandbox.packages
+        if now.sandbox is None
+        else dict(then.sandbox.packages.items() - now.sandbox.packages.items())
+    )
+    needs = ", ".join(f"{name} {version}" for name, version in sorted(other.items())[:8])
+    raise UsageError(
+        f"{run} ran its code on {then.sandbox.python} with {needs or 'no other packages'}: "
+        "name such an interpreter by --sandbox-python."
+    )
 
 
 def _response_cache(place: str | Path | None, mebibytes: int | None, time_limit: float | None) -> ResponseCache | None:
@@ -377,7 +426,7 @@ async def _run(
         session = Session(writer, backend)
         ended = False
         try:
-            with session.watched():
+            with session.watched(), chosen_python(prepared.sandbox_python):
                 await engine.run()
             ended = True
         finally:
@@ -495,7 +544,8 @@ def evaluate(
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
             ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
             (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables),
-            ``cache`` (a file or folder: a response cache, see :class:`.CachedBackend`), ``cache_size`` (MiB, 1024).
+            ``cache`` (a file or folder: a response cache, see :class:`.CachedBackend`), ``cache_size`` (MiB, 1024),
+            ``sandbox_python`` (an interpreter or its virtual environment, for code that the model wrote; this one).
 
     Returns:
         The run: ``.frame()`` has one row a sample, ``.manifest`` what was run where, ``.samples()`` the transcripts.

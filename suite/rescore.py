@@ -12,9 +12,10 @@ from .backends.base import Backend, Capabilities, Completion, GenerateRequest, S
 from .broker import Broker
 from .engine import Engine
 from .errors import BackendError, UsageError
-from .evaluation import Prepared, prepare, run_prepared
+from .evaluation import Prepared, check_sandbox, prepare, run_prepared
 from .model import ModelStopped, prompt_hash
 from .records import Call, Likelihood, Manifest, Outcome, Sample, storable
+from .sandbox.shared import chosen_python
 from .schedule import Unit
 from .store import RunWriter, StoredRun
 from .task import EpisodeResult, Task
@@ -172,6 +173,7 @@ class Replay:
         )
         self._arms = {arm.name: arm for arm in self._plan.arms}
         self._items = {item.id: item for item in self._plan.items}
+        self._python = prepared.sandbox_python
 
     async def play(self, sample: Sample) -> Sample:
         """Play one sample again.
@@ -185,7 +187,8 @@ class Replay:
         """
         self._backend.hold(sample)
         unit = Unit(self._plan, self._arms[sample.arm], self._items[sample.item], sample.sample, sample.key, 0)
-        return await self._engine.play(unit, sample.attempt, self._broker)
+        with chosen_python(self._python):
+            return await self._engine.play(unit, sample.attempt, self._broker)
 
     def _amend(self, task: Task, session: str, result: EpisodeResult) -> EpisodeResult:
         outcome, reason = self._backend.stops.get(session, (Outcome.OK, ""))
@@ -217,6 +220,7 @@ def rescore(
     *,
     items_secret: str | Path | None = None,
     data: str | Path | None = None,
+    sandbox_python: str | Path | None = None,
 ) -> Rescored:
     """Score a run again from its stored replies. The old run stays as it is.
 
@@ -226,9 +230,11 @@ def rescore(
         include: Python files with the tasks, as for :func:`.evaluate`.
         items_secret: The secret's file, for a run on private items.
         data: The files, for a run on items from files.
+        sandbox_python: The interpreter of its sandbox, for a run that chose one: of the same version and packages.
 
     Raises:
-        UsageError: The run is not complete, its items are others today, or the target is there already.
+        UsageError: The run is not complete, its items or its interpreter are others today, or the target is there
+            already.
     """
     old = StoredRun(path)
     spec = old.manifest.spec
@@ -263,7 +269,9 @@ def rescore(
         data=data,
         include=include,
         label=old.manifest.label,
+        sandbox_python=sandbox_python,
     )
+    check_sandbox(old.path, spec, prepared.spec)
     for was, now in zip(spec.tasks, prepared.spec.tasks, strict=True):
         if was.items_hash != now.items_hash:
             raise UsageError(

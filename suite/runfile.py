@@ -42,6 +42,7 @@ RUN_FLAGS = frozenset(
         "label",
         "cache",
         "cache_size",
+        "sandbox_python",
         "concurrency",
         "max_cost",
         "retry_errors",
