@@ -19,6 +19,7 @@ from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
 from .cli_setup import commitment, doctor, serve_check
 from .cli_states import branch, states
+from .cli_steer import steer
 from .cli_worlds import worlds
 from .errors import FinchmarkError, UsageError
 
@@ -37,6 +38,7 @@ app.add_typer(board, name="leaderboard")
 worlds.command()(generate)
 app.add_typer(worlds, name="worlds")
 app.add_typer(learn, name="learn")
+app.add_typer(steer, name="steer")
 
 # In the order in which --help shows them.
 app.command()(run)

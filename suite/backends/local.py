@@ -27,6 +27,9 @@ class LocalBackend(HFBackend):
         device: One device, such as ``cuda:1`` or ``cpu``; by default CUDA if there is one.
         devices: Several, as a list or separated by ``+`` (``cuda:0+cuda:1``); ``auto``: all CUDA devices that can be
             seen, or the CPU. One name is the same as ``device``.
+        steering: The file of a steering vector, which is added in every request (:class:`.SteeredBackend`).
+        steering_strength: Its factor. [1]
+        steering_where: ``all`` positions, or those of the ``reply``. [all]
         **arguments: As for :class:`.HFBackend`.
 
     Raises:
@@ -42,6 +45,9 @@ class LocalBackend(HFBackend):
         *,
         device: str | None = None,
         devices: str | Sequence[str] | None = None,
+        steering: str | Path | None = None,
+        steering_strength: float | str | None = None,
+        steering_where: str | None = None,
         **arguments: Any,
     ) -> Backend:
         """Make the backend that fits."""
@@ -50,6 +56,14 @@ class LocalBackend(HFBackend):
             raise UsageError(
                 f"hf: arguments stand apart from the model: --backend hf:{mixed[1]} --model-args {mixed[2]}"
             )
+        if steering is not None:
+            from .steered import SteeredBackend
+
+            plain = cls(model, device=device, devices=devices, **arguments)
+            strength = 1.0 if steering_strength is None else steering_strength
+            return SteeredBackend(plain, steering, strength=strength, where=steering_where or "all")
+        if steering_strength is not None or steering_where is not None:
+            raise UsageError("hf: steering_strength and steering_where need steering, the file of a vector.")
         if devices is None:
             return HFBackend(model, device=device, **arguments)
         if device is not None:
