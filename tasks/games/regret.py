@@ -18,8 +18,9 @@ import numpy as np
 from ...environments.openspiel.sequences import Array, SequenceForm
 from ...suite.agents.expressions import Expression
 from .formula import evaluate, parse_formula
+from .solver import minimise_all
 
-__all__ = ["CHECKPOINTS", "RULES", "Rule", "minimise", "uniform_psro"]
+__all__ = ["CHECKPOINTS", "RULES", "Rule", "minimise"]
 
 CHECKPOINTS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 """Where a curve is read by default: about evenly on a log scale."""
@@ -80,57 +81,15 @@ def minimise(form: SequenceForm, rule: Rule, checkpoints: Sequence[int] = CHECKP
         Shape (checkpoints,). Infinite from where the rule gives a number that is not finite or a negative average.
     """
     regret, weight, average = rule.formulas
-    policies = list(form.uniform())
     held = [np.zeros(seat.size) for seat in form.seats]
-    sums = [np.zeros(seat.size) for seat in form.seats]
-    curve = np.full(len(checkpoints), np.inf)
-    for t in range(1, max(checkpoints) + 1):
+
+    def step(
+        player: int, t: int, _: Sequence[int], regrets: Sequence[Array], __: Sequence[Array]
+    ) -> list[tuple[Array, float]]:
+        (now,) = regrets
         share = float(np.asarray(evaluate(average, {"t": float(t)})))
-        if not (np.isfinite(share) and share >= 0):
-            return curve
-        for player, seat in enumerate(form.seats):
-            gradient = form.gradient(player, seat_plan(form, 1 - player, policies[1 - player]))
-            worth, values = seat.rise(gradient, policies[player])
-            now = np.concatenate([[0.0], worth[1:] - values[seat.state_of]])
-            sums[player] += share * seat.plan(policies[player])
-            held[player] = np.broadcast_to(evaluate(regret, {"R": held[player], "r": now, "t": float(t)}), now.shape)
-            chances = np.broadcast_to(evaluate(weight, {"R": held[player], "r": now, "t": float(t)}), now.shape)
-            if not (np.isfinite(held[player]).all() and np.isfinite(chances).all()):
-                return curve
-            # Above this a sum of weights may leave the range of numbers.
-            policies[player] = seat.normalised(np.clip(chances, 0.0, 1e100))
-        if t in checkpoints:
-            pair = [seat.policy(plan) for seat, plan in zip(form.seats, sums, strict=True)]
-            curve[list(checkpoints).index(t)] = max(float(form.exploitability(pair)), 0.0)
-    return curve
+        held[player] = np.broadcast_to(evaluate(regret, {"R": held[player], "r": now, "t": float(t)}), now.shape)
+        chances = np.broadcast_to(evaluate(weight, {"R": held[player], "r": now, "t": float(t)}), now.shape)
+        return [(chances if np.isfinite(held[player]).all() else held[player], share)]
 
-
-def seat_plan(form: SequenceForm, player: int, policy: Array) -> Array:
-    """The plan of a player's policy."""
-    return form.seats[player].plan(policy)
-
-
-def uniform_psro(form: SequenceForm, checkpoints: Sequence[int] = CHECKPOINTS) -> Array:
-    """Exploitability of policy-space response oracles with exact responses and the uniform meta-strategy.
-
-    Each iteration adds to both populations a best response to the even mixture of the other's, from the uniform policy
-    on (Lanctot and others 2017, arXiv 1711.00832, section 3; with the uniform meta-strategy it is fictitious play).
-
-    Args:
-        form: The game.
-        checkpoints: After how many additions it is measured, ascending.
-
-    Returns:
-        Shape (checkpoints,).
-    """
-    sums = [seat.plan(policy) for seat, policy in zip(form.seats, form.uniform(), strict=True)]
-    curve = []
-    for t in range(1, max(checkpoints) + 1):
-        # Responses do not depend on the length of the other's plan.
-        answers = [form.seats[p].respond(form.gradient(p, sums[1 - p])).policy for p in (0, 1)]
-        for player, seat in enumerate(form.seats):
-            sums[player] = sums[player] + seat.plan(answers[player])
-        if t in checkpoints:
-            pair = [seat.policy(plan) for seat, plan in zip(form.seats, sums, strict=True)]
-            curve.append(max(float(form.exploitability(pair)), 0.0))
-    return np.array(curve)
+    return minimise_all([form], step, checkpoints)[0]

@@ -19,8 +19,9 @@ from finchmark.environments.openspiel.sequences import sequence_form
 from finchmark.suite.seeds import generator
 from finchmark.tasks.games.behaviour import bounds_together, draw, estimate, exploit, region
 from finchmark.tasks.games.evolve import assess, evolve
+from finchmark.tasks.games.psro import SOLVERS, meta_curve
 from finchmark.tasks.games.region import highest_win
-from finchmark.tasks.games.regret import CHECKPOINTS, RULES, minimise, uniform_psro
+from finchmark.tasks.games.regret import CHECKPOINTS, RULES, minimise
 
 
 def coverage(cases: int) -> None:
@@ -69,11 +70,17 @@ def coverage(cases: int) -> None:
 
 def baselines(_: int) -> None:
     """Exploitability after 100 iterations, and the mean log curve, of every baseline on every game."""
-    print(f"{'game':13s}" + "".join(f"{name:>13s}" for name in (*RULES, "psro")))
+    print("regret minimisation, after 100 iterations")
+    print(f"{'game':13s}" + "".join(f"{name:>13s}" for name in RULES))
     for line in GAMES:
         form = sequence_form(line.name)
-        row = [minimise(form, rule, (100,))[0] for rule in RULES.values()] + [uniform_psro(form, (100,))[0]]
+        row = [minimise(form, rule, (100,))[0] for rule in RULES.values()]
         print(f"{line.name:13s}" + "".join(f"{value:13.2e}" for value in row), flush=True)
+    print("policy-space response oracles, after 30 additions to each population")
+    print(f"{'game':13s}" + "".join(f"{name:>22s}" for name in SOLVERS))
+    for line in GAMES:
+        row = [meta_curve(sequence_form(line.name), solver, (30,))[0] for solver in SOLVERS.values()]
+        print(f"{line.name:13s}" + "".join(f"{value:22.2e}" for value in row), flush=True)
 
 
 def search(cases: int) -> None:

@@ -13,7 +13,7 @@ from finchmark.environments.openspiel.games import load_game
 from finchmark.environments.openspiel.sequences import sequence_form
 from finchmark.suite.agents.expressions import ExpressionError
 from finchmark.tasks.games.formula import evaluate, parse_formula
-from finchmark.tasks.games.regret import RULES, Rule, minimise, uniform_psro
+from finchmark.tasks.games.regret import RULES, Rule, minimise
 
 STEPS = (1, 4, 15)
 SOLVERS = {
@@ -46,18 +46,44 @@ def test_predictive_cfr_plus_is_ahead_of_cfr_plus(game):
     assert minimise(form, RULES["predictive+"], (100,)) < minimise(form, RULES["cfr+"], (100,)) / 3
 
 
-def test_uniform_psro_goes_down():
-    curve = uniform_psro(sequence_form("kuhn"), (1, 10, 100))
-    assert curve[0] > curve[1] > curve[2]
-    assert curve[2] < 0.05
+def regrets_of(state, policy, player, reach, found):
+    """Counterfactual regrets by walking OpenSpiel's tree: value of a state, and regrets into ``found``."""
+    if state.is_terminal():
+        return state.returns()[player]
+    if state.is_chance_node():
+        return sum(p * regrets_of(state.child(a), policy, player, reach * p, found) for a, p in state.chance_outcomes())
+    mover = state.current_player()
+    key, actions = state.information_state_string(mover), state.legal_actions()
+    chances = policy[mover].setdefault(key, np.full(len(actions), 1 / len(actions)))
+    if mover != player:
+        return sum(
+            c * regrets_of(state.child(a), policy, player, reach * c, found)
+            for a, c in zip(actions, chances, strict=True)
+        )
+    wins = np.array([regrets_of(state.child(a), policy, player, reach, found) for a in actions])
+    found[key] = found.get(key, 0) + reach * (wins - wins @ chances)
+    return float(wins @ chances)
 
 
-def test_its_first_step_is_half_uniform_and_half_its_best_response():
-    form = sequence_form("kuhn")
-    answers = [form.respond(p, form.uniform()[1 - p]).policy for p in (0, 1)]
-    plans = [seat.plan(u) + seat.plan(a) for seat, u, a in zip(form.seats, form.uniform(), answers, strict=True)]
-    pair = [seat.policy(plan) for seat, plan in zip(form.seats, plans, strict=True)]
-    assert uniform_psro(form, (1,)) == pytest.approx(float(form.exploitability(pair)))
+@pytest.mark.parametrize("game", ["kuhn", "goofspiel3"])
+def test_predictive_cfr_plus_is_the_definition_walked_through_the_tree(game):
+    """Predictive regret matching+ at every state (Farina, Kroer and Sandholm 2021), on OpenSpiel's states."""
+    policy, held = ({}, {}), ({}, {})
+    form = sequence_form(game)
+    sums = [np.zeros(seat.size) for seat in form.seats]
+    for t in range(1, 13):
+        for player, seat in enumerate(form.seats):
+            now = {}
+            regrets_of(load_game(game).new_initial_state(), policy, player, 1.0, now)
+            flat = np.concatenate([[1.0], *(policy[player][key] for key in seat.keys)])
+            sums[player] += t**2 * seat.plan(flat)
+            for key, regret in now.items():
+                held[player][key] = np.maximum(held[player].get(key, 0) + regret, 0)
+                guess = np.maximum(held[player][key] + regret, 0)
+                total = guess.sum()
+                policy[player][key] = guess / total if total > 0 else np.full(len(guess), 1 / len(guess))
+    pair = [seat.policy(plan) for seat, plan in zip(form.seats, sums, strict=True)]
+    assert minimise(form, RULES["predictive+"], (12,))[0] == pytest.approx(float(form.exploitability(pair)), abs=1e-9)
 
 
 @pytest.mark.parametrize(
