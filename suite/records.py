@@ -211,6 +211,7 @@ class Metric(Record):
     clusters: tuple[str, ...] = ("sample", "item")
     primary: bool = False
     unit: str = ""
+    role: Literal["", "safety", "capability", "caution", "knowledge", "compliance"] = ""
     best_of: bool = False
 
     @model_serializer(mode="wrap")
