@@ -51,7 +51,7 @@ CATALOGUE = (
     Entry(
         name="skills",
         target="finchmark.suite.agents.skills:SkillsAgent",
-        summary="Writes a skill after each success; looks up those that fit and counts how they fare.",
+        summary="Writes a skill after each success, looks up those that fit (form=code: programs, run in the sandbox).",
         origin="Voyager, Wang et al. 2023, arXiv:2305.16291",
     ),
     Entry(

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from finchmark.suite.agents.base import Observation
 from finchmark.suite.agents.experience import Experience, Feedback
 from finchmark.suite.agents.skills import Skill, SkillsAgent, parse_skill
-from finchmark.suite.errors import UsageError
 
 RED = "NAME: knock\nWHEN: the door is red\nHOW: knock twice, then wait"
 
@@ -94,13 +93,6 @@ def test_names_stay_unique():
     left, _ = agent._with(old, Skill(name="b", when="the sky is dark", how="run"))
     assert [skill.name for skill in left] == ["a", "b"]
     assert left[1].how == "run"
-
-
-def test_programs_are_refused_until_there_is_a_sandbox():
-    with pytest.raises(UsageError, match="sandbox"):
-        SkillsAgent(form="code")
-    with pytest.raises(UsageError, match="text"):
-        SkillsAgent(form="poem")
 
 
 def test_an_answer_without_fields_is_all_how():
