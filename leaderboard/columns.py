@@ -85,9 +85,9 @@ class Column:
         items: Items in the set.
         entries: Who is in it, by name.
         standings: Their numbers by name and metric.
-        unit: What the units of claims are: ``item`` or ``stream``.
+        unit: What the units of claims are: ``item``, ``stream``, or a grouping of the task's items.
         scores: Unit means of the primary metric.
-        by_item: The same by item, where units are streams; else ``scores`` itself.
+        by_item: The same by item, where units are larger; else ``scores`` itself.
         samples: The scored samples of the entries, by name.
     """
 
@@ -128,7 +128,7 @@ class Column:
     def side(self, name: str) -> Samples:
         """The samples of an entry as one side of a paired comparison, made once.
 
-        Items are named by their content; where streams are the units, samples are averaged within them.
+        Items are named by their content; where units are larger, samples are averaged within them.
         """
         if name not in self._sides:
             metric, rows = self.primary, self.samples[name]
@@ -214,7 +214,9 @@ def columns(entries: Sequence[Entry], made: Iterable[Standing]) -> list[Column]:
     for key in sorted(members):
         sheet, items = sheets[key.sheet]
         metric, own = sheet.primary.name, numbers.get(key, {})
-        unit = "stream" if any(s.primary and s.unit == "stream" for s in own.values()) else "item"
+        units = {s.unit for s in own.values() if s.primary}
+        # Where some lost so much that their claims are about items only, all are compared by item.
+        unit = "stream" if "stream" in units else units.pop() if len(units) == 1 else "item"
         task, arm = key.sheet.task, key.arm
         samples = {name: frames[name, task, arm] for name in members[key]}
         by_item = _scores(tuple(members[key]), samples, metric, "item")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..suite.errors import UsageError
 from ..suite.records import STOPPED_EARLY, Manifest
-from ..suite.results import deciding_rows
+from ..suite.results import deciding_rows, grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,9 +124,12 @@ class Entry:
         return self.run.frame()
 
     def samples_of(self, task: str, arm: str) -> pd.DataFrame:
-        """The samples of one task in one arm that its numbers are of; none where there are none."""
+        """The samples of one task in one arm that its numbers are of; none where there are none.
+
+        A column for each grouping of the task's items stands after the metrics.
+        """
         found, sheet = self.played_of(task, arm), self.run.manifest.tasks.get(task)
-        return found if sheet is None else deciding_rows(found, sheet)
+        return found if sheet is None else grouped(deciding_rows(found, sheet), sheet)
 
     def played_of(self, task: str, arm: str) -> pd.DataFrame:
         """All samples of one task in one arm, what agents lived through included: what its numbers cost."""

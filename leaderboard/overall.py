@@ -17,7 +17,7 @@ from .text import plural
 __all__ = ["FEWEST", "HEADROOM", "Average", "Overall", "normalised", "overalls", "stratified_mean"]
 
 FEWEST = {"item": 10, "stream": 6}
-"""A task with fewer units is not averaged: the spread within it is hardly known."""
+"""A task with fewer units is not averaged: the spread within it is hardly known. Other units are those of items."""
 
 HEADROOM = 0.25
 """Share of its range that must lie between a task's chance and ceiling, or it is not averaged (validity, section 5)."""
@@ -154,7 +154,7 @@ def _overall(key: tuple[str, str, str, str], columns: Sequence[Column], confiden
 def _unfit(column: Column) -> str:
     """Why a column cannot be averaged, empty if it can."""
     metric = column.primary
-    units, needed = len(column.scores.units), FEWEST[column.unit]
+    units, needed = len(column.scores.units), FEWEST.get(column.unit, FEWEST["item"])
     if units < needed:
         # With one item a task nothing tells how far items differ within it, and with few hardly anything.
         return f"only {plural(units, column.unit)} (at least {needed} are needed)"

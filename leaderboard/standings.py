@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..suite.errors import StoreError
 from ..suite.records import MAX_LOST, Level, Metric, Outcome, TaskChoice, TaskSheet
-from ..suite.results import deciding_samples
-from ..suite.stats.estimators import pass_at_k
+from ..suite.results import deciding_samples, unit_level
+from ..suite.stats.estimators import best_of_k, pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Standing", "ordered", "rows", "standings", "tabulate"]
-
-_ENOUGH_UNITS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ class Standing:
         version: Task version.
         tier: Tier.
         arm: Arm.
-        metric: Metric name, or ``pass@k`` of the primary metric.
+        metric: Metric name, ``pass@k`` of the primary metric, or ``NAME@k``: the expected best of k samples.
         primary: Whether this metric decides.
         direction: ``higher``, ``lower`` or ``none``.
         mean: Mean over units of the mean within units; NaN where nothing was scored.
@@ -190,6 +188,8 @@ def rows(entry: Entry, *, confidence: float = 0.95) -> Iterator[Standing]:
                 yield cell.standing(metric)
                 if metric.primary:
                     yield from cell.passes(metric)
+                elif metric.best_of:
+                    yield from cell.bests(metric)
 
 
 class _Cell:
@@ -204,6 +204,7 @@ class _Cell:
         self.counts = {str(o): int((outcomes == o.value).sum()) for o in Outcome}
         self.scored = samples[outcomes != Outcome.ERROR.value] if self.counts["error"] else samples
         self.labels: dict[str, NDArray[np.int64]] = {}
+        self.groups = {grouping.name: grouping.groups for grouping in sheet.groupings}
         tier, kind = self.spec.tier, self.spec.items.kind
         self.column = f"{choice.name}@{choice.version}/{tier}/{kind}/{choice.items_hash}/{arm}"
         played = entry.played_of(choice.name, arm)
@@ -234,9 +235,9 @@ class _Cell:
             raise StoreError(f"{self.entry.run.path}: {self.choice.name}, metric {metric.name!r}: {error}.") from error
         worst = best = math.nan
         # A metric that does not apply to some scored samples may not apply to the lost ones either.
-        if unit == "item" and known.all() and None not in (metric.low, metric.high):
+        if unit != "stream" and known.all() and None not in (metric.low, metric.high):
             ends = (metric.low, metric.high)
-            worst, best = (self._if_all_were(end, self._labels("item"), values) for end in ends if end is not None)
+            worst, best = (self._if_all_were(end, unit, values) for end in ends if end is not None)
         notes = self._scope(metric, unit)
         if not known.all():
             notes.append(f"applies to {len(values)} of {len(self.scored)} scored samples")
@@ -248,31 +249,94 @@ class _Cell:
             return
         values = self._values(metric)
         known = ~np.isnan(values)
-        items, index = np.unique(self._labels("item")[known], return_inverse=True)
+        unit = self._unit(metric, known)
+        items, index = self._items(known)
         n = np.bincount(index, minlength=len(items))
         c = np.bincount(index, weights=values[known], minlength=len(items))
         wanted = self.spec.samples
-        absent = max(self.choice.items - len(items), 0)
         for k in (2**i for i in range(wanted.bit_length())):
             each = pass_at_k(n, c, k)
             enough = ~np.isnan(each)
             each, drawn = each[enough], n[enough]
-            if len(drawn) and (drawn == k).all():
+            if len(drawn) and (drawn == k).all() and unit == "item":
                 interval = wilson(round(float(each.sum())), len(each), self.confidence)
             else:
                 # An item of n samples holds n / k groups of k: so many trials at most.
-                interval = korn_graubard(each * (drawn / k), drawn / k, self.confidence)
-            lost = np.concatenate([np.maximum(wanted - n, 0), np.full(absent, wanted)])
-            hits = np.concatenate([c, np.zeros(absent)])
-            full = np.maximum(np.concatenate([n, np.zeros(absent)]), wanted)
-            ends = (math.nan, math.nan)
-            if len(full):
-                ends = (float(pass_at_k(full, hits, k).mean()), float(pass_at_k(full, hits + lost, k).mean()))
+                _, place = np.unique(self._owners(unit, items[enough]), return_inverse=True)
+                trials = np.bincount(place, drawn / k)
+                interval = korn_graubard(np.bincount(place, each * (drawn / k)), trials, self.confidence)
+            full, lost = np.maximum(n, wanted), np.maximum(wanted - n, 0)
+            ends = (
+                self._mean_over(unit, items, pass_at_k(full, c, k), 0.0),
+                self._mean_over(unit, items, pass_at_k(full, c + lost, k), 1.0),
+            )
             short = int((~enough).sum())
             plural = "" if short == 1 else "s"
             notes = [f"{short} item{plural} with under {k} scored samples left out"] if short else []
             counted = Interval(**{**asdict(interval), "samples": int(drawn.sum())})
-            yield self._make(f"pass@{k}", metric, False, counted, "item", ends, notes)
+            yield self._make(f"pass@{k}", metric, False, counted, unit, ends, [*notes, *self._scope(metric, unit)])
+
+    def bests(self, metric: Metric) -> Iterator[Standing]:
+        """The expected best of k samples of a metric, for k = 2, 4, … up to the number of samples; 1 is its mean.
+
+        By item :func:`.estimators.best_of_k`, averaged over units, with Student's t on the means of the units.
+        """
+        if metric.direction != "higher" or self.streamed:
+            return
+        values = self._values(metric)
+        known = ~np.isnan(values)
+        unit = self._unit(metric, known)
+        items, index = self._items(known)
+        counts = np.bincount(index, minlength=len(items))
+        each = np.full((len(items), int(counts.max(initial=0))), np.nan)
+        order = np.argsort(index, kind="stable")
+        each[index[order], np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)] = values[known][order]
+        for k in (2**i for i in range(1, self.spec.samples.bit_length())):
+            best = best_of_k(each, k)
+            enough = ~np.isnan(best)
+            interval = mean_interval(
+                best[enough],
+                self._owners(unit, items[enough]),
+                kind="graded",
+                low=metric.low,
+                high=metric.high,
+                confidence=self.confidence,
+            )
+            counted = Interval(**{**asdict(interval), "samples": int(counts[enough].sum())})
+            short = int((~enough).sum())
+            plural = "" if short == 1 else "s"
+            notes = [f"{short} item{plural} with under {k} scored samples left out"] if short else []
+            none = (math.nan, math.nan)
+            yield self._make(
+                f"{metric.name}@{k}", metric, False, counted, unit, none, [*notes, *self._scope(metric, unit)]
+            )
+
+    def _items(self, known: NDArray[np.bool_]) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+        """Names of the items of some scored samples, and which of them each is of."""
+        codes, index = np.unique(self._labels("item")[known], return_inverse=True)
+        names = self.scored["item"].drop_duplicates().to_numpy(dtype=object)  # in the order of their codes
+        return names[codes], index
+
+    def _owners(self, unit: str, items: NDArray[np.object_]) -> NDArray[np.object_]:
+        """The unit that each of some items belongs to."""
+        groups = self.groups.get(unit)
+        return items if groups is None else np.array([groups.get(item, "") for item in items], dtype=object)
+
+    def _mean_over(self, unit: str, items: NDArray[np.object_], values: NDArray[np.float64], absent: float) -> float:
+        """Mean over units of the mean over their items; items without a scored sample have the value ``absent``."""
+        lacking = max(self.choice.items - len(items), 0)
+        owners = self._owners(unit, items)
+        if unit in self.groups:
+            gone = np.array(sorted(self.groups[unit].keys() - set(items)), dtype=object)
+            owners = np.concatenate([owners, self._owners(unit, gone)])
+            lacking = len(gone)
+        else:
+            owners = np.concatenate([owners, np.array([f"\0{i}" for i in range(lacking)], dtype=object)])
+        if not len(owners):
+            return math.nan
+        _, place = np.unique(owners, return_inverse=True)
+        values = np.append(values, np.full(lacking, absent))
+        return float((np.bincount(place, values) / np.bincount(place)).mean())
 
     def _values(self, metric: Metric) -> NDArray[np.float64]:
         if metric.name not in self.scored.columns:
@@ -294,16 +358,8 @@ class _Cell:
         """The unit of a claim: streams where episodes form them, else the highest level with enough units."""
         if self.streamed and known.any() and (self._labels("stream")[known] >= 0).all():
             return "stream"  # whatever the task declares: of agents that change nothing else is independent
-        unit = "item"
-        for level in metric.clusters[1:]:
-            if level == "item" or level not in self.scored.columns or not known.any():
-                continue
-            labels = self._labels(level)[known]
-            if (labels < 0).any():
-                continue
-            if len(np.unique(labels)) >= _ENOUGH_UNITS:
-                unit = level
-        return unit
+        above = [level for level in metric.clusters[1:] if level != "item" and level in self.scored.columns]
+        return unit_level(metric, {level: self.scored[level].to_numpy(dtype=object)[known].tolist() for level in above})
 
     def _scope(self, metric: Metric, unit: str) -> list[str]:
         """What a reader must not take the number for."""
@@ -316,15 +372,13 @@ class _Cell:
             notes.append(f"mean over {checkpoints} checkpoints")
         return notes
 
-    def _if_all_were(self, end: float, items: NDArray[np.int64], values: NDArray[np.float64]) -> float:
-        """Mean over items with every unscored sample at one end of the range."""
-        names, index = np.unique(items, return_inverse=True)
+    def _if_all_were(self, end: float, unit: str, values: NDArray[np.float64]) -> float:
+        """Mean over units with every unscored sample at one end of the range."""
+        names, index = self._items(np.ones(len(values), dtype=bool))
         n = np.bincount(index, minlength=len(names))
         sums = np.bincount(index, weights=values, minlength=len(names))
         full = np.maximum(n, self.spec.samples)
-        means = (sums + (full - n) * end) / full
-        absent = max(self.choice.items - len(names), 0)
-        return float(np.append(means, np.full(absent, end)).mean()) if len(means) + absent else math.nan
+        return self._mean_over(unit, names, (sums + (full - n) * end) / full, end)
 
     def _level(self, name: str, metric: Metric) -> tuple[Level, str]:
         level = self.sheet.levels.get(self.arm, {}).get(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from .errors import UsageError
 from .records import MAX_LOST, Metric
-from .results import Cell, CellKey, Results
+from .results import Cell, CellKey, Results, unit_level
 from .stats.curves import MIN_STREAMS
 from .stats.paired import Difference
 
@@ -61,7 +61,8 @@ class Row:
             ``cannot tell``.
         more_units: With ``cannot tell``: about how many more units would tell a difference of the margin (or, without
             one, of the size that was seen) with a power of 80 %; None where that cannot be said.
-        unit: What was paired: ``item`` or ``stream``.
+        unit: What was paired: ``item``, ``stream``, or the level of the metric's cluster path that items were averaged
+            within.
         lost: Samples lost to errors or not there, baseline and candidate.
         worst: The difference if every lost sample had gone against the candidate; NaN where none was lost.
         best: Likewise for it.
@@ -280,6 +281,7 @@ class _Match:
         values, codes, clusters, own = self._encoded
         if not any(map(len, values)):
             return None
+        unit = "item" if clusters is None else self._unit
         margin = default_margin(self.metric, self.cell_a, share)
         alpha = 1 - confidence
         found = difference(
@@ -315,7 +317,7 @@ class _Match:
             margin=margin,
             verdict="cannot tell",
             more_units=None,
-            unit="item" if clusters is None else "stream",
+            unit=unit,
             lost=(self.cell_a.errors, self.cell_b.errors),
             worst=worst,
             best=best,
@@ -332,10 +334,32 @@ class _Match:
         rows = rows[rows[self.metric.name].notna()]
         values = rows[self.metric.name].to_numpy(dtype=float)
         if not self._streamed(cell):
-            return values, rows["item_hash"], rows["item_hash"]
+            grouped = self._unit not in ("item", "stream")
+            return values, rows["item_hash"], self.groups(rows) if grouped else rows["item_hash"]
         # In a stream an item is met at a place: it is the stream that is independent, not the meeting.
         place = rows["stream"] + "\x1f" + rows["position"].astype(str) + "\x1f" + rows["checkpoint"].astype(str)
         return values, place + "\x1f" + rows["item_hash"], rows["stream"]
+
+    def groups(self, rows: pd.DataFrame, level: str = "") -> pd.Series:
+        """The unit of each row; of items that only the candidate's run describes its own word counts."""
+        first, second = (cell.groups(level or self._unit, rows["item"]) for cell in (self.cell_a, self.cell_b))
+        if first is None or second is None:
+            found = first if second is None else second
+            return rows["item"].map(lambda _: "") if found is None else found
+        return first.where(first != "", second)
+
+    @cached_property
+    def _unit(self) -> str:
+        """Streams where episodes form them, else the highest level of the cluster path with enough common units."""
+        if self._streamed(self.cell_a) or self._streamed(self.cell_b):
+            return "stream"
+        rows_a, rows_b = (c.scored[c.scored[self.metric.name].notna()] for c in (self.cell_a, self.cell_b))
+        common = rows_a[rows_a["item_hash"].isin(rows_b["item_hash"])]
+        # Without a common item the sides are set against each other as they are, by item.
+        if common.empty:
+            return "item"
+        above = [level for level in self.metric.clusters[1:] if level not in ("item", "stream")]
+        return unit_level(self.metric, {level: self.groups(common, level).tolist() for level in above})
 
     @cached_property
     def _encoded(self) -> tuple[_Two, _Two, dict[Hashable, Hashable] | None, tuple[int, int]]:
@@ -349,7 +373,7 @@ class _Match:
         codes, _ = pd.factorize(pd.concat(items, ignore_index=True), sort=True)
         n = len(items[0])
         clusters: dict[Hashable, Hashable] | None = None
-        if self._streamed(self.cell_a) or self._streamed(self.cell_b):
+        if self._unit != "item":
             groups, _ = pd.factorize(pd.concat(units, ignore_index=True), sort=True)
             clusters = dict(zip(codes.tolist(), groups.tolist(), strict=True))
         own = int(items[0].nunique()), int(items[1].nunique())
@@ -403,14 +427,18 @@ class _Match:
         return ends[0], ends[1]
 
     def _filled(self, cell: Cell, end: float, items: set[str]) -> float:
-        """Mean over items with every lost sample at one end of the range."""
+        """Mean over units of the mean over their items, with every lost sample at one end of the range."""
         rows = cell.frame[cell.frame["item_hash"].isin(items)]
         values = rows[self.metric.name].where(rows["outcome"] != "error", end)
         known = values.groupby(rows["item_hash"]).agg(["sum", "count", "size"])
         # Without a plan an item's own rows are all that there is to fill.
         wanted = known["size"].clip(lower=cell.repeats)
-        total = float(((known["sum"] + (wanted - known["count"]) * end) / wanted).sum())
-        return (total + (len(items) - len(known)) * end) / len(items) if items else math.nan
+        means = ((known["sum"] + (wanted - known["count"]) * end) / wanted).reindex(sorted(items), fill_value=end)
+        if self._unit not in ("item", "stream"):
+            both = [c.frame[["item_hash", "item"]].drop_duplicates("item_hash") for c in (self.cell_a, self.cell_b)]
+            owners = {h: g for rows in both for h, g in zip(rows["item_hash"], self.groups(rows), strict=True)}
+            means = means.groupby(means.index.map(owners)).mean()
+        return float(means.mean()) if items else math.nan
 
     @cached_property
     def conditional(self) -> bool:

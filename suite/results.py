@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import StoreError, UsageError
-from .records import REPLAYED, STOPPED_EARLY, Level, Metric, Outcome, TaskSheet
+from .records import REPLAYED, STOPPED_EARLY, Grouping, Level, Metric, Outcome, TaskSheet
 from .store import StoredRun
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
+    "ENOUGH_UNITS",
     "Cell",
     "CellKey",
     "Results",
@@ -24,7 +25,9 @@ __all__ = [
     "deciding_rows",
     "deciding_samples",
     "from_run",
+    "grouped",
     "read_results",
+    "unit_level",
 ]
 
 Origin = Literal["finchmark", "lm-eval", "inspect"]
@@ -48,6 +51,9 @@ COLUMNS: Mapping[str, Any] = MappingProxyType(
     }
 )
 """The columns of every cell's frame before its metrics, with the value that stands where a harness does not tell."""
+
+ENOUGH_UNITS = 10
+"""Units of a level from which on a claim is about new units of it; with fewer it is about these items only."""
 
 CellKey = tuple[str, str, str]
 """Task, its version, arm: what must be the same on both sides of a comparison."""
@@ -75,6 +81,7 @@ class Cell:
         prompts: Hash of the prompts as they were put to the model, empty where it is not known: items may be equal and
             prompts not (other examples, another template).
         repeats: Samples an item that the run was to make; 0 where the harness does not tell.
+        groupings: Which items belong together.
     """
 
     task: str
@@ -86,6 +93,7 @@ class Cell:
     levels: Mapping[str, Level] = field(default_factory=lambda: MappingProxyType({}))
     repeats: int = 0
     prompts: str = ""
+    groupings: tuple[Grouping, ...] = ()
 
     @property
     def key(self) -> CellKey:
@@ -109,6 +117,16 @@ class Cell:
     def primary(self) -> Metric:
         """The metric that decides."""
         return next(m for m in self.metrics if m.primary)
+
+    def groups(self, name: str, items: pd.Series) -> pd.Series | None:
+        """The group of each item by one grouping, empty where an item has none; None where there is no such grouping.
+
+        Args:
+            name: Of the grouping.
+            items: Names of items, as in the frame's column ``item``.
+        """
+        grouping = next((g for g in self.groupings if g.name == name), None)
+        return None if grouping is None else items.map(grouping.groups).fillna("").astype(object)
 
     @property
     def errors(self) -> int:
@@ -167,6 +185,29 @@ def deciding_rows(rows: pd.DataFrame, sheet: TaskSheet) -> pd.DataFrame:
     return rows[(rows["checkpoint"] == len(sheet.streams.checkpoints)) & rows["item"].isin(sorted(items))]
 
 
+def grouped(rows: pd.DataFrame, sheet: TaskSheet) -> pd.DataFrame:
+    """Samples of a task with a column for each of its groupings: the group of the item, empty where it has none."""
+    made = {g.name: rows["item"].map(g.groups).fillna("").astype(object) for g in sheet.groupings}
+    return rows.assign(**made) if made else rows
+
+
+def unit_level(metric: Metric, labels: Mapping[str, Sequence[str]]) -> str:
+    """The level of a metric's cluster path that claims are about: the highest with at least 10 units, else ``item``.
+
+    Source: the rule of the project's page on validity, section 1; under ten units an interval over them says little.
+
+    Args:
+        metric: The metric.
+        labels: By level above ``item``, the unit of every sample that counts; a level that lacks a label is left out.
+    """
+    found = "item"
+    for level in metric.clusters[1:]:
+        own = labels.get(level)
+        if own is not None and len(own) and "" not in (units := set(own)) and len(units) >= ENOUGH_UNITS:
+            found = level
+    return found
+
+
 def deciding_samples(sheet: TaskSheet, items: int, samples: int) -> int:
     """How many of them there should be in an arm.
 
@@ -212,6 +253,7 @@ def from_run(run: StoredRun) -> Results:
                     levels=sheet.levels.get(arm, {}),
                     # Every stream is asked every probe.
                     repeats=0 if unknown else spec.samples * max(streams, 1),
+                    groupings=sheet.groupings,
                 )
             )
     return Results(

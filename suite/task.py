@@ -16,7 +16,7 @@ from .agents.base import Action, Agent, Observation
 from .canonical import content_hash
 from .errors import UsageError
 from .model import Model, ModelStopped
-from .records import Level, Metric, Outcome, TaskSheet, Turn, storable
+from .records import Grouping, Level, Metric, Outcome, TaskSheet, Turn, storable
 from .seeds import generator
 
 if TYPE_CHECKING:
@@ -417,6 +417,14 @@ class Task(abc.ABC):
                     for k in ks(samples):
                         levels[f"pass@{k}"] = _at_k(level, k)
         return levels
+
+    def groupings(self, items: Sequence[Item]) -> tuple[Grouping, ...]:
+        """Which of a run's items belong together: units above the item, and groups that reports show apart.
+
+        A level of the metrics' cluster paths above ``item`` has no meaning without the grouping of its name. The
+        default is none.
+        """
+        return ()
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """Bound what one sample asks of a backend. Prompts are bounded by a full history of full replies."""
