@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from .errors import UsageError
 from .records import Metric, Outcome
-from .results import Cell
+from .results import Cell, unit_level
 from .stats.curves import MIN_STREAMS
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = ["Claim", "Side", "check_claim", "judge"]
@@ -102,7 +103,7 @@ class Claim:
 def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: float = 0.95) -> Claim:
     """Judge a claim about the mean of a metric.
 
-    The claim is about new units: items, or streams where episodes form them. Each bound is one-sided at
+    The claim is about new units: items or what they belong to, or streams where episodes form them. Each bound is one-sided at
     ``confidence``, by the kind of data: one binary sample a unit: Clopper-Pearson; several: Korn-Graubard
     (:func:`.stats.bounds.korn_graubard_bounds`); graded with a range: :func:`.stats.bounded_mean.cautious_bound`;
     graded and open: t, with a verdict from 30 units on of which ten differ, as a gate has it. The intervals of
@@ -125,7 +126,9 @@ def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: floa
     rows = rows[rows[metric].notna()]
     streamed = bool((cell.frame["stream"] != "").any())
     values = rows[metric].to_numpy(dtype=float)
-    labels = rows["stream" if streamed else "item_hash"]
+    unit = "stream" if streamed else _unit(cell, found, rows)
+    labels = rows["item_hash"] if unit == "item" else rows["stream"] if streamed else cell.groups(unit, rows["item"])
+    assert labels is not None
     low, high, method, means = _bounds(values, labels.to_numpy(dtype=object), found, 1 - confidence)
     units = len(means)
     estimate = float(means.mean()) if units else math.nan
@@ -153,7 +156,7 @@ def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: floa
         high=high,
         confidence=confidence,
         method=method,
-        unit="stream" if streamed else "item",
+        unit=unit,
         units=units,
         samples=len(rows),
         invalid=int((outcomes == Outcome.INVALID.value).sum()),
@@ -162,6 +165,12 @@ def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: floa
         more=more,
         note="; ".join(notes),
     )
+
+
+def _unit(cell: Cell, metric: Metric, rows: pd.DataFrame) -> str:
+    """The level that the claim is about, where there are no streams."""
+    above = {level: cell.groups(level, rows["item"]) for level in metric.clusters[1:]}
+    return unit_level(metric, {level: own.tolist() for level, own in above.items() if own is not None})
 
 
 def check_claim(

@@ -136,7 +136,7 @@ def _check_task(task: Task, items: Sequence[Item]) -> None:
         raise UsageError(f"The task {task.name} must have exactly one primary metric: the one that decides.")
     for grouping in task.groupings(items):
         if grouping.name in TAKEN or grouping.name in names:
-            raise UsageError(f"The task {task.name} groups items by {grouping.name!r}, a name that is taken. Rename it.")
+            raise UsageError(f"The task {task.name} has a grouping {grouping.name!r}, a name that is taken. Rename it.")
     if isinstance(task, StreamTask) and LEARNING_SEAT in task.seats:
         raise UsageError(f"The task {task.name} has a seat {LEARNING_SEAT!r}, a name that is taken. Rename it.")
     seen: set[str] = set()
