@@ -13,7 +13,9 @@ class Limits:
 
     Args:
         cpu_s: Processor time of the candidate's process tree, in seconds.
-        wall_s: Elapsed time of the whole execution, tests included, in seconds.
+        wall_s: Elapsed time of the whole execution, tests included, in seconds; less what the machine kept it waiting
+            for a processor, so that a busy machine makes an execution last, at most 10 times as long, and decides
+            nothing.
         memory_mb: Memory of the tree, in MiB; also the address space of each single process beyond what the warm
             parent holds already.
         processes: Processes and threads of the tree.

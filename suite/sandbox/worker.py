@@ -188,7 +188,11 @@ class Worker:
                     raise SandboxFailure("the sandbox's parent did not end a job in time")
                 for key, _ in events:
                     if key.data is None:
-                        facts = self._facts()
+                        said = self._facts()
+                        if "later" in said:
+                            deadline += float(said["later"])
+                            continue
+                        facts = said
                         selector.unregister(self._socket)
                         continue
                     index, file = key.data, reading[key.data]

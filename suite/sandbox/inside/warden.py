@@ -29,6 +29,8 @@ __all__ = ["main"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 _TICK_S = 0.02
+# A busy machine may make a job last so many times its limit of elapsed seconds, at most.
+_PATIENCE = 10
 _HEAVY = {
     "numpy": ("numpy", "numpy.linalg", "numpy.random", "numpy.fft"),
     "scipy": (
@@ -76,6 +78,18 @@ def _processes():
         spent = sum(int(field) for field in fields[11:15]) / tick
         found[int(name)] = (int(fields[1]), spent, max(0, resident - shared))
     return found
+
+
+def _kept_waiting(pids):
+    """Seconds that processes were ready to run and had no processor (``sched_info.run_delay``; 0 where unknown)."""
+    waited = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/schedstat") as file:
+                waited += int(file.read().split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    return waited / 1e9
 
 
 def _tree(processes, roots):
@@ -173,7 +187,7 @@ class Warden:
         poll = select.poll()
         for handle in (*watched.values(), self._control.fileno()):
             poll.register(handle, select.POLLIN)
-        hit, ended, spent, peak = [], {}, 0.0, 0
+        hit, ended, spent, peak, more = [], {}, 0.0, 0, 0.0
         try:
             while last not in ended and not hit:
                 events = poll.poll(_TICK_S * 1000)
@@ -187,8 +201,14 @@ class Warden:
                         name = next(n for n, h in watched.items() if h == handle)
                         poll.unregister(handle)
                         ended[name] = True
-                if time.monotonic() - started > limits["wall_s"]:
-                    hit.append("wall_s")
+                if time.monotonic() - started > limits["wall_s"] + more:
+                    # What the machine kept the cells waiting is not theirs: no verdict hangs on how busy it was.
+                    waited = min(_kept_waiting(cells.values()), (_PATIENCE - 1) * limits["wall_s"])
+                    if waited < more + _TICK_S:
+                        hit.append("wall_s")
+                    else:
+                        self._control.sendall(json.dumps({"later": waited - more}).encode())
+                        more = waited
                 if not events:
                     processes = _processes()
                     tree = _tree(processes, self._of_candidate(processes, cells))

@@ -1,0 +1,62 @@
+"""A busy machine makes an execution last longer and decides nothing."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from finchmark.suite.sandbox import available
+
+CROWDED = """
+import asyncio, os, sys
+os.sched_setaffinity(0, {{{cpu}}})
+from finchmark.suite.sandbox import Limits
+from finchmark.suite.sandbox.sandbox import Sandbox
+
+async def go():
+    async with Sandbox({kind!r}, workers=1, packages=(), limits=Limits(wall_s=1.0, cpu_s=8)) as sandbox:
+        await sandbox.run("pass", limits=Limits(wall_s=60))
+        done = await sandbox.run("import time\\nwhile time.process_time() < 0.9: pass\\n")
+        print(done.outcome, *done.limits, done.wall_s)
+
+asyncio.run(go())
+"""
+
+
+def spin(cpu, until):
+    os.sched_setaffinity(0, {cpu})
+    while time.monotonic() < until:
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bubblewrap", "process"])
+def test_time_that_a_program_waits_for_a_processor_is_not_counted(kind):
+    if not next(tier for tier in available() if tier.kind == kind).usable:
+        pytest.skip(f"no sandbox {kind} here")
+    cpu = min(os.sched_getaffinity(0))
+    context = multiprocessing.get_context("spawn")
+    crowd = [context.Process(target=spin, args=(cpu, time.monotonic() + 120), daemon=True) for _ in range(3)]
+    try:
+        for process in crowd:
+            process.start()
+        said = subprocess.run(
+            [sys.executable, "-c", CROWDED.format(cpu=cpu, kind=kind)], capture_output=True, text=True, check=True
+        ).stdout.split()
+    finally:
+        for process in crowd:
+            process.kill()
+    assert said[0] == "ok", said
+    assert float(said[-1]) > 1.2, "the processor was not crowded: the test shows nothing"
+
+
+@pytest.mark.parametrize("place", ["box", "process_box"])
+def test_time_that_a_program_sleeps_is_counted(place, request):
+    box = request.getfixturevalue(place)
+    execution = box.run("import time\ntime.sleep(30)\n", limits=replace(box.sandbox.limits, wall_s=1.0))
+    assert (execution.outcome, execution.limits) == ("limit", ("wall_s",))
+    assert execution.wall_s < 15
