@@ -1,4 +1,4 @@
-"""Rows of the official files (Explore and Combo), read from a user's copy; nothing of them is shipped.
+"""Rows of the official files (Explore and Combo), read from a user's copy or the hub; nothing of them is shipped.
 
 The rows' constraints are sentences for a judge model. :func:`read_constraint` reads those that name what they forbid
 as rules on the syntax tree; the others stay ``unknown``, and are counted, never guessed.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...suite.errors import UsageError
 from .constraints import CONSTRUCTS, Rule, parse_rule
@@ -78,35 +78,79 @@ _EXPLORE = ("id", "problem_id", "level", "question", "test_code", "reference_sol
 _COMBO = ("question", "canonical_solution", "full_test_func")
 
 
-def read_rows(path: Path) -> list[OfficialRow]:
-    """Read an official file: JSON Lines of the Explore or the Combo form.
+_HUB = "hub:"
+# What the data set's repository on the hub calls its two files.
+_FILES = {
+    "explore": "exploratory_creativity_dataset_551.jsonl",
+    "combo": "combinatorial_creativity_dataset_1308.jsonl",
+}
+
+
+def read_rows(path: Path, track: Literal["explore", "combo"] = "explore") -> list[OfficialRow]:
+    """Read official rows: JSON Lines of the Explore or the Combo form.
+
+    Args:
+        path: The file; or ``hub:OWNER/NAME[:FILE][@REVISION]``, such as ``hub:Zethive/CreativeBench``, for a data set
+            on the Hugging Face hub, which ``datasets`` fetches or finds in its cache.
+        track: Which of the data set's files is taken from the hub, where none is named.
 
     Raises:
-        UsageError: The file cannot be read, or a line is no such row; the line is named.
+        UsageError: The file cannot be read, the hub cannot be reached, or a line is no such row; the line is named.
     """
+    if str(path).startswith(_HUB):
+        rows = [_row(path, number, raw) for number, raw in enumerate(_fetched(str(path), track), 1)]
+    else:
+        rows = list(_from_file(path))
+    if not rows:
+        raise UsageError(f"--data {path}: there is no row in it.")
+    return rows
+
+
+def _fetched(place: str, track: str) -> Iterator[dict[str, Any]]:
+    """Rows of a data set on the hub; what a row lacks and others have, ``datasets`` fills with None."""
+    import datasets
+
+    name, _, revision = place.removeprefix(_HUB).partition("@")
+    name, _, file = name.partition(":")
+    if not name:
+        raise UsageError(f"--data {place}: write hub:OWNER/NAME, such as hub:Zethive/CreativeBench.")
+    try:
+        found: Any = datasets.load_dataset(
+            name, data_files=file or _FILES[track], split="train", revision=revision or None
+        )
+    except Exception as error:  # whatever the hub, its client or the network has to say
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"--data {place}: the hub gave no rows ({said}). Where it cannot be reached, fetch the .jsonl file "
+            "elsewhere and give its path."
+        ) from error
+    for raw in found:
+        yield {key: value for key, value in raw.items() if value is not None}
+
+
+def _from_file(path: Path) -> Iterator[OfficialRow]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"--data {path}: cannot be read ({error}); give one of CreativeBench's .jsonl files."
         ) from error
-    rows = [_row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not rows:
-        raise UsageError(f"--data {path}: there is no row in it.")
-    return rows
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                raw = json.loads(line)
+            except ValueError as error:
+                raise UsageError(f"--data {path}, line {number}: is not JSON ({error}).") from error
+            yield _row(path, number, raw)
 
 
-def _row(path: Path, number: int, line: str) -> OfficialRow:
-    try:
-        raw = json.loads(line)
-    except ValueError as error:
-        raise UsageError(f"--data {path}, line {number}: is not JSON ({error}).") from error
+def _row(path: Path, number: int, raw: Any) -> OfficialRow:
     if isinstance(raw, dict) and all(key in raw for key in _EXPLORE):
         return _explore(path, number, raw)
     if isinstance(raw, dict) and all(key in raw for key in _COMBO):
         info = raw.get("combo_info")
         info = info if isinstance(info, dict) else {}
-        parents = tuple(str(info[k]) for k in ("source1_question", "source2_question") if k in info)
+        parents = tuple(str(info[k]) for k in ("source1_question", "source2_question") if info.get(k))
         name = f"combo_{number - 1:04d}"
         texts = [_text(path, number, raw, key) for key in _COMBO]
         return OfficialRow(name, "combo", name, 0, texts[0], texts[2], texts[1], parents=parents)

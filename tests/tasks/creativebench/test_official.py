@@ -6,6 +6,7 @@ import ast
 import json
 import math
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,50 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     (tmp_path / "bad.jsonl").write_text("{")
     with pytest.raises(UsageError, match="line 1: is not JSON"):
         read_rows(tmp_path / "bad.jsonl")
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A folder that looks like the data set's repository; ``datasets`` reads folders as it reads repositories."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = tmp_path / "CreativeBench"
+    folder.mkdir()
+    bare = {key: value for key, value in EXPLORE.items() if key != "function_signature"}
+    lines = [EXPLORE, {**bare, "id": "problem_1_L0", "level": 0, "constraints": []}]
+    (folder / "exploratory_creativity_dataset_551.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    lines = [COMBO, {key: value for key, value in COMBO.items() if key != "combo_info"}]
+    (folder / "combinatorial_creativity_dataset_1308.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return folder
+
+
+def test_rows_come_from_the_hub_as_from_a_file(hub):
+    rows = read_rows(Path(f"hub:{hub}"))
+    assert rows == read_rows(hub / "exploratory_creativity_dataset_551.jsonl")
+    assert [row.id for row in rows] == ["problem_1_L1", "problem_1_L0"]
+    combo = read_rows(Path(f"hub:{hub}"), "combo")
+    assert [row.parents for row in combo] == [("One...", "Two..."), ()]
+    named = read_rows(Path(f"hub:{hub}:combinatorial_creativity_dataset_1308.jsonl"))
+    assert named == combo
+
+
+def test_the_hub_is_asked_for_the_name_the_file_and_the_revision(monkeypatch):
+    asked = []
+    monkeypatch.setattr("datasets.load_dataset", lambda name, **rest: asked.append((name, rest)) or [EXPLORE])
+    assert len(read_rows(Path("hub:Zethive/CreativeBench@v2"))) == 1
+    file = "exploratory_creativity_dataset_551.jsonl"
+    assert asked == [("Zethive/CreativeBench", {"data_files": file, "split": "train", "revision": "v2"})]
+
+
+def test_a_hub_that_cannot_be_reached_is_said_with_the_way_out(monkeypatch):
+    def unreachable(name, **rest):
+        raise ConnectionError("Couldn't reach 'Zethive/CreativeBench' on the Hub (LocalEntryNotFoundError)\nmore")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    with pytest.raises(UsageError, match=r"Couldn't reach .*\)\. Where it cannot be reached, fetch the \.jsonl file"):
+        read_rows(Path("hub:Zethive/CreativeBench"))
+    with pytest.raises(UsageError, match="write hub:OWNER/NAME"):
+        read_rows(Path("hub:"))
 
 
 @pytest.mark.parametrize(
