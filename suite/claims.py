@@ -103,8 +103,8 @@ class Claim:
 def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: float = 0.95) -> Claim:
     """Judge a claim about the mean of a metric.
 
-    The claim is about new units: items or what they belong to, or streams where episodes form them. Each bound is one-sided at
-    ``confidence``, by the kind of data: one binary sample a unit: Clopper-Pearson; several: Korn-Graubard
+    The claim is about new units: items or what they belong to, or streams where episodes form them. Each bound is
+    one-sided at ``confidence``, by the kind of data: one binary sample a unit: Clopper-Pearson; several: Korn-Graubard
     (:func:`.stats.bounds.korn_graubard_bounds`); graded with a range: :func:`.stats.bounded_mean.cautious_bound`;
     graded and open: t, with a verdict from 30 units on of which ten differ, as a gate has it. The intervals of
     tables, Wilson and t, are right on two sides together and wrong on one: near the end of the range Wilson's bound

@@ -398,6 +398,8 @@ async def _run(
         backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
     # The weights are found before the folder is made: their hash is part of what the folder is a run of.
     await asyncio.to_thread(backend.locate)
+    for plan in prepared.plans:
+        plan.task.ready()
     identity = backend.identity()
     environment = describe_environment()
     spec = prepared.spec.model_copy(update={"model_identity": content_hash(identity, digits=16)})

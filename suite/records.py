@@ -310,13 +310,13 @@ class Grouping(Record):
         name: What the groups are: a level of the metrics' cluster path above ``item`` (``problem``), or something that
             tells items apart (``domain``). No metric and no column of a frame has this name.
         groups: The group of each item, by item. An item that is not named belongs to none.
-        shown: Whether reports show the numbers for each group apart.
+        shown: Names of the metrics that reports show for each group apart; of a mere unit none.
         summary: What a reader needs to know of the groups, as a sentence.
     """
 
     name: str
     groups: dict[str, str]
-    shown: bool = False
+    shown: tuple[str, ...] = ()
     summary: str = ""
 
 

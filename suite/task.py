@@ -418,6 +418,13 @@ class Task(abc.ABC):
                         levels[f"pass@{k}"] = _at_k(level, k)
         return levels
 
+    def ready(self) -> None:  # noqa: B027 - most tasks need nothing
+        """See that this machine can play the task; called before anything is spent. The default asks for nothing.
+
+        Raises:
+            UsageError: It cannot; the message names the ways out.
+        """
+
     def groupings(self, items: Sequence[Item]) -> tuple[Grouping, ...]:
         """Which of a run's items belong together: units above the item, and groups that reports show apart.
 

@@ -32,6 +32,13 @@ CATALOGUE = (
         groups=("capability", "inductive"),
     ),
     Entry(
+        name="creativebench/explore",
+        target="finchmark.tasks.creativebench.task:Explore",
+        summary="Programs under constraints: do they work, and how far are they from known solutions?",
+        tiers=("smoke", "lite", "full"),
+        groups=("capability", "creativity"),
+    ),
+    Entry(
         name="games/exploitability",
         target="finchmark.tasks.games.exploitability:Exploitability",
         summary="How much an opponent that watched a model wins from it, in small games of cards and dice.",

@@ -11,7 +11,7 @@ from ...suite.agents.base import Observation
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
 from ...suite.errors import StoreError, UsageError
-from ...suite.records import Level, Metric, Outcome
+from ...suite.records import Grouping, Level, Metric, Outcome
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .banks import load_bank
@@ -20,11 +20,14 @@ from .constraints import Rule, breaches, parse_rule
 from .official import OfficialRow, read_rows
 from .problem import Problem, load_problems, worded
 from .programs import found_program
+from .several import told_slice
 from .workshop import workshop
 
 __all__ = ["Explore"]
 
 _CLUSTERS = ("sample", "item", "problem")
+_SHOWN = ("quality", "novelty", "creativity")
+_APART = ("level 0", "levels 1 and up")
 
 
 class Explore(Task):
@@ -40,7 +43,10 @@ class Explore(Task):
     **Numbers**: ``quality`` decides: the tests pass and no rule is broken. ``novelty`` is asked only of programs with
     quality: the distance of what the tests need of it from a fixed public bank of solutions, less what rewrites of
     these reach. ``creativity`` is their product, 0 where either is missing; it stands beside the two, never in
-    their place.
+    their place. Reports show level 0 and higher levels apart, and domains. With several samples they show pass@k, the
+    expected best creativity of k, and how far the programs that passed are from each other.
+
+    **Units** are problems from ten of them on: the levels of one are no independent evidence.
 
     **Official rows** (``--data FILE.jsonl``): constraints that no rule can say are shown to the model and not checked;
     ``unchecked`` counts them. The bank is the row's own reference.
@@ -81,6 +87,7 @@ class Explore(Task):
             failure=0.0,
             chance=0.0,
             clusters=_CLUSTERS,
+            best_of=True,
         ),
         Metric(name="passed", summary="the tests pass", kind="binary", failure=0.0, clusters=_CLUSTERS),
         Metric(name="compliant", summary="no rule is broken; of levels from 1", kind="binary", clusters=_CLUSTERS),
@@ -136,6 +143,37 @@ class Explore(Task):
         """One call; a token for two characters of the prompt at most."""
         return Estimate(1, len(item.data["prompt"]) // 2 + 100, tier.max_tokens)
 
+    def ready(self) -> None:
+        """See that there is a sandbox."""
+        from ...suite.sandbox.shared import need_sandbox
+
+        need_sandbox(f"The task {self.name}")
+
+    def groupings(self, items: Sequence[Item]) -> tuple[Grouping, ...]:
+        """Problems, which are the units; and the groups that are shown apart: level 0 and higher ones, and domains."""
+        data = {item.id: item.data for item in items}
+        made = (
+            Grouping(
+                name="problem",
+                groups={name: str(d["problem"]) for name, d in data.items()},
+                summary="The levels of a problem share its statement and its tests: they are one unit.",
+            ),
+            Grouping(
+                name="constraints",
+                groups={name: _APART[d["level"] > 0] for name, d in data.items()},
+                shown=_SHOWN,
+                summary="Level 0 has no constraints, and what is usual there is little novel. Each further level "
+                "forbids more of it.",
+            ),
+            Grouping(
+                name="domain",
+                groups={name: str(d["domain"]) for name, d in data.items() if d["domain"]},
+                shown=_SHOWN,
+                summary="What the problems are about.",
+            ),
+        )
+        return tuple(grouping for grouping in made if grouping.groups)
+
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Ask for a program, test it, hold it against the rules, and measure how far it is from known ones."""
         data = ctx.item.data
@@ -151,6 +189,9 @@ class Explore(Task):
         verdict = await shop.judge(code, data["tests"])
         quality = verdict.passed and not broken
         novelty: float | None = None
+        said = [f"tests: {verdict.status}" + (f" ({verdict.reason} {verdict.error})" if verdict.reason else "")]
+        said += [f"breaks {text}" for text in broken]
+        scores: dict[str, float] = {}
         if quality:
             if data["source"] == "official":
                 bank = await shop.bank([ctx.item.proof["solution"]], data["tests"], data["entries"])
@@ -160,9 +201,11 @@ class Explore(Task):
                     bank = load_bank(problem)
                 except StoreError:  # a problem that was just added
                     bank = await shop.bank(problem.bank, problem.tests, problem.entries)
-            novelty = (await shop.novelty(code, data["tests"], bank)).novelty
-        said = [f"tests: {verdict.status}" + (f" ({verdict.reason} {verdict.error})" if verdict.reason else "")]
-        ctx.judge(code, after="\n".join([*said, *(f"breaks {text}" for text in broken)]))
+            found = await shop.novelty(code, data["tests"], bank)
+            novelty = found.novelty
+            scores = {"distance": found.distance, "allowance": found.allowance, "among": bank.among}
+            said = told_slice(found.part)
+        ctx.judge(code, after="\n".join(said), scores=scores)
         metrics: dict[str, float | None] = {
             "quality": float(quality),
             "novelty": novelty,
