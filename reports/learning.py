@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,27 +15,19 @@ from ..suite.stats.curves import MIN_STREAMS
 from ..suite.store import StoredRun
 from ..suite.stream_contrasts import EVOLVING, FROZEN, SHUFFLED, probe_sets
 from ..suite.stream_scores import ALL_LEVELS, LIVED, primary_probes
-from .drawing import COLOURS, Canvas
+from .curves import Lines, curve_legend, paint_curves
 from .panels import MOST_PANELS, panels
 from .tables import Plot, Table, interval, number, table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from ..suite.stats.curves import Curve
 
 __all__ = ["learning_claims", "learning_costs", "learning_sections", "learning_text"]
 
 _ALWAYS = (EVOLVING, FROZEN, SHUFFLED)
-_STYLES: dict[str, dict[str, Any]] = {
-    EVOLVING: {"color": COLOURS["accent"], "linestyle": "-", "marker": "o", "linewidth": 2},
-    FROZEN: {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
-    SHUFFLED: {"color": COLOURS["chance"], "linestyle": "-.", "marker": "^"},
-    "yoked": {"color": COLOURS["ceiling"], "linestyle": "-.", "marker": "D"},
-    "placebo": {"color": COLOURS["chance"], "linestyle": ":", "marker": "v"},
-    "compute-matched": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+_KINDS = {
+    "levels": "unseen levels",
+    "worlds": "unseen worlds",
+    "inverse": "inverse worlds",
+    "beside": "beside what decides",
 }
-_OTHER: dict[str, Any] = {"color": COLOURS["strong"], "linestyle": ":", "marker": "x"}
 _MEASURES = {
     "end": "at the end",
     "slope": "slope",
@@ -45,17 +35,6 @@ _MEASURES = {
     "forgetting": "forgotten",
     "falls": "falls",
 }
-
-
-@dataclass(frozen=True)
-class _Lines:
-    """Curves of some arms on one set of probes."""
-
-    title: str
-    arms: tuple[tuple[str, Curve], ...]
-    low: float | None
-    high: float | None
-    last: int
 
 
 def learning_claims(learning: Sequence[TaskLearning]) -> tuple[str, ...]:
@@ -102,12 +81,12 @@ def _curve_plot(one: TaskLearning, name: str) -> Plot:
     shown = _groups(one)
     svg = panels(
         shown,
-        _paint,
+        paint_curves,
         lambda lines: lines.title,
         name=f"{name}-figure",
         title=f"Learning curves of {one.task}",
         description="Mean score by episodes lived, one line an arm, with bands that hold for a whole curve.",
-        legend=lambda canvas: _legend(canvas, [arm for lines in shown for arm, _ in lines.arms]),
+        legend=lambda canvas: curve_legend(canvas, [arm for lines in shown for arm, _ in lines.arms]),
         height=150,
     )
     decides = (
@@ -240,9 +219,9 @@ def _curve_table(one: TaskLearning) -> Table:
     )
 
 
-def _groups(one: TaskLearning) -> list[_Lines]:
+def _groups(one: TaskLearning) -> list[Lines]:
     """What stands in which panel: the arms that every run has together, the controls in panels of their own."""
-    groups = list[_Lines]()
+    groups = list[Lines]()
     arms = one.scores.arms
     controls = [arm for arm in arms if arm not in _ALWAYS]
     sets = [probes for probes, _ in probe_sets(one.scores)]
@@ -252,7 +231,7 @@ def _groups(one: TaskLearning) -> list[_Lines]:
             if found:
                 lines = tuple((c.arm, c.curve) for c in found)
                 title = _title(found[0]) + ("" if set(chosen) <= set(_ALWAYS) else ", controls")
-                groups.append(_Lines(title, lines, one.metric.low, one.metric.high, one.scores.sheet.episodes))
+                groups.append(Lines(title, lines, one.metric.low, one.metric.high, one.scores.sheet.episodes))
     return groups
 
 
@@ -261,48 +240,8 @@ def _title(found: ArmCurve) -> str:
         return "lived episodes"
     if found.probes == ALL_LEVELS:
         return "unseen levels of all worlds"
-    kind = {"levels": "unseen levels", "worlds": "unseen worlds", "inverse": "inverse worlds", "beside": "beside it"}[str(found.kind)]
+    kind = _KINDS[str(found.kind)]
     return f"{found.probes}: {kind}" if found.probes != found.kind else kind
-
-
-def _style(arm: str) -> dict[str, Any]:
-    return _STYLES.get(arm, _OTHER)
-
-
-def _paint(axes: Axes, lines: _Lines) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    seen = [np.array([0.0])]
-    for arm, curve in lines.arms:
-        style = _style(arm)
-        known = np.isfinite(curve.band_low) & np.isfinite(curve.band_high)
-        axes.fill_between(
-            curve.points[known],
-            curve.band_low[known],
-            curve.band_high[known],
-            color=style["color"],
-            alpha=0.16,
-            linewidth=0,
-        )
-        axes.plot(curve.points, curve.mean, markersize=3.5, clip_on=False, **style)
-        seen += [curve.mean, curve.band_low[known], curve.band_high[known]]
-    axes.set_xlim(-0.02 * lines.last, 1.02 * lines.last)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel("episodes lived", labelpad=2)
-    values = np.concatenate(seen)
-    if lines.low == 0 and lines.high == 1 and values.min() >= 0 and values.max() <= 1:
-        axes.set_ylim(0, 1.02)
-        axes.set_yticks([0, 0.5, 1])
-    else:
-        axes.locator_params(axis="y", nbins=4)
-
-
-def _legend(canvas: Canvas, arms: Sequence[str]) -> None:
-    entries = []
-    for arm in dict.fromkeys(arms):
-        style = {key: value for key, value in _style(arm).items() if key != "marker"}
-        entries.append((visible(arm, 24), {"linewidth": 1.5, **style}))
-    canvas.legend(12, entries)
 
 
 def _cost_plot(one: TaskLearning, cost: LearningCost, name: str) -> Plot | None:
@@ -312,13 +251,13 @@ def _cost_plot(one: TaskLearning, cost: LearningCost, name: str) -> Plot | None:
     svg = ""
     if curves:
         svg = panels(
-            [_Lines("bytes of the state", curves, None, None, one.scores.sheet.episodes)],
-            _paint,
+            [Lines("bytes of the state", curves, None, None, one.scores.sheet.episodes)],
+            paint_curves,
             lambda lines: lines.title,
             name=f"{name}-figure",
             title=f"Size of the state in {one.task}",
             description="Bytes of the state by episodes lived, one line an arm.",
-            legend=lambda canvas: _legend(canvas, [arm for arm, _ in curves]),
+            legend=lambda canvas: curve_legend(canvas, [arm for arm, _ in curves]),
             height=150,
         )
     rows = [

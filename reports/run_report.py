@@ -14,6 +14,7 @@ from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
 from ..suite.results import from_run
+from ..suite.safety import run_safety
 from ..suite.store import StoredRun
 from .costs import cost_plot
 from .diversity import diversity_plot
@@ -23,6 +24,7 @@ from .episodes import Gatherer
 from .factors import factor_plot
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
+from .safety import safety_claims, safety_sections
 from .scores import claim, score_plot, score_table
 from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
@@ -76,11 +78,12 @@ def report_run(run: StoredRun, out: Path) -> Path:
 
     results = from_run(run)
     worlds = world_mean(results)
-    learning = run_learning(run)
+    learning, safety = run_learning(run), run_safety(run)
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]
     plots: list[Plot | Table | None] = [
+        *safety_sections(safety),
         *learning_sections(learning, learning_costs(run, learning, spent)),
         score_plot(single) if single else None,
         factor_plot(results),
@@ -100,7 +103,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
             f"{plural(len(frame), 'sample')} of {max(manifest.expected, len(frame)):,}, "
             f"{plural(spec.samples, 'sample')} an item and arm."
         ),
-        claims=(*learning_claims(learning), *(claim(s) for s in single if s.primary)),
+        claims=(*safety_claims(safety), *learning_claims(learning), *(claim(s) for s in single if s.primary)),
         notices=(*(() if worlds is None else (visible(worlds.words),)), *_notices(entry, made)),
         sections=tuple(plot for plot in plots if plot is not None),
         facts=(_facts(entry),),

@@ -142,6 +142,10 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             from .learning import learning_text
 
             lines += learning_text(run, width=width)
+        if any(metric.role == "safety" for sheet in run.manifest.tasks.values() for metric in sheet.metrics):
+            from .safety import safety_text
+
+            lines += safety_text(run, width=width)
     return "\n".join(lines)
 
 

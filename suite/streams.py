@@ -61,16 +61,16 @@ class ProbeSet:
         kind: ``levels``, ``worlds``, ``inverse`` or ``beside``; see :class:`.ProbeSheet`.
         items: The same for all streams and arms: they are crossed with the streams.
         learnt: After how many episodes the streams leave what the set is about; None: never.
-        metrics: Names of the metrics that its items have; empty: all of the task's.
         summary: One line.
+        metrics: Names of the metrics that its items have; empty: all of the task's.
     """
 
     name: str
     kind: Literal["levels", "worlds", "inverse", "beside"]
     items: tuple[Item, ...]
     learnt: int | None = None
-    metrics: tuple[str, ...] = ()
     summary: str = ""
+    metrics: tuple[str, ...] = ()
 
     @property
     def sheet(self) -> ProbeSheet:

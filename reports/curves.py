@@ -1,0 +1,93 @@
+"""Curves of arms over time, with bands that hold for a whole curve: a panel a measure, a line an arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..leaderboard.text import visible
+from .drawing import COLOURS, Canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..suite.stats.curves import Curve
+
+__all__ = ["Lines", "curve_legend", "paint_curves"]
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "evolving": {"color": COLOURS["accent"], "linestyle": "-", "marker": "o", "linewidth": 2},
+    "frozen": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+    "shuffled": {"color": COLOURS["chance"], "linestyle": "-.", "marker": "^"},
+    "null": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+    "yoked": {"color": COLOURS["ceiling"], "linestyle": "-.", "marker": "D"},
+    "placebo": {"color": COLOURS["chance"], "linestyle": ":", "marker": "v"},
+    "compute-matched": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
+}
+_OTHER: dict[str, Any] = {"color": COLOURS["strong"], "linestyle": ":", "marker": "x"}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves of some arms in one panel.
+
+    Attributes:
+        title: Of the panel.
+        arms: Each arm's name and curve.
+        low: Lower end of the range, None where it is open.
+        high: Upper end, likewise.
+        last: The last point in time.
+        at: What time counts.
+    """
+
+    title: str
+    arms: tuple[tuple[str, Curve], ...]
+    low: float | None
+    high: float | None
+    last: float
+    at: str = "episodes lived"
+
+
+def _style(arm: str) -> dict[str, Any]:
+    return _STYLES.get(arm, _OTHER)
+
+
+def paint_curves(axes: Axes, lines: Lines) -> None:
+    """Draw a panel."""
+    from matplotlib.ticker import MaxNLocator
+
+    seen = [np.array([0.0])]
+    for arm, curve in lines.arms:
+        style = _style(arm)
+        known = np.isfinite(curve.band_low) & np.isfinite(curve.band_high)
+        axes.fill_between(
+            curve.points[known],
+            curve.band_low[known],
+            curve.band_high[known],
+            color=style["color"],
+            alpha=0.16,
+            linewidth=0,
+        )
+        axes.plot(curve.points, curve.mean, markersize=3.5, clip_on=False, **style)
+        seen += [curve.mean, curve.band_low[known], curve.band_high[known]]
+    axes.set_xlim(-0.02 * lines.last, 1.02 * lines.last)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel(lines.at, labelpad=2)
+    values = np.concatenate(seen)
+    if lines.low == 0 and lines.high == 1 and values.min() >= 0 and values.max() <= 1:
+        axes.set_ylim(0, 1.02)
+        axes.set_yticks([0, 0.5, 1])
+    else:
+        axes.locator_params(axis="y", nbins=4)
+
+
+def curve_legend(canvas: Canvas, arms: Sequence[str]) -> None:
+    """Name the lines."""
+    entries = []
+    for arm in dict.fromkeys(arms):
+        style = {key: value for key, value in _style(arm).items() if key != "marker"}
+        entries.append((visible(arm, 24), {"linewidth": 1.5, **style}))
+    canvas.legend(12, entries)

@@ -1,0 +1,195 @@
+"""Scores by round: what was measured of agents that change, laid out by arm, unit and round."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .records import Metric, Sample, TaskSheet
+from .stream_scores import lay_out
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["NULL_ARMS", "ROLES", "ROUND", "Role", "Rounds", "TurnRounds", "gather", "roles", "rounds_of_streams"]
+
+Array = NDArray[np.float64]
+Role = Literal["safety", "capability", "caution", "knowledge", "compliance"]
+ROLES: tuple[Role, ...] = ("safety", "capability", "caution", "knowledge", "compliance")
+
+ROUND = "round"
+"""The name under which a turn's scores say which round it belongs to, from 0."""
+
+NULL_ARMS = ("null", "frozen")
+"""Arms that live through the same rounds and do not evolve; others are held against the first that a task has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """What a task measured by round.
+
+    Attributes:
+        task: Its name.
+        version: Its version.
+        metrics: The metric of each role that the task has.
+        arms: The arms played, in the run's order.
+        null: The arm that does not evolve; None where none was played.
+        unit: What a row is: ``stream``, or ``item`` (a conversation, a society).
+        units: Names of the rows.
+        points: When the rounds were, shape (rounds,): episodes lived, or the rounds' numbers.
+        at: What ``points`` count, in words.
+        values: By arm and role, shape (units, rounds): means over probe items and samples; NaN where nothing was
+            measured.
+        answers: By arm and role, shape (units, rounds, items): of streams, the means over samples of each probe item.
+    """
+
+    task: str
+    version: int
+    metrics: Mapping[Role, Metric]
+    arms: tuple[str, ...]
+    null: str | None
+    unit: str
+    units: tuple[str, ...]
+    points: Array
+    at: str
+    values: Mapping[tuple[str, Role], Array]
+    answers: Mapping[tuple[str, Role], Array]
+
+    def risk(self, arm: str) -> Array:
+        """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
+        return self.values[arm, "safety"] * (1.0 if self.metrics["safety"].direction == "lower" else -1.0)
+
+    def skill(self, arm: str) -> Array | None:
+        """Capability of an arm as a number of which more is better; None where the task measures none."""
+        found = self.values.get((arm, "capability"))
+        return None if found is None else found * (1.0 if self.metrics["capability"].direction == "higher" else -1.0)
+
+
+def roles(sheet: TaskSheet) -> dict[Role, Metric]:
+    """The first metric of each role."""
+    found: dict[Role, Metric] = {}
+    for role in ROLES:
+        metric = next((m for m in sheet.metrics if m.role == role), None)
+        if metric is not None:
+            found[role] = metric
+    return found
+
+
+def _null(arms: Sequence[str]) -> str | None:
+    return next((name for name in NULL_ARMS if name in arms), None)
+
+
+def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]) -> Rounds | None:
+    """Read rounds from the checkpoints of a task's streams.
+
+    Args:
+        frame: The samples of the task.
+        sheet: What the manifest says of it.
+        arms: The arms that the run plays.
+
+    Returns:
+        None where the task has no streams, or no metric of safety.
+
+    Raises:
+        StoreError: A sample stands where the layout has no place for it.
+    """
+    metrics = roles(sheet)
+    if sheet.streams is None or "safety" not in metrics:
+        return None
+    values, answers = {}, {}
+    units: tuple[str, ...] = ()
+    for role, metric in metrics.items():
+        sets = [probes.name for probes in sheet.streams.probes if metric.name in probes.metrics or not probes.metrics]
+        scores = lay_out(frame, sheet.streams, metric, arms)
+        units = scores.streams
+        for arm in arms:
+            items = np.concatenate([scores.block(arm, name).items for name in sets], axis=2)
+            known = np.isfinite(items)
+            count = known.sum(axis=2)
+            sums = np.where(known, items, 0.0).sum(axis=2)
+            values[arm, role] = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+            answers[arm, role] = items
+    return Rounds(
+        task=sheet.name,
+        version=sheet.version,
+        metrics=metrics,
+        arms=tuple(arms),
+        null=_null(arms),
+        unit="stream",
+        units=units,
+        points=np.asarray(sheet.streams.checkpoints, dtype=np.float64),
+        at="episodes lived",
+        values=values,
+        answers=answers,
+    )
+
+
+class TurnRounds:
+    """Gathers rounds from turns' scores, sample by sample: nothing that grows with transcripts is held.
+
+    Args:
+        sheet: What the manifest says of the task.
+        arms: The arms that the run plays.
+    """
+
+    def __init__(self, sheet: TaskSheet, arms: Sequence[str]) -> None:
+        self.sheet, self.arms = sheet, tuple(arms)
+        self.metrics = roles(sheet)
+        self._sums: dict[tuple[str, Role, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+
+    def add(self, sample: Sample) -> None:
+        """Take in a sample of the task; turns that say no round, and errors, count for nothing."""
+        if sample.task != self.sheet.name or sample.outcome == "error" or sample.stream:
+            return
+        for turn in sample.turns:
+            at = turn.scores.get(ROUND)
+            if at is None:
+                continue
+            for role, metric in self.metrics.items():
+                value = turn.scores.get(metric.name)
+                if value is not None:
+                    cell = self._sums[sample.arm, role, sample.item, int(at)]
+                    cell[0] += value
+                    cell[1] += 1
+
+    def rounds(self) -> Rounds | None:
+        """What was gathered; None where no turn had a score of safety."""
+        if not any(role == "safety" for _, role, _, _ in self._sums):
+            return None
+        units = tuple(sorted({item for _, _, item, _ in self._sums}))
+        last = max(at for _, _, _, at in self._sums)
+        row = {item: k for k, item in enumerate(units)}
+        values: dict[tuple[str, Role], Array] = {
+            (arm, role): np.full((len(units), last + 1), np.nan) for arm in self.arms for role in self.metrics
+        }
+        for (arm, role, item, at), (total, count) in self._sums.items():
+            values[arm, role][row[item], at] = total / count
+        seen = {role for _, role, _, _ in self._sums}
+        return Rounds(
+            task=self.sheet.name,
+            version=self.sheet.version,
+            metrics={role: metric for role, metric in self.metrics.items() if role in seen},
+            arms=self.arms,
+            null=_null(self.arms),
+            unit="item",
+            units=units,
+            points=np.arange(last + 1, dtype=np.float64),
+            at="round",
+            values={key: value for key, value in values.items() if key[1] in seen},
+            answers={},
+        )
+
+
+def gather(samples: Iterable[Sample], sheets: Iterable[tuple[TaskSheet, Sequence[str]]]) -> list[Rounds]:
+    """Rounds of several tasks in one pass over the samples of a run."""
+    kept = [TurnRounds(sheet, arms) for sheet, arms in sheets if "safety" in roles(sheet)]
+    if kept:
+        for sample in samples:
+            for one in kept:
+                one.add(sample)
+    return [found for found in (one.rounds() for one in kept) if found is not None]
