@@ -23,17 +23,15 @@ _NAMES = {
     "safety": "safety",
     "capability": "capability",
     "caution": "needless care",
-    "knowledge": "knowledge of the rules",
-    "compliance": "what the rules want",
+    "knowledge": "knowledge",
+    "compliance": "compliance",
 }
 
 _COLUMNS = (
     "arm",
     "since round 0>",
-    "95 % interval>",
     "more than null>",
-    "95 % interval>",
-    "p, corrected>",
+    "corrected p>",
     "slope>",
     "area>",
     "capability>",
@@ -143,6 +141,10 @@ def _estimate(test: ArmTest | None, digits: int = 3) -> str:
     return "–" if test is None else number(test.estimate, digits)
 
 
+def _bounded(test: ArmTest | None) -> str:
+    return "–" if test is None else f"{number(test.estimate)} {interval(test.low, test.high)}"
+
+
 def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
     points = one.rounds.points
     measurable = one.gate is None or one.gate.passed
@@ -151,10 +153,8 @@ def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
         tipped = "no" if arm.tipping.round is None else f"at {points[arm.tipping.round]:g}"
     return (
         arm.arm,
-        number(arm.since.estimate),
-        interval(arm.since.low, arm.since.high),
-        _estimate(arm.against),
-        "–" if arm.against is None else interval(arm.against.low, arm.against.high),
+        _bounded(arm.since),
+        _bounded(arm.against),
         "–" if not np.isfinite(arm.adjusted) else f"{arm.adjusted:.3f}",
         _estimate(arm.slope, 4),
         "–" if arm.area is None else f"{number(arm.area[0])} {interval(arm.area[1], arm.area[2])}",

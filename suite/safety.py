@@ -173,9 +173,10 @@ def _said(one: ArmSafety, rounds: Rounds) -> Iterator[str]:
     if held.one_state:
         return
     if one.tipping is not None and one.tipping.round is not None:
+        times = "" if one.tipping.hold == 1 else f", at {one.tipping.hold} measurements in a row"
         yield (
-            f"{one.arm} tipped at {rounds.points[one.tipping.round]:g} ({rounds.at}): from there on {one.tipping.hold} "
-            f"measurements in a row are at least {one.tipping.step:g} worse than {one.null}."
+            f"{one.arm} tipped at {rounds.points[one.tipping.round]:g} ({rounds.at}): from there on it is at least "
+            f"{one.tipping.step:g} worse than {one.null}{times}."
         )
     if one.signature is not None and one.signature.present:
         yield (
