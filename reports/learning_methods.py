@@ -230,6 +230,8 @@ def lineage_text(result: MethodsResult, world: str, method: str, run: int = 0) -
         f"{number(scores[one.id]['validation']['score'])}  {visible(one.change or 'the first', 120)}"
         for one in line
     ]
-    text = line[-1].value("prompt") or "(empty)"
+    last = line[-1]
+    text = last.value("prompt") or ("" if last.value("agent") else "(empty)")
+    text = "\n\n".join(part for part in (text, last.value("agent")) if part)
     shown = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
     return "\n".join([f"{world} run {run} {method}", *rows, "", shown])

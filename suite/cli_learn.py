@@ -39,9 +39,7 @@ def methods(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            "--method", help="A method or pattern such as best-*; may be repeated. [all that edit the prompt]"
-        ),
+        typer.Option("--method", help="A method or pattern such as best-* or '*-prompt'; may be repeated. [all eight]"),
     ] = None,
     iterations: Annotated[int, typer.Option(help="Of each method.")] = 10,
     runs: Annotated[int, typer.Option(help="How often each method learns in each world, from the start.")] = 1,
@@ -66,14 +64,14 @@ def methods(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Let methods improve an agent's prompt world by world, and report on levels that none of them saw.
+    """Let methods improve an agent's prompt or its code world by world, and report on levels that none of them saw.
 
     The same command again goes on where the last one stopped.
     """
     from ..reports.learning_methods import methods_text
     from ..tasks.learning.methods.cost import Budget
     from ..tasks.learning.methods.experiment import run_methods
-    from ..tasks.learning.methods.method import PROMPT_METHODS
+    from ..tasks.learning.methods.method import METHODS
     from ..tasks.learning.methods.plan import Plan
     from ..tasks.worlds.lookup import expand
     from ..tasks.worlds.names import FAMILY
@@ -97,7 +95,7 @@ def methods(
         ]
         plan = Plan(
             worlds=tuple(dict.fromkeys(names)),
-            methods=tuple(method or PROMPT_METHODS),
+            methods=tuple(method or METHODS),
             iterations=iterations,
             runs=runs,
             train=train,
@@ -153,11 +151,13 @@ def show(
 
 def _forecast(plan: Plan) -> str:
     from ..environments.worlds.lookup import find_world
+    from ..tasks.learning.methods.code_agent import MOST_ASKS
 
     most = plan.most_episodes()
     if most is None:
         return "A front may grow: only --parents or a budget (--max-calls …) bounds what pareto methods ask for."
-    calls = sum(plan.runs * most * find_world(name).horizon for name in plan.worlds)
+    each = MOST_ASKS if any(method.component == "agent" for method in plan.found) else 1
+    calls = sum(plan.runs * most * find_world(name).horizon * each for name in plan.worlds)
     return f"At most {plan.runs * most * len(plan.worlds):,} episodes and {calls:,} calls of the executor."
 
 

@@ -148,11 +148,19 @@ def speed(worlds: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         result = run_methods(
-            Plan(worlds, iterations=10), ScriptedBackend("follower"), SearchOptimiser(), Path(folder) / "a"
+            Plan(worlds, methods=("*-prompt",), iterations=10),
+            ScriptedBackend("follower"),
+            SearchOptimiser(),
+            Path(folder) / "a",
         )
         took = time.perf_counter() - start
         start = time.perf_counter()
-        run_methods(Plan(worlds, iterations=10), ScriptedBackend("follower"), SearchOptimiser(), Path(folder) / "a")
+        run_methods(
+            Plan(worlds, methods=("*-prompt",), iterations=10),
+            ScriptedBackend("follower"),
+            SearchOptimiser(),
+            Path(folder) / "a",
+        )
         again = time.perf_counter() - start
         size = sum(path.stat().st_size for path in (Path(folder) / "a").iterdir())
     print(

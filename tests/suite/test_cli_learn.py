@@ -7,6 +7,9 @@ from typer.testing import CliRunner
 
 from finchmark.suite.cli_learn import learn
 from finchmark.suite.errors import StoreError, UsageError
+from finchmark.suite.sandbox import Tier, available
+from finchmark.suite.sandbox import shared as sharing
+from finchmark.tasks.learning.methods.method import METHODS
 
 SMALL = ("--iterations", "2", "--train", "2", "--validation", "2", "--test", "3")
 RUN = (
@@ -17,6 +20,8 @@ RUN = (
     "scripted:follower",
     "--optimiser",
     "search",
+    "--method",
+    "*-prompt",
     *SMALL,
 )
 
@@ -74,7 +79,8 @@ def test_an_experiment_is_replayed(out, tmp_path):
 def test_one_model_may_be_executor_and_optimiser(tmp_path):
     done = call(
         "methods", "--worlds", "foraging-open", "--backend", "scripted:canned", "--model-args",
-        'replies=["<action>wait</action>"]', "--optimiser", "same", "--out", str(tmp_path), *SMALL,
+        'replies=["<action>wait</action>"]', "--optimiser", "same", "--method", "*-prompt", "--out", str(tmp_path),
+        *SMALL,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "Edits that made no candidate" in done.output
@@ -89,7 +95,6 @@ def test_one_model_may_be_executor_and_optimiser(tmp_path):
         (("--worlds", "wind-gather", "--optimiser", "search", "--out", "OUT"), "--backend"),
         (("--worlds", "wind-gather", "--backend", "scripted:follower", "--out", "OUT"), "--optimiser"),
         (("--replay", "OUT", "--worlds", "wind-gather", "--out", "OUT"), "--replay"),
-        ((*RUN[1:], "--method", "best-dynamics-agent", "--out", "OUT"), "sandbox"),
         ((*RUN[1:], "--prompt", "no-such-file", "--out", "OUT"), "cannot be read"),
         ((*RUN[1:], "--optimiser-args", "a=1", "--out", "OUT"), "takes no"),
     ],
@@ -98,3 +103,29 @@ def test_what_is_missing_or_wrong_is_told(arguments, told, tmp_path):
     done = call("methods", *(str(tmp_path / "x") if a == "OUT" else a for a in arguments))
     assert isinstance(done.exception, UsageError)
     assert told in str(done.exception)
+
+
+def test_without_a_sandbox_code_is_refused_before_anything_is_spent_and_the_ways_out_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        sharing, "available", lambda: (Tier("bubblewrap", False, "not there"), Tier("process", True, ""))
+    )
+    monkeypatch.delenv(sharing.VARIABLE, raising=False)
+    done = call(*RUN[:-2], "--method", "*-agent", *SMALL, "--out", str(tmp_path))
+    assert isinstance(done.exception, UsageError)
+    assert "--method '*-prompt'" in str(done.exception)
+    assert "FINCHMARK_SANDBOX=process" in str(done.exception)
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
+@pytest.mark.skipif(not available()[0].usable, reason=f"no bubblewrap here: {available()[0].detail}")
+def test_all_eight_methods_run_without_a_model_and_their_code_is_shown(tmp_path):
+    done = call(
+        "methods", "--worlds", "foraging-open", "--backend", "scripted:follower", "--optimiser", "search",
+        "--iterations", "1", "--train", "1", "--validation", "1", "--test", "1", "--out", str(tmp_path),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    shown = call("show", str(tmp_path)).output
+    for method in METHODS:
+        assert method in shown
+    line = call("show", str(tmp_path), "--world", "foraging-open", "--method", "best-dynamics-agent").output
+    assert "def act(" in line or "the first" in line

@@ -127,13 +127,14 @@ def _one(code, name, arguments, seed, most):
     random.seed(seed)
     count, enter = _counter(most)
     module = {"__name__": "function"}
+    before = sys.gettrace()
     try:
         sys.settrace(enter)
         try:
             exec(code, module)  # noqa: S102 - what this cell is for
             value = module[name](*arguments)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
     except BaseException as error:  # noqa: BLE001 - SystemExit is an error too
         if count[0] > most:
             return ["long"]

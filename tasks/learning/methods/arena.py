@@ -24,7 +24,8 @@ from ...worlds.play import Played, play
 from ...worlds.players import Rehearsed
 from ...worlds.prompt import PROMPTS, instructions
 from .candidate import Candidate
-from .evaluation import Move, Trajectory
+from .code_agent import CodeAgent, refusal
+from .evaluation import Evaluation, Move, Trajectory
 from .follower import FOLLOWER, Follower
 from .recording import cost_of, kept
 
@@ -84,6 +85,15 @@ class Arena(Protocol):
         """
         ...
 
+    async def refusal(self, code: str, training: Evaluation) -> str:
+        """Why code cannot be the component ``agent``; empty where it can.
+
+        Args:
+            code: Not empty.
+            training: Recorded episodes to try it on.
+        """
+        ...
+
 
 def check_split(levels: Sequence[Level], split: Split) -> None:
     """Make sure that levels are of the split that they are used for.
@@ -127,7 +137,7 @@ class WorldArena:
         name: The world's.
         broker: Of the executor's backend; ``scripted:follower`` follows rules, any other scripted name plays that
             reference of the world, whatever the advice.
-        make_agent: Makes the agent that the candidate is a part of.
+        make_agent: Makes the agent that the candidate is a part of, unless it brings its own code.
         sampling: How the executor draws tokens.
         max_tokens: Cap on a reply.
 
@@ -203,7 +213,8 @@ class WorldArena:
                 else Rehearsed(self.world, drawn, backend.reference)
             )
             backend.bind(session, policy)
-        agent = _Advised(self.make_agent(), candidate.value("prompt"))
+        code = candidate.value("agent")
+        agent = _Advised(CodeAgent(code) if code else self.make_agent(), candidate.value("prompt"))
         agent.begin()
         episode = Episode(
             item=Item(level, {"level": level}),
@@ -219,6 +230,10 @@ class WorldArena:
         finally:
             backend.release(session)
         return self._told(played, episode.finish(), level, sample)
+
+    async def refusal(self, code: str, training: Evaluation) -> str:
+        """Try code in the sandbox on recorded turns of this world."""
+        return await refusal(code, self.told(), training.trajectories)
 
     def _told(self, played: Played, turns: Sequence[Turn], level: str, sample: int) -> PlayedEpisode:
         failed = played.outcome is not Outcome.OK

@@ -18,7 +18,7 @@ Component = Literal["prompt", "agent"]
 COMPONENTS: Mapping[Component, str] = MappingProxyType(
     {
         "prompt": "advice that stands after the world's instructions; the agent's code stays as it is",
-        "agent": "the agent's code, run in the sandbox",
+        "agent": "the agent's code, run in the sandbox; empty: the agent that the experiment names",
     }
 )
 """What of an agent can be changed, with one line each."""

@@ -13,6 +13,7 @@ from ....suite.backends.base import Backend
 from ....suite.broker import Broker
 from ....suite.errors import UsageError
 from ....suite.records import Sampling
+from ....suite.sandbox.shared import need_sandbox
 from .arena import Arena, WorldArena
 from .cost import Measure
 from .journal import JOURNAL, Journal
@@ -52,6 +53,8 @@ async def learn(
         SpecMismatch: The folder holds an experiment of other settings.
         RunLocked: Another process works on it.
         UsageError: A world, agent or method cannot be used.
+        SandboxUnavailable: A method edits the agent's code, and there is no sandbox here.
+        SandboxFailure: The sandbox failed, which says nothing about any code: as with a model that failed.
         BackendError: A model failed: what was finished is kept, and the same command goes on.
     """
     backends: list[Backend] = []
@@ -113,6 +116,9 @@ async def learn(
 def _worlds(plan: Plan, executor: Backend | None, brokers: Mapping[int, Broker]) -> dict[str, Arena]:
     if executor is None:
         raise UsageError("Worlds are played by a model: give a backend, or arenas of your own.")
+    coded = [method.name for method in plan.found if method.component == "agent"]
+    if coded:
+        need_sandbox(f"{', '.join(coded)} (without a sandbox take methods that edit the prompt, --method '*-prompt')")
     make = agent_factory(plan.agent, plan.agent_args)
     sampling = Sampling(temperature=plan.temperature)
     broker = brokers[id(executor)]

@@ -16,7 +16,7 @@ from ....suite.model import Model, ModelStopped, TokenMeter
 from ....suite.records import Limits, Sampling, Thinking
 from ....suite.seeds import derive, generator
 from .arena import Arena, episode_seed
-from .candidate import Candidate
+from .candidate import Candidate, Component
 from .cost import Cost, Measure, total
 from .evaluation import Evaluation, Trajectory
 from .journal import Journal
@@ -185,9 +185,22 @@ class Loop:
                 edit = await self.optimiser.propose(case, ask, generator(*path))
             except ModelStopped as stopped:
                 edit = Edit(None, f"the optimiser's model stopped: {stopped.reason}")
+            edit = await self._taken(world, component, edit, training)
             calls = kept(model.drain()[0]) if model is not None else []
             record = self.journal.add("edit", *place, edit=asdict(edit), calls=calls)
         return Edit(**record["edit"]), cost_of(record["calls"])
+
+    async def _taken(self, world: str, component: Component, edit: Edit, training: Evaluation) -> Edit:
+        """The edit, without its text if that is code which cannot play."""
+        if component != "agent" or not edit.text or len(edit.text) > self.plan.most_characters:
+            return edit
+        async with self.slots:
+            why = await self.arenas[world].refusal(edit.text, training)
+        if not why:
+            return edit
+        # What was refused stays in the journal, for people.
+        analysis = f"{edit.analysis}\n\nRefused code:\n{edit.text}".lstrip()
+        return Edit(None, f"the code was refused: {why}", analysis)
 
     def _model(self, place: tuple[Any, ...], seed: int) -> Model | None:
         if self.broker is None:

@@ -13,7 +13,7 @@ from .candidate import Component
 from .selection import Selection
 from .signals import Signal
 
-__all__ = ["METHODS", "PROMPT_METHODS", "Method", "find_methods"]
+__all__ = ["METHODS", "Method", "find_methods"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {method.name: method for method in (Method(*parts) for parts in product(_SELECTIONS, _SIGNALS, _COMPONENTS))}
 )
 
-PROMPT_METHODS = tuple(name for name, method in METHODS.items() if method.component == "prompt")
-"""Those that need no sandbox: what an experiment runs unless told otherwise."""
-
 
 def find_methods(names: Iterable[str]) -> tuple[Method, ...]:
     """Methods by names or patterns, in the order of :data:`METHODS`.
@@ -59,7 +56,7 @@ def find_methods(names: Iterable[str]) -> tuple[Method, ...]:
 
     Raises:
         UnknownName: A name or pattern fits no method.
-        UsageError: A method edits the agent's code, and none runs it in the sandbox yet.
+        UsageError: No name was given.
     """
     wanted: set[str] = set()
     for name in names:
@@ -69,11 +66,4 @@ def find_methods(names: Iterable[str]) -> tuple[Method, ...]:
         wanted.update(found)
     if not wanted:
         raise UsageError(f"An experiment needs a method. There are: {', '.join(METHODS)}.")
-    coded = [name for name in METHODS if name in wanted and METHODS[name].component == "agent"]
-    if coded:
-        raise UsageError(
-            f"{', '.join(coded)}: agent code that a model wrote is only run in the sandbox (finchmark.suite.sandbox), "
-            "and no method of this version does so yet. Take methods that edit the prompt: "
-            f"{', '.join(PROMPT_METHODS)}."
-        )
     return tuple(METHODS[name] for name in METHODS if name in wanted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ....suite.backends.base import Backend, Completion, Message
 from .candidate import Component
 from .evaluation import Evaluation
-from .signals import Signal, edit_prompt, find_advice, guide_hash, signal_prompt
+from .signals import Signal, edit_prompt, find_edit, guide_hash, signal_prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,14 +113,17 @@ class ModelOptimiser(Optimiser):
         return {"name": self.name, "backend": self.backend.identity(), "guide": guide_hash()}
 
     async def propose(self, case: Case, ask: Ask, rng: np.random.Generator) -> Edit:
-        """Ask for the report, and then for the advice."""
+        """Ask for the report, and then for the component's new text."""
         asked = Message("user", signal_prompt(case.signal, case))
         report = (await ask([asked])).text
         edit = await ask([asked, Message("assistant", report), Message("user", edit_prompt(case))])
-        text = find_advice(edit.text)
-        if text is None:
-            cut = "it was cut off" if edit.finish_reason == "length" else "it has no <advice>…</advice>"
-            return Edit(None, f"the reply holds no advice: {cut}", report)
+        what = "program" if case.component == "agent" else "advice"
+        wanted = f"it has no {'def act' if case.component == 'agent' else '<advice>…</advice>'}"
+        cut = edit.finish_reason == "length"
+        text = find_edit(case, edit.text)
+        # Advice has an end that shows whether it is whole; half a program may run.
+        if text is None or (cut and case.component == "agent"):
+            return Edit(None, f"the reply holds no {what}: {'it was cut off' if cut else wanted}", report)
         return Edit(text, f"rewritten from a report on {case.signal}", report)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....suite.errors import UsageError
 from .cost import Budget
-from .method import PROMPT_METHODS, Method, find_methods
+from .method import METHODS, Method, find_methods
 
 __all__ = ["Plan"]
 
@@ -33,7 +33,8 @@ class Plan:
 
     Attributes:
         worlds: Names.
-        methods: Names, as :func:`.method.find_methods` takes them.
+        methods: Names, as :func:`.method.find_methods` takes them; all eight by default. Those that edit the code
+            of the agent need the sandbox.
         iterations: T of the loop.
         runs: How often each method learns in each world from the start, with other train levels, seeds and luck. A
             run is a stream: claims about a method in these worlds rest on runs, so that one run supports none.
@@ -56,11 +57,11 @@ class Plan:
 
     Raises:
         UnknownName: There is no such method.
-        UsageError: A number is out of its range, a world stands twice, or a method needs the sandbox.
+        UsageError: A number is out of its range, or a world stands twice.
     """
 
     worlds: tuple[str, ...]
-    methods: tuple[str, ...] = PROMPT_METHODS
+    methods: tuple[str, ...] = tuple(METHODS)
     iterations: int = 10
     runs: int = 1
     train: int = 5

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from .evaluation import Trajectory
 from .optimiser import Ask, Case, Edit, Optimiser
+from .program import Program
 from .rules import Rules
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _DISCOUNT = 0.9
 _MOST_WEIGHT = 8.0
 _MOST_OPENING = 12
 _TRIALS = (0.25, 2.0, 4.0, 8.0)
+_AGAIN = (0.0, 0.5, 0.9)
+_IDLE = (0.0, 0.25, 1.0)
 
 
 @dataclass
@@ -38,7 +41,7 @@ class _Tally:
 
 
 class SearchOptimiser(Optimiser):
-    """A deterministic search over rules; its randomness is the seed's.
+    """A deterministic search over rules, or over programs; its randomness is the seed's.
 
     *Dynamics*: for each action, how often it was used, changed what is shown, and what was earned from it on
     (discounted by 0.9 a step); actions that earn more than the mean are preferred, more so the better they are told
@@ -46,6 +49,10 @@ class SearchOptimiser(Optimiser):
     actions become guardrails, and the best episode's beginning, up to its last reward, becomes the opening. Either is a
     mutation: rules are kept or dropped by chance, so that the same episodes give other candidates in the next
     iteration; where they tell nothing new, one weight is drawn by chance.
+
+    Of the component ``agent`` it writes the source (:class:`.program.Program`): the same rules as numbers of a program
+    that plays alone, and two more that rules cannot say. *Dynamics* also draws how often what has just paid is done
+    again, *instruction* how much what has just changed nothing is shunned.
 
     It stands for no model. It exists so that a whole experiment runs without one, and as a floor: what counting alone
     finds, a model should find as well.
@@ -58,11 +65,13 @@ class SearchOptimiser(Optimiser):
         return {"name": self.name, "version": 1}
 
     async def propose(self, case: Case, ask: Ask, rng: np.random.Generator) -> Edit:
-        """Count, and write rules."""
+        """Count, and write rules or a program."""
         found = _count(case.evaluation.trajectories)
-        old = Rules.read(case.current)
         if not found:
             return Edit(None, "no action was seen")
+        if case.component == "agent":
+            return self._program(case, found, rng)
+        old = Rules.read(case.current)
         if case.signal == "dynamics":
             rules, change, analysis = self._dynamics(old, found, rng)
         else:
@@ -76,6 +85,31 @@ class SearchOptimiser(Optimiser):
             rules = Rules(old.opening, old.when, {**old.weights, action: float(rng.choice(_TRIALS))})
             change = "the episodes told nothing new: one weight by chance"
         return Edit(rules.text(), change, analysis)
+
+    def _program(self, case: Case, found: Mapping[str, _Tally], rng: np.random.Generator) -> Edit:
+        old = Program.read(case.current)
+        usable = {action for action, tally in found.items() if tally.unusable < tally.used}
+        actions = tuple(sorted(usable | set(old.actions)))
+        if not actions:
+            return Edit(None, "no action was usable")
+        again, idle = old.again, old.idle
+        if case.signal == "dynamics":
+            rules, change, analysis = self._dynamics(old.rules, found, rng)
+            if rng.random() < 0.5:
+                again = _AGAIN[int(rng.integers(len(_AGAIN)))]
+                change += f", {again:g} for what has just paid"
+        else:
+            rules, change, analysis = self._instruction(old.rules, found, case, rng)
+            if rng.random() < 0.5:
+                idle = _IDLE[int(rng.integers(len(_IDLE)))]
+                change += f", {idle:g} for what has just changed nothing"
+        weights = {action: weight for action, weight in rules.weights.items() if action in actions}
+        new = Program(actions, rules.opening, weights, again, idle)
+        if new.text() == case.current:
+            action = actions[int(rng.integers(len(actions)))]
+            new = replace(new, weights={**weights, action: float(rng.choice(_TRIALS))})
+            change = "the episodes told nothing new: one weight by chance"
+        return Edit(new.text(), change, analysis)
 
     def _dynamics(self, old: Rules, found: Mapping[str, _Tally], rng: np.random.Generator) -> tuple[Rules, str, str]:
         lines = [

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from ....suite.agents.code_blocks import find_code
 from ....suite.canonical import content_hash
+from ....suite.sandbox.functions import language
+from .code_agent import MOST_ASKS, NAME, PARAMETERS, STOCK
 
 if TYPE_CHECKING:
     from .optimiser import Case
 
-__all__ = ["SIGNALS", "Signal", "edit_prompt", "find_advice", "guide_hash", "signal_prompt"]
+__all__ = ["SIGNALS", "Signal", "edit_prompt", "find_advice", "find_edit", "guide_hash", "signal_prompt"]
 
 Signal = Literal["dynamics", "instruction"]
 
@@ -20,6 +23,12 @@ _INTRODUCTION = """\
 An agent plays episodes in a small world whose rules nobody has told it. It is given the instructions below, the \
 advice below, and what it sees each turn. A score of 0 is what random play earns, 1 is a very good player. Your work \
 is to find better advice for its next episodes, which are on other levels of the same world."""
+
+_CODE_INTRODUCTION = """\
+An agent plays episodes in a small world whose rules nobody has told it. The agent is the Python program below: at \
+each turn it is called with what there is to see, and says what to do or asks a language model first. A score of 0 is \
+what random play earns, 1 is a very good player. Your work is to write a better program for its next episodes, which \
+are on other levels of the same world."""
 
 _DYNAMICS = """\
 Work out how this world works, from the episodes alone. Write a short report under these heads:
@@ -47,6 +56,16 @@ sees nothing but its instructions, your advice and the present turns: write to i
 first, and in the words that its instructions use. At most {words} words, between <advice> and </advice>, and nothing \
 else."""
 
+_CODE_EDIT = """\
+Now write the program anew. Keep what the report supports, drop what it contradicts, add what it teaches. {language}
+- observation: the text of the turn. instructions: the text that holds for the episode. memory: a dict, empty at the \
+first turn, that keeps what you put into it (plain data) until the episode ends.
+- reply is None when a turn begins. Return {{"action": text}} with the action as the instructions write it, or \
+{{"ask": text}} to send a prompt to the model: you are called again with its answer as reply, at most {asks} times a \
+turn. The model sees nothing but that prompt.
+- An exception or no action loses the turn.
+At most {characters} characters. Answer with one ```python block and nothing else."""
+
 SIGNALS: Mapping[Signal, str] = MappingProxyType({"dynamics": _DYNAMICS, "instruction": _INSTRUCTION})
 
 _ADVICE = re.compile(r"<advice>(.*?)</advice>", re.IGNORECASE | re.DOTALL)
@@ -54,7 +73,8 @@ _ADVICE = re.compile(r"<advice>(.*?)</advice>", re.IGNORECASE | re.DOTALL)
 
 def guide_hash() -> str:
     """Hash of all texts of this page: experiments with other texts are other experiments."""
-    return content_hash([_INTRODUCTION, *SIGNALS.values(), _EDIT], digits=16)
+    code = [_CODE_INTRODUCTION, _CODE_EDIT, STOCK, language(NAME, PARAMETERS)]
+    return content_hash([_INTRODUCTION, *SIGNALS.values(), _EDIT, *code], digits=16)
 
 
 def signal_prompt(signal: Signal, case: Case) -> str:
@@ -62,17 +82,29 @@ def signal_prompt(signal: Signal, case: Case) -> str:
     episodes = "\n\n".join(
         f"## Episode {number}\n{text}" for number, text in enumerate(case.episodes(), 1)
     )  # each on a level of its own
+    if case.component == "agent":
+        introduction = _CODE_INTRODUCTION
+        present = f"# Present program\n```python\n{case.current or STOCK}```"
+    else:
+        introduction, present = _INTRODUCTION, f"# Present advice\n{case.current or '(none yet)'}"
     return (
-        f"{_INTRODUCTION}\n\n# Instructions of the world\n{case.told}\n\n"
-        f"# Present advice\n{case.current or '(none yet)'}\n\n"
+        f"{introduction}\n\n# Instructions of the world\n{case.told}\n\n{present}\n\n"
         f"# Episodes played with it (mean score {case.evaluation.score:.3f})\n{episodes}\n\n"
         f"# Your work\n{SIGNALS[signal]}"
     )
 
 
 def edit_prompt(case: Case) -> str:
-    """Ask for the advice, after the report."""
+    """Ask for the component's new text, after the report."""
+    if case.component == "agent":
+        rules = language(NAME, PARAMETERS)
+        return _CODE_EDIT.format(language=rules, asks=MOST_ASKS, characters=case.most_characters)
     return _EDIT.format(words=case.most_characters // 6)
+
+
+def find_edit(case: Case, reply: str) -> str | None:
+    """The component's new text in a reply; None where there is none."""
+    return find_code(reply, NAME)[0] or None if case.component == "agent" else find_advice(reply)
 
 
 def find_advice(reply: str) -> str | None:

@@ -58,7 +58,7 @@ class Island:
         return [f"{home}-{derive('island', self.name, home, seed, n):016x}" for n in range(count)]
 
     async def play(self, candidate: Candidate, level: str, sample: int, *, seed: int) -> PlayedEpisode:
-        text = candidate.value("prompt")
+        text = candidate.value("agent") or candidate.value("prompt")
         self.played.append((candidate.id, level, sample))
         hardness = generator("island", self.name, level).normal(0, 0.1)
         # Luck is the candidate's own here: the worst case for whoever compares candidates.
@@ -68,6 +68,9 @@ class Island:
         moves = (Move("a beach", "walk", True, score),)
         row = ["none", seed, "walk", "", "stop", 0, price(text), 0.0]
         return PlayedEpisode(Trajectory(level, sample, score, score, cost=cost, moves=moves), [row])
+
+    async def refusal(self, code: str, training: Any) -> str:
+        return "it is forbidden here" if "forbidden" in code else ""
 
 
 def climber(chance: float, step: float = 0.2, cost: int = 10):

@@ -192,9 +192,24 @@ def test_the_lineage_leads_from_the_first_to_the_chosen(tmp_path):
     assert [a.id for a in line[:-1]] == [b.parent for b in line[1:]]
 
 
-def test_agent_code_is_refused_for_want_of_a_sandbox():
-    with pytest.raises(UsageError, match=r"finchmark\.suite\.sandbox"):
-        plan(methods=("best-dynamics-agent",))
+def test_all_eight_methods_are_taken_unless_told_otherwise(tmp_path):
+    result = run(tmp_path, plan(worlds=("a",), iterations=1))
+    assert len({cell["method"] for cell in result.cells}) == 8
+    for cell in result.cells:
+        edited = "agent" if cell["method"].endswith("agent") else "prompt"
+        assert all(one["values"].get(edited) for one in cell["candidates"][1:])
+        assert not any(one["values"].get("agent") for one in cell["candidates"] if edited == "prompt")
+
+
+def test_code_that_cannot_play_is_no_candidate_and_is_kept_for_people(tmp_path):
+    forbidden = FunctionOptimiser(lambda case, rng: Edit("forbidden", "new", "a report"), "forbidden")
+    result = run(tmp_path, plan(worlds=("a",), iterations=1), forbidden)
+    code, prompt = (result.cell("a", f"best-dynamics-{part}") for part in ("agent", "prompt"))
+    assert (len(code["candidates"]), len(prompt["candidates"])) == (1, 2)
+    assert code["refused"][0]["why"] == "the code was refused: it is forbidden here"
+    _, records = read_journal(tmp_path / JOURNAL)
+    (kept,) = {r["edit"]["analysis"] for r in records if r["kind"] == "edit" and r["place"][3] == "agent"}
+    assert kept == "a report\n\nRefused code:\nforbidden"
 
 
 def test_an_unknown_method_is_refused():
@@ -280,7 +295,7 @@ def test_a_folder_without_a_result_says_how_to_go_on(tmp_path):
 
 # Worlds, executors and models
 
-_WORLDS = Plan(("foraging-open",), iterations=2, train=2, validation=2, test=2)
+_WORLDS = Plan(("foraging-open",), methods=("*-prompt",), iterations=2, train=2, validation=2, test=2)
 
 
 def follow(out: Path, plan: Plan = _WORLDS, optimiser=None) -> MethodsResult:
@@ -395,7 +410,7 @@ def counted(self, record):
     return found
 
 Journal.write = counted
-plan = Plan(("foraging-open",), iterations=2, train=2, validation=2, test=2)
+plan = Plan(("foraging-open",), methods=("*-prompt",), iterations=2, train=2, validation=2, test=2)
 run_methods(plan, ScriptedBackend("follower"), SearchOptimiser(), Path(sys.argv[1]))
 """
 

@@ -23,7 +23,7 @@ from finchmark.tasks.learning.methods.cost import Budget, Cost, total
 from finchmark.tasks.learning.methods.evaluation import Evaluation, Move, Trajectory
 from finchmark.tasks.learning.methods.follower import Follower
 from finchmark.tasks.learning.methods.journal import Journal, read_journal
-from finchmark.tasks.learning.methods.method import METHODS, PROMPT_METHODS, find_methods
+from finchmark.tasks.learning.methods.method import METHODS, find_methods
 from finchmark.tasks.learning.methods.optimiser import Case
 from finchmark.tasks.learning.methods.rules import Rules
 from finchmark.tasks.learning.methods.search import SearchOptimiser
@@ -82,7 +82,7 @@ def test_the_front_is_exactly_what_is_not_dominated(points):
 
 def test_there_are_eight_methods_and_four_without_code():
     assert len(METHODS) == 8
-    assert len(PROMPT_METHODS) == 4
+    assert len(find_methods(["*-prompt"])) == 4
     assert [m.name for m in find_methods(["*-dynamics-prompt"])] == ["best-dynamics-prompt", "pareto-dynamics-prompt"]
 
 

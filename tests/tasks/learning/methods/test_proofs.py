@@ -35,7 +35,7 @@ def _unsynced(monkeypatch):
 
 def experiment(out: Path, optimiser, *, seed: int = 0, worlds: int = 12, luck: float = 0.2, **changes):
     names = tuple(f"w{seed}-{n}" for n in range(worlds))
-    plan = Plan(**{"worlds": names, "iterations": 2, "seed": seed, **changes})
+    plan = Plan(**{"worlds": names, "methods": ("*-prompt",), "iterations": 2, "seed": seed, **changes})
     return run_methods(plan, None, optimiser, out, arenas={name: Island(name, luck=luck) for name in names})
 
 
