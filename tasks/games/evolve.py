@@ -1,60 +1,70 @@
-"""A search for update rules: islands, an archive by behaviour on each, Boltzmann selection, any mutator.
+"""A search for algorithms: islands, an archive by behaviour on each, Boltzmann selection, any mutator.
 
-Candidates are formulas, not Python: they are worked out by :mod:`.formula`, so nothing has to be run in a sandbox.
+Every attempt has random numbers of its own, keyed by its number. So a search that was killed goes on as it would have
+gone on, and searches of one seed are pairs.
 """
 
 from __future__ import annotations
 
-import ast
+import asyncio
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
-from ...environments.openspiel.sequences import sequence_form
-from ...suite.agents.expressions import ExpressionError
 from ...suite.seeds import generator
-from .regret import CHECKPOINTS, RULES, Rule, minimise
+from .candidate import Candidate, Genome, Judge, Proposal
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Candidate", "ExpressionEdits", "Mutator", "Search", "assess", "evolve"]
-
-_LEAST = 1e-6
-_WORST = 2.0
+__all__ = ["Attempt", "Log", "Mutator", "Search", "evolve", "search"]
 
 
 class Mutator(Protocol):
-    """Makes a new rule of an old one."""
+    """Makes a new rule or program of an old one."""
 
-    def propose(self, parent: Rule, rng: np.random.Generator) -> Rule:
-        """A variant of a rule; it may be worse, or the same.
+    def identity(self) -> dict[str, Any]:
+        """What tells it from others, as plain data."""
+        ...
 
-        Raises:
-            ExpressionError: What was made is no rule; the attempt is counted.
-        """
+    async def propose(self, parent: Candidate, rng: np.random.Generator) -> Proposal:
+        """A variant; it may be worse, or the same, or none: that costs its evaluation all the same."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A rule and what it came to.
+class Attempt:
+    """One evaluation of the budget.
 
     Attributes:
-        rule: The rule.
-        fitness: Mean over games and checkpoints of log10 (exploitability / that of uniform play); less is better. A
-            rule that breaks down counts as 2 from there on.
-        behaviour: What it is like, whatever its rank: its niche in an archive. How much lower log10 of the
-            exploitability is at the last checkpoint than at the middle one, in halves; and the length of its formulas,
-            in steps of 20 characters.
+        number: From 0, the start.
+        candidate: What it came to; None where the mutator gave nothing that could be judged.
+        proposal: What the mutator gave.
     """
 
-    rule: Rule
-    fitness: float
-    behaviour: tuple[int, int]
+    number: int
+    candidate: Candidate | None
+    proposal: Proposal
+
+
+class Log(Protocol):
+    """What has been done already, and what is."""
+
+    def find(self, number: int) -> Attempt | None:
+        """An attempt of an earlier call; None if it was not finished."""
+        ...
+
+    def add(self, attempt: Attempt) -> Attempt:
+        """Write an attempt down before going on. Returns what a later call will find."""
+        ...
+
+
+class _NoLog:
+    def find(self, number: int) -> Attempt | None:
+        return None
+
+    def add(self, attempt: Attempt) -> Attempt:
+        return attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,8 @@ class Search:
 
     Attributes:
         best: The best candidate.
-        curve: Best fitness after each evaluation, the seed rule's first.
-        unusable: Attempts that gave no rule; each took one evaluation of the budget.
+        curve: Best fitness after each evaluation, the start's first.
+        unusable: Attempts that gave nothing to judge; each took one evaluation of the budget.
         niches: Filled niches over all islands.
     """
 
@@ -72,83 +82,6 @@ class Search:
     curve: tuple[float, ...]
     unusable: int
     niches: int
-
-
-def assess(rule: Rule, games: Sequence[str], checkpoints: Sequence[int] = CHECKPOINTS) -> Candidate:
-    """Run a rule on games.
-
-    Args:
-        rule: The rule.
-        games: Names of games; a claim about rules that were searched for is made on others than the search saw.
-        checkpoints: See :func:`.regret.minimise`.
-    """
-    rows = []
-    for name in games:
-        form = sequence_form(name)
-        start = float(form.exploitability(form.uniform()))
-        curve = minimise(form, rule, checkpoints)
-        with np.errstate(divide="ignore"):
-            logs = np.log10(np.maximum(curve / start, _LEAST))
-        rows.append(np.where(np.isfinite(curve), logs, _WORST))
-    table: NDArray[np.float64] = np.array(rows)
-    late = float((table[:, -1] - table[:, len(checkpoints) // 2]).mean())
-    length = len(rule.regret) + len(rule.weight) + len(rule.average)
-    return Candidate(rule, float(table.mean()), (math.floor(2 * late), length // 20))
-
-
-class ExpressionEdits:
-    """A mutator without a model: one or more random edits of one formula.
-
-    A number is changed, an operation exchanged, a part replaced by a small new one, wrapped in one, or cut down to one
-    of its own parts.
-    """
-
-    def propose(self, parent: Rule, rng: np.random.Generator) -> Rule:
-        """Edit one of the three formulas.
-
-        Raises:
-            ExpressionError: The result is too long or no formula.
-        """
-        part = ("regret", "weight", "average")[int(rng.integers(3))]
-        names = ("t",) if part == "average" else ("R", "r", "t")
-        tree = ast.parse(getattr(parent, part), mode="eval")
-        for _ in range(1 + int(rng.integers(2))):
-            nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr) and not _called(node, tree)]
-            target = nodes[int(rng.integers(len(nodes)))]
-            tree = ast.fix_missing_locations(_Exchange(target, _edited(target, names, rng)).visit(tree))
-        return replace(parent, **{part: ast.unparse(tree)})
-
-
-def _called(node: ast.expr, tree: ast.AST) -> bool:
-    """Whether it is the name of a function, which stays."""
-    return any(isinstance(other, ast.Call) and other.func is node for other in ast.walk(tree))
-
-
-class _Exchange(ast.NodeTransformer):
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        return self.new if node is self.old else super().visit(node)
-
-
-def _edited(node: ast.expr, names: Sequence[str], rng: np.random.Generator) -> ast.expr:
-    here = ast.unparse(node)
-    leaf = names[int(rng.integers(len(names)))] if rng.random() < 0.7 else f"{rng.choice((0.5, 1, 1.5, 2, 3)):g}"
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and rng.random() < 0.7:
-        return ast.Constant(round(float(node.value) * float(rng.choice((0.5, 0.8, 1.25, 2.0))), 3))
-    inside = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-    made = (
-        leaf,
-        f"({here}) {rng.choice(('+', '-', '*', '/'))} ({leaf})",
-        f"max({here}, 0)",
-        f"({here}) * t / (t + 1)",
-        f"({here}) * t",
-        f"({here}) ** {rng.choice((0.5, 1.5, 2)):g}",
-        f"(({here}) if ({leaf}) > 0 else ({here}) * 0.5)",
-        ast.unparse(inside[-1]) if inside and not isinstance(node, ast.Call) else leaf,
-    )
-    return ast.parse(made[int(rng.integers(len(made)))], mode="eval").body
 
 
 @dataclass(slots=True)
@@ -162,39 +95,47 @@ class _Island:
 
     def choose(self, temperature: float, rng: np.random.Generator) -> Candidate:
         """Draw with chances exp(-fitness / temperature); all alike at an infinite temperature."""
-        row = sorted(self.archive.values(), key=lambda one: (one.fitness, one.behaviour))
+        row = sorted(self.archive.values(), key=_order)
         fitness = np.array([one.fitness for one in row])
         weights = np.exp(-(fitness - fitness.min()) / temperature)
         return row[int(rng.choice(len(row), p=weights / weights.sum()))]
 
+    def champion(self) -> Candidate:
+        return min(self.archive.values(), key=_order)
 
-def evolve(
+
+def _order(candidate: Candidate) -> tuple[float, tuple[int, int]]:
+    return candidate.fitness, candidate.behaviour
+
+
+async def search(
     games: Sequence[str],
     *,
+    judge: Judge,
+    mutator: Mutator,
+    start: Genome,
     seed: int,
     budget: int,
-    mutator: Mutator | None = None,
     islands: int = 3,
     temperature: float = 0.1,
-    migrate: int = 30,
-    start: Rule | None = None,
-    judge: Callable[[Rule, Sequence[str]], Candidate] = assess,
+    migrate: int = 10,
+    log: Log | None = None,
 ) -> Search:
-    """Search for a rule of low exploitability.
+    """Search for a rule or program of low exploitability.
 
-    Searches with equal seeds and other arguments are pairs: what they start from is the same, and so are their random
-    numbers as far as they do alike.
+    Islands work side by side, each from its own archive as the round found it; what they did is taken in their order.
 
     Args:
         games: What candidates are run on.
-        seed: Of the search.
-        budget: Evaluations, the start's included; an attempt that gave no rule is one.
-        mutator: By default :class:`ExpressionEdits`.
-        islands: How many archives; they take turns.
-        temperature: Of the selection; infinite: all niches alike.
-        migrate: After so many evaluations each island's best also goes to the next.
-        start: The rule to start from, by default plain CFR.
         judge: Runs a candidate.
+        mutator: Makes variants.
+        start: What every island starts from.
+        seed: Of the search.
+        budget: Evaluations, the start's included; an attempt that gave nothing to judge is one.
+        islands: How many archives.
+        temperature: Of the selection; infinite: all niches alike.
+        migrate: After so many rounds each island's best also goes to the next.
+        log: What was done already is taken from here, and what is done is written to it.
 
     Raises:
         ValueError: A number is out of its range.
@@ -204,27 +145,55 @@ def evolve(
             f"budget, islands and migrate are at least 1 and temperature is above 0, not {budget}, {islands}, "
             f"{migrate} and {temperature}"
         )
-    rng = generator("evolve", seed)
-    edits: Mutator = ExpressionEdits() if mutator is None else mutator
-    best = judge(RULES["cfr"] if start is None else start, games)
+    kept = _NoLog() if log is None else log
+    known: dict[Genome, Candidate] = {}
+
+    async def attempt(number: int, parent: Candidate, rng: np.random.Generator) -> Attempt:
+        done = kept.find(number)
+        if done is not None:
+            return done
+        proposal = await mutator.propose(parent, rng)
+        if proposal.genome is None:
+            return Attempt(number, None, proposal)
+        found = known.get(proposal.genome) or await judge(proposal.genome, games)
+        return Attempt(number, found, proposal)
+
+    first = kept.find(0) or kept.add(Attempt(0, await judge(start, games), Proposal(start)))
+    if first.candidate is None:
+        raise ValueError("the start was never judged")
+    best = first.candidate
+    known[best.genome] = best
     grounds = [_Island() for _ in range(islands)]
     for ground in grounds:
         ground.take(best)
     curve, unusable = [best.fitness], 0
-    known: dict[Rule, Candidate] = {best.rule: best}
-    for step in range(1, budget):
-        ground = grounds[step % islands]
-        try:
-            rule = edits.propose(ground.choose(temperature, rng).rule, rng)
-            if rule not in known:
-                known[rule] = judge(rule, games)
-            ground.take(known[rule])
-            best = min(best, known[rule], key=lambda one: one.fitness)
-        except ExpressionError:
-            unusable += 1
-        if step % migrate == 0:
-            champions = [min(one.archive.values(), key=lambda c: (c.fitness, c.behaviour)) for one in grounds]
+    for place, begin in enumerate(range(1, budget, islands), 1):
+        batch = []
+        for number, ground in zip(range(begin, min(begin + islands, budget)), grounds, strict=False):
+            rng = generator("evolve", seed, number)
+            batch.append(attempt(number, ground.choose(temperature, rng), rng))
+        for done, ground in zip(await asyncio.gather(*batch), grounds, strict=False):
+            taken = kept.find(done.number) or kept.add(done)
+            if taken.candidate is None:
+                unusable += 1
+            else:
+                known[taken.candidate.genome] = taken.candidate
+                ground.take(taken.candidate)
+                best = min(best, taken.candidate, key=lambda one: one.fitness)
+            curve.append(best.fitness)
+        if place % migrate == 0:
+            champions = [ground.champion() for ground in grounds]
             for number, champion in enumerate(champions):
                 grounds[(number + 1) % islands].take(champion)
-        curve.append(best.fitness)
     return Search(best, tuple(curve), unusable, sum(len(one.archive) for one in grounds))
+
+
+def evolve(
+    games: Sequence[str], *, judge: Judge, mutator: Mutator, start: Genome, seed: int, budget: int, **more: Any
+) -> Search:
+    """:func:`search` for callers without an event loop."""
+    return asyncio.run(search(games, judge=judge, mutator=mutator, start=start, seed=seed, budget=budget, **more))
+
+
+BLIND = math.inf
+"""The temperature at which selection is no selection: what a search must beat."""
