@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -140,6 +140,12 @@ class Column:
             items = np.array([place[code] for code in rows[by].to_numpy(dtype=object)[known]], dtype=np.int64)
             self._sides[name] = samples_of(values[known], items, kind=metric.kind, low=metric.low, high=metric.high)
         return self._sides[name]
+
+    @cached_property
+    def dyads(self) -> dict[Hashable, tuple[Hashable, Hashable]] | None:
+        """The two larger units of each unit, as sides name it, where units are pairs; None where they are not."""
+        found = next((g.dyads for g in self.sheet.groupings if g.name == self.unit and g.dyadic), None)
+        return None if found is None else {place: found[unit] for place, unit in enumerate(self.scores.units)}
 
     @cached_property
     def _sides(self) -> dict[str, Samples]:

@@ -162,12 +162,12 @@ def pair_page(lineup: Lineup, first: str, second: str) -> PairPage:
 
 def _compare(column: Column, first: str, second: str, confidence: float) -> _Compared | None:
     """Compare two entries in a column; None where they have no unit in common."""
-    pairs = pair_units(column.side(second), column.side(first))
+    pairs = pair_units(column.side(second), column.side(first), dyads=column.dyads)
     if not pairs.units:
         return None
     inference = paired_inference(pairs)
     low, high = inference.bounds(confidence)
-    if pairs.single and pairs.flips is not None:
+    if pairs.single and pairs.flips is not None and pairs.dyads is None:
         test = mcnemar(round(pairs.flips.gained), round(pairs.flips.lost))
         p, methods = test.pvalue, f"{inference.method}, {test.method}"
     else:

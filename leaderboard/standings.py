@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..suite.errors import StoreError
 from ..suite.records import MAX_LOST, Level, Metric, Outcome, TaskChoice, TaskSheet
 from ..suite.results import deciding_samples, unit_level
+from ..suite.stats.dyadic import dyadic_interval
 from ..suite.stats.estimators import best_of_k, pass_at_k
 from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
 from .entries import Entry, Run, entries
@@ -205,6 +206,7 @@ class _Cell:
         self.scored = samples[outcomes != Outcome.ERROR.value] if self.counts["error"] else samples
         self.labels: dict[str, NDArray[np.int64]] = {}
         self.groups = {grouping.name: grouping.groups for grouping in sheet.groupings}
+        self.dyads = {grouping.name: grouping.dyads for grouping in sheet.groupings if grouping.dyadic}
         tier, kind = self.spec.tier, self.spec.items.kind
         self.column = f"{choice.name}@{choice.version}/{tier}/{kind}/{choice.items_hash}/{arm}"
         played = entry.played_of(choice.name, arm)
@@ -223,14 +225,8 @@ class _Cell:
         values = every[known]
         unit = self._unit(metric, known)
         try:
-            interval = mean_interval(
-                values,
-                self._labels(unit)[known],
-                kind=metric.kind,
-                low=metric.low,
-                high=metric.high,
-                confidence=self.confidence,
-            )
+            paired = self.scored[unit].to_numpy(dtype=object) if unit in self.dyads else self._labels(unit)
+            interval = self._interval(metric, metric.kind, values, unit, paired[known])
         except ValueError as error:
             raise StoreError(f"{self.entry.run.path}: {self.choice.name}, metric {metric.name!r}: {error}.") from error
         worst = best = math.nan
@@ -242,6 +238,21 @@ class _Cell:
         if not known.all():
             notes.append(f"applies to {len(values)} of {len(self.scored)} scored samples")
         return self._make(metric.name, metric, metric.primary, interval, unit, (worst, best), notes)
+
+    def _interval(
+        self,
+        metric: Metric,
+        kind: Literal["binary", "graded"],
+        values: NDArray[np.float64],
+        unit: str,
+        owners: NDArray[np.object_] | NDArray[np.int64],
+    ) -> Interval:
+        """The interval of a mean over units; dyadic where these are pairs of larger units, by their names."""
+        low, high = metric.low, metric.high
+        if unit in self.dyads:
+            dyads = self.dyads[unit]
+            return dyadic_interval(values, owners, dyads, kind=kind, low=low, high=high, confidence=self.confidence)
+        return mean_interval(values, owners, kind=kind, low=low, high=high, confidence=self.confidence)
 
     def passes(self, metric: Metric) -> Iterator[Standing]:
         """The primary metric's pass@k for k = 1, 2, 4, … up to the number of samples."""
@@ -258,7 +269,10 @@ class _Cell:
             each = pass_at_k(n, c, k)
             enough = ~np.isnan(each)
             each, drawn = each[enough], n[enough]
-            if len(drawn) and (drawn == k).all() and unit == "item":
+            if unit in self.dyads:
+                kind = "binary" if np.isin(each, (0.0, 1.0)).all() else "graded"
+                interval = self._interval(metric, kind, each, unit, self._owners(unit, items[enough]))
+            elif len(drawn) and (drawn == k).all() and unit == "item":
                 interval = wilson(round(float(each.sum())), len(each), self.confidence)
             else:
                 # An item of n samples holds n / k groups of k: so many trials at most.
@@ -294,14 +308,7 @@ class _Cell:
         for k in (2**i for i in range(1, self.spec.samples.bit_length())):
             best = best_of_k(each, k)
             enough = ~np.isnan(best)
-            interval = mean_interval(
-                best[enough],
-                self._owners(unit, items[enough]),
-                kind="graded",
-                low=metric.low,
-                high=metric.high,
-                confidence=self.confidence,
-            )
+            interval = self._interval(metric, "graded", best[enough], unit, self._owners(unit, items[enough]))
             counted = Interval(**{**asdict(interval), "samples": int(counts[enough].sum())})
             short = int((~enough).sum())
             plural = "" if short == 1 else "s"

@@ -293,6 +293,7 @@ class _Match:
             low=self.metric.low,
             high=self.metric.high,
             clusters=clusters,
+            dyads=self._dyads,
             confidence=confidence,
             margin=margin,
             alpha=alpha / 2,
@@ -380,6 +381,18 @@ class _Match:
         return (values[0], values[1]), (codes[:n], codes[n:]), clusters, own
 
     @cached_property
+    def _dyads(self) -> dict[Hashable, tuple[Hashable, Hashable]] | None:
+        """The two larger units of each unit, by its number, where units are pairs; None where they are not."""
+        import pandas as pd
+
+        found = [g.dyads for c in (self.cell_b, self.cell_a) for g in c.groupings if g.name == self._unit and g.dyadic]
+        if not found:
+            return None
+        _, names = pd.factorize(pd.concat([self.side(c)[2] for c in (self.cell_a, self.cell_b)]), sort=True)
+        known = {group: dyad for dyads in found for group, dyad in dyads.items()}
+        return {number: known[name] for number, name in enumerate(names)}
+
+    @cached_property
     def pairs(self) -> Pairs:
         """The sides on their common units."""
         from .stats.pairs import pair_units, samples_of
@@ -387,7 +400,7 @@ class _Match:
         m = self.metric
         values, codes, clusters, _ = self._encoded
         sides = (samples_of(v, c, kind=m.kind, low=m.low, high=m.high) for v, c in zip(values, codes, strict=True))
-        return pair_units(*sides, clusters=clusters)
+        return pair_units(*sides, clusters=clusters, dyads=self._dyads)
 
     def _cautious(self, found: Difference) -> tuple[Difference, float]:
         """Hold a small p-value of sign flips against a test that knows the range.
@@ -531,7 +544,8 @@ def _corrected(rows: Sequence[Row], matched: Sequence[_Match], correction: Corre
     out = list(rows)
     primary = [i for i, row in enumerate(rows) if row.primary]
     others = [i for i, row in enumerate(rows) if not row.primary]
-    paired = all(rows[i].difference.paired for i in primary)
+    # Flips of whole units are no test where units share larger ones.
+    paired = all(rows[i].difference.paired and matched[i].pairs.dyads is None for i in primary)
     if primary and correction == "max-t" and paired:
         pvalues, how = _max_t([matched[i] for i in primary], seed), "max-t"
     else:
@@ -620,7 +634,8 @@ def _equivalent_from(match: _Match, margin: float, alpha: float) -> int | None:
     from .stats.inference import paired_inference
     from .stats.margins import equivalence
 
-    pairs = match.pairs
+    # How further units would share larger ones cannot be known: they are taken as independent.
+    pairs = replace(match.pairs, dyads=None)
 
     def holds(n: int) -> bool:
         if n < 2:

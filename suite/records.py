@@ -312,12 +312,23 @@ class Grouping(Record):
         groups: The group of each item, by item. An item that is not named belongs to none.
         shown: Names of the metrics that reports show for each group apart; of a mere unit none.
         summary: What a reader needs to know of the groups, as a sentence.
+        dyadic: Whether a group is a pair of units, written as both names with ``+`` between them: items that share
+            either unit depend on one another.
     """
 
     name: str
     groups: dict[str, str]
     shown: tuple[str, ...] = ()
     summary: str = ""
+    dyadic: bool = False
+
+    @property
+    def dyads(self) -> dict[str, tuple[str, str]]:
+        """The two units of each group; empty where groups are no pairs."""
+        if not self.dyadic:
+            return {}
+        parts = {group: group.partition("+") for group in self.groups.values() if group}
+        return {group: (one, two) for group, (one, _, two) in parts.items()}
 
 
 class TaskSheet(Record):

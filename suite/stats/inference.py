@@ -51,7 +51,8 @@ def paired_inference(
     - ``bca``, ``percentile``: the bootstrap of units; under 30 units it covers too little.
     - ``auto``: ``tango-t`` for one binary sample an item and side, ``t`` for a metric without a range, else
       ``clustered-tango``. Where units differ by much and unalike, that is the t interval to a few hundredths of its
-      width; where few differ, t and bootstrap cover too little (at 30 units of which .17 differ, .90 and .92).
+      width; where few differ, t and bootstrap cover too little (at 30 units of which .17 differ, .90 and .92). Where
+      units are dyads: :func:`.dyadic.dyadic_inference`.
 
     Args:
         pairs: From :func:`.pairs.pair_units`, with at least one unit.
@@ -64,6 +65,10 @@ def paired_inference(
     """
     if not pairs.units:
         raise ValueError("the sides share no unit: compare them as unpaired samples")
+    if method == "auto" and pairs.dyads is not None:
+        from .dyadic import dyadic_inference
+
+        return dyadic_inference(pairs)
     if method == "auto":
         method = (
             "t" if not np.isfinite(pairs.width) else "tango-t" if _one_binary_pair_a_unit(pairs) else "clustered-tango"

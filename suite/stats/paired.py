@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .dyadic import dyadic_design, dyadic_mean
 from .inference import Inference, IntervalMethod, paired_inference
 from .margins import Claim, Direction, MarginTest, margin_tests
 from .paired_tests import TestResult, mcnemar, paired_t, sign_flip, wilcoxon
@@ -83,6 +84,7 @@ def difference(
     low: float | None = 0.0,
     high: float | None = 1.0,
     clusters: Mapping[Hashable, Hashable] | None = None,
+    dyads: Mapping[Hashable, tuple[Hashable, Hashable]] | None = None,
     confidence: float = 0.95,
     method: IntervalMethod = "auto",
     test: TestMethod = "auto",
@@ -107,6 +109,7 @@ def difference(
         low: Lower end of a graded metric's range, None where it is open.
         high: Upper end of a graded metric's range, None where it is open.
         clusters: The unit of each item, where units are larger than items; None: each item is a unit.
+        dyads: The two larger units that each unit belongs to, where units are dyads and share them with one another.
         confidence: In (0, 1).
         method: Of the interval, see :func:`.inference.paired_inference`; ignored for unpaired sides.
         test: Of "no difference", see :func:`paired_test`; ignored for unpaired sides.
@@ -127,11 +130,17 @@ def difference(
     b = samples_of(values_b, items_b, kind=kind, low=low, high=high)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
-    pairs = pair_units(a, b, clusters=clusters)
+    pairs = pair_units(a, b, clusters=clusters, dyads=dyads)
     if not pairs.units:
         return _unpaired(a, b, clusters, confidence, margin, alpha, direction)
     inference = paired_inference(pairs, method, resamples=resamples, seed=seed)
-    result = paired_test(pairs, test, resamples=resamples - 1, seed=seed)
+    if pairs.dyads is not None and test == "auto":
+        # Flips of units that depend on one another are no test: the interval's own statistic is.
+        tail = inference.tail(0.0)
+        pvalue, how = 2 * min(tail, 1 - tail) if np.isfinite(tail) else np.nan, inference.method
+    else:
+        result = paired_test(pairs, test, resamples=resamples - 1, seed=seed)
+        pvalue, how = result.pvalue, result.method
     lower, upper = inference.bounds(confidence)
     d = pairs.differences
     return Difference(
@@ -140,8 +149,8 @@ def difference(
         high=upper,
         confidence=confidence,
         method=inference.method,
-        pvalue=result.pvalue,
-        test=result.method,
+        pvalue=pvalue,
+        test=how,
         paired=True,
         units=d.size,
         items=pairs.items,
@@ -151,7 +160,7 @@ def difference(
         only_b=pairs.only_b,
         mean_a=float(pairs.a.mean()),
         mean_b=float(pairs.b.mean()),
-        standard_error=float(d.std(ddof=1) / np.sqrt(d.size)) if d.size > 1 else np.nan,
+        standard_error=_standard_error(pairs),
         flips=pairs.flips,
         sparse=inference.sparse,
         claims=_claims(inference, margin, alpha, direction, pairs),
@@ -188,6 +197,13 @@ def paired_test(pairs: Pairs, test: TestMethod = "auto", *, resamples: int = 9_9
     if test == "t":
         return paired_t(d)
     raise ValueError(f"test must be auto, mcnemar-mid-p, mcnemar-exact, sign-flip, wilcoxon or t, not {test!r}")
+
+
+def _standard_error(pairs: Pairs) -> float:
+    d = pairs.differences
+    if pairs.dyads is not None:
+        return float(np.sqrt(dyadic_mean(d, dyadic_design(pairs.dyads)).variance))
+    return float(d.std(ddof=1) / np.sqrt(d.size)) if d.size > 1 else np.nan
 
 
 def _claims(

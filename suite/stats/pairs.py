@@ -81,6 +81,8 @@ class Pairs:
         samples_b: The second side's samples on them.
         only_a: Items that only the first side was measured on; they are left out.
         only_b: Items that only the second side was measured on.
+        dyads: Where every unit belongs to two larger ones (a problem to its two parents), both of them by unit; units
+            that share one are not independent. None: units are independent.
     """
 
     units: tuple[Hashable, ...]
@@ -97,6 +99,7 @@ class Pairs:
     samples_b: int
     only_a: int
     only_b: int
+    dyads: tuple[tuple[Hashable, Hashable], ...] | None = None
 
     @property
     def differences(self) -> NDArray[np.float64]:
@@ -137,7 +140,13 @@ def samples_of(
     return Samples(x, labels, kind, floor, top)
 
 
-def pair_units(a: Samples, b: Samples, *, clusters: Mapping[Hashable, Hashable] | None = None) -> Pairs:
+def pair_units(
+    a: Samples,
+    b: Samples,
+    *,
+    clusters: Mapping[Hashable, Hashable] | None = None,
+    dyads: Mapping[Hashable, tuple[Hashable, Hashable]] | None = None,
+) -> Pairs:
     """Pair two sides by item, and average item differences within units.
 
     Items count alike within a unit whatever their numbers of samples, and units count alike.
@@ -147,12 +156,13 @@ def pair_units(a: Samples, b: Samples, *, clusters: Mapping[Hashable, Hashable] 
         b: The second side (candidate), of the same metric.
         clusters: The unit of each item, where units are larger than items (worlds, cores, parents); None: each item is
             a unit.
+        dyads: The two larger units that each unit belongs to, where units are dyads.
 
     Returns:
         The common units; none where the sides share no item.
 
     Raises:
-        ValueError: The sides' metrics differ, or ``clusters`` lacks a common item.
+        ValueError: The sides' metrics differ, or ``clusters`` lacks a common item, or ``dyads`` a common unit.
     """
     if (a.kind, a.low, a.high) != (b.kind, b.low, b.high):
         raise ValueError(
@@ -184,6 +194,9 @@ def pair_units(a: Samples, b: Samples, *, clusters: Mapping[Hashable, Hashable] 
         index = np.array([place[owner] for owner in owners], dtype=np.intp)
         members = np.bincount(index, minlength=len(place))
         p, q, gained, lost = (np.bincount(index, x, len(place)) / members for x in (p, q, gained, lost))
+    lacking = [unit for unit in units if unit not in dyads] if dyads is not None else []
+    if lacking:
+        raise ValueError(f"dyads must name the two larger units of every common unit; {lacking[0]!r} has none")
     samples_a, samples_b = int(count_a[in_a].sum()), int(count_b[in_b].sum())
     return Pairs(
         units=units,
@@ -200,6 +213,7 @@ def pair_units(a: Samples, b: Samples, *, clusters: Mapping[Hashable, Hashable] 
         samples_b=samples_b,
         only_a=labels_a.size - len(names),
         only_b=labels_b.size - len(names),
+        dyads=None if dyads is None else tuple(dyads[unit] for unit in units),
     )
 
 
