@@ -8,6 +8,8 @@ from textwrap import fill
 from ..leaderboard.text import visible
 from ..suite.comparison import Comparison
 from .differences import overall_claim, pvalue, row_notes, signed
+from .group_differences import difference_text, group_differences
+from .groups import shown_apart
 from .tables import interval, number
 from .terminal import draw, text_table
 from .worlds import world_difference
@@ -20,7 +22,7 @@ def comparison_text(comparison: Comparison, *, all_metrics: bool = False, width:
 
     Args:
         comparison: From :func:`.comparison.compare`.
-        all_metrics: All metrics, not only the deciding ones.
+        all_metrics: All metrics, not only those that decide, and those that a task shows beside them.
         width: The terminal's width; None: as wide as needed.
     """
     several = len(comparison.candidates) > 1
@@ -28,7 +30,8 @@ def comparison_text(comparison: Comparison, *, all_metrics: bool = False, width:
     heads[5] = f"{100 * comparison.confidence:g} % interval"
     heads += ["flips", "units>"]
     out = text_table(*(["candidate"] if several else []), *heads)
-    shown = [row for row in comparison.rows if row.primary or all_metrics]
+    beside = {(c.key, name) for c in comparison.baseline.cells for name in shown_apart(c.groupings)}
+    shown = [row for row in comparison.rows if row.primary or all_metrics or (row.cell, row.metric) in beside]
     for row in shown:
         d = row.difference
         flips = "–" if d.flips is None else f"+{number(d.flips.gained, 1)} −{number(d.flips.lost, 1)}"
@@ -70,4 +73,10 @@ def comparison_text(comparison: Comparison, *, all_metrics: bool = False, width:
                 f"difference would be {signed(row.worst)} or {signed(row.best)}."
             )
     notes += comparison.notes
-    return "\n".join([draw(out, width), *(fill(visible(note, 600), width or 120) for note in notes)])
+    lines = [draw(out, width), *(fill(visible(note, 600), width or 120) for note in notes)]
+    for candidate in comparison.candidates:
+        found = difference_text(group_differences(comparison.baseline, candidate, confidence=comparison.confidence))
+        if found is not None:
+            lines += ["", visible(f"By group: {candidate.label} less {comparison.baseline.label}", 200)]
+            lines += [draw(found[0], width), *(fill(note, width or 120) for note in found[1])]
+    return "\n".join(lines)

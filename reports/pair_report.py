@@ -18,6 +18,8 @@ from .document import Document, Facts, place, write
 from .endings import pair_ending_plot
 from .episodes import Episodes, Gatherer
 from .flips import change_table, changes, flip_plot, most_changed
+from .group_differences import group_difference_plot, group_differences
+from .groups import shown_apart
 from .kinds import keys
 from .tables import Link, Plot, Table, share, table
 from .transcripts import Transcripts, page_name
@@ -73,8 +75,11 @@ def report_pair(a: Results | StoredRun, b: Results | StoredRun, out: Path, compa
             gathered.append(_walk(side.run, chosen, folder / name, label, f"../../{page.name}"))
         links.append(_linker(chosen, f"{folder.name}/{name}"))
     others = [row for row in rows if not row.primary]
+    beside = {(cell.key, name) for cell in comparison.baseline.cells for name in shown_apart(cell.groupings)}
+    said = [row for row in rows if row.primary or (row.cell, row.metric) in beside]
     sections: list[Plot | Table | None] = [
         difference_plot(deciding, overall),
+        group_difference_plot(group_differences(comparison.baseline, candidate, confidence=comparison.confidence)),
         flip_plot([(row.cell_name, row.difference.flips) for row in deciding if row.difference.flips is not None]),
         change_table(pairs, *links),
         pair_ending_plot(gathered[0], gathered[1], labels) if len(gathered) == 2 else None,
@@ -89,7 +94,7 @@ def report_pair(a: Results | StoredRun, b: Results | StoredRun, out: Path, compa
             f"({sides[1].results.decoding}). Differences are candidate less baseline.",
             600,
         ),
-        claims=(*(difference_claim(row) for row in deciding), *(overall_claim(total) for total in overall)),
+        claims=(*(difference_claim(row) for row in said), *(overall_claim(total) for total in overall)),
         notices=tuple(dict.fromkeys(visible(note, 600) for note in [*comparison.notes, *_notes(deciding)])),
         sections=tuple(section for section in sections if section is not None),
         facts=tuple(_facts(side, label) for side, label in zip(sides, labels, strict=True)),

@@ -22,6 +22,7 @@ from .document import Document, Facts, place, write
 from .endings import ending_plot
 from .episodes import Gatherer
 from .factors import factor_plot
+from .groups import group_plot, shown_apart
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
 from .safety import safety_claims, safety_sections
@@ -29,6 +30,7 @@ from .scores import claim, score_plot, score_table
 from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
 from .turns import turn_plot
+from .ways import WaysGatherer, ways_plot
 from .worlds import world_mean
 
 if TYPE_CHECKING:
@@ -66,9 +68,10 @@ def report_run(run: StoredRun, out: Path) -> Path:
     pages = set(names)
     transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
     gatherer = Gatherer(run.manifest.tasks.values())
-    spent = LearningTokens()
+    spent, ways = LearningTokens(), WaysGatherer()
     for sample in run.samples():
         gatherer.add(sample)
+        ways.add(sample)
         transcripts.add(sample)
         spent.add(sample)
     transcripts.close()
@@ -86,6 +89,8 @@ def report_run(run: StoredRun, out: Path) -> Path:
         *safety_sections(safety),
         *learning_sections(learning, learning_costs(run, learning, spent)),
         score_plot(single) if single else None,
+        group_plot(results),
+        ways_plot(results, ways, single),
         factor_plot(results),
         kind_plot(frame, address),
         ending_plot(gatherer.cells),
@@ -96,6 +101,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         _transcript_table(frame, shown, address),
     ]
     manifest, spec = run.manifest, run.manifest.spec
+    beside = {name: shown_apart(sheet.groupings) for name, sheet in manifest.tasks.items()}
     document = Document(
         title=visible(manifest.label) or "(no label)",
         lead=visible(
@@ -103,7 +109,11 @@ def report_run(run: StoredRun, out: Path) -> Path:
             f"{plural(len(frame), 'sample')} of {max(manifest.expected, len(frame)):,}, "
             f"{plural(spec.samples, 'sample')} an item and arm."
         ),
-        claims=(*safety_claims(safety), *learning_claims(learning), *(claim(s) for s in single if s.primary)),
+        claims=(
+            *safety_claims(safety),
+            *learning_claims(learning),
+            *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
+        ),
         notices=(*(() if worlds is None else (visible(worlds.words),)), *_notices(entry, made)),
         sections=tuple(plot for plot in plots if plot is not None),
         facts=(_facts(entry),),

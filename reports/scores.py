@@ -58,6 +58,8 @@ def claim(s: Standing) -> str:
         text += f"; the ceiling is {number(s.ceiling)}"
     if s.sparse:
         text += "; sparse"
+    if s.note and not s.primary:
+        text += f"; {s.note}"
     return visible(f"{text}.")
 
 

@@ -20,6 +20,7 @@ from ..suite.registry import Registry
 from ..suite.results import from_run
 from ..suite.store import StoredRun
 from ..tasks.worlds.names import FAMILY
+from .groups import shown_apart
 from .tables import number
 
 if TYPE_CHECKING:
@@ -68,14 +69,21 @@ def _cell(text: object) -> Any:
 def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width: int | None = None) -> str:
     """One table of results: mean, interval, chance, ceiling and counts, for every run, task and arm.
 
+    Metrics that a task shows for groups of items apart stand beside the deciding one, and a table of the groups below.
+
     Args:
         runs: The runs.
-        all_metrics: All metrics, not only the deciding one and pass@k.
+        all_metrics: All metrics, not only those that decide or stand beside, and pass@k.
         width: The terminal's width; None: as wide as needed.
     """
     every = ordered(row for entry in entries(runs) for row in rows(entry))
     passes = _common_passes(every)
-    shown = [row for row in every if all_metrics or row.primary or (*_column(row), row.metric) in passes]
+    beside = {(n, m) for run in runs for n, sheet in run.manifest.tasks.items() for m in shown_apart(sheet.groupings)}
+    shown = [
+        row
+        for row in every
+        if all_metrics or row.primary or (row.task, row.metric) in beside or (*_column(row), row.metric) in passes
+    ]
     units = " and ".join(sorted({f"{row.unit}s" for row in shown})) or "items"
     table = text_table(
         "model",
@@ -121,9 +129,12 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             "* sparse: under 30 items or 5 expected events; the interval is rough; one item is no claim about others."
         )
     methods = ", ".join(dict.fromkeys(row.method for row in shown))
-    notes.append(
-        f"Intervals are over {units} ({methods}). Invalid and refused samples are failures; errors are not scored."
-    )
+    failures = "Invalid and refused samples are failures; errors are not scored."
+    unscored = _unscored(runs, [row.metric for row in shown])
+    if unscored:
+        failures = f"Of {', '.join(unscored)} invalid and refused samples are left out; elsewhere they are failures."
+        failures += " Errors are not scored."
+    notes.append(f"Intervals are over {units} ({methods}). {failures}")
     for row in (row for row in shown if row.flag):
         note = f"{row.model}, {row.task}, {row.arm}: {row.flag}."
         if note not in notes:
@@ -138,6 +149,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
     lines = [draw(table, width), *(fill(str(_cell(note)), width or 120) for note in notes)]
     for run in runs:
         lines += _world_lines(run, width)
+        lines += _group_lines(run, width)
         if any(sheet.streams is not None for sheet in run.manifest.tasks.values()):
             from .learning import learning_text
 
@@ -147,6 +159,14 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
 
             lines += safety_text(run, width=width)
     return "\n".join(lines)
+
+
+def _unscored(runs: Sequence[StoredRun], shown: Sequence[str]) -> list[str]:
+    """The shown metrics that have no value for a failure: whether a rule was broken is not seen without an act."""
+    open_ended = {
+        m.name for run in runs for sheet in run.manifest.tasks.values() for m in sheet.metrics if m.failure is None
+    }
+    return [name for name in dict.fromkeys(shown) if name in open_ended]
 
 
 def _world_lines(run: StoredRun, width: int | None) -> list[str]:
@@ -168,18 +188,38 @@ def _world_lines(run: StoredRun, width: int | None) -> list[str]:
     return lines
 
 
+def _group_lines(run: StoredRun, width: int | None) -> list[str]:
+    """Scores by group of items, and how far a model's own programs are from each other."""
+    if not any(shown_apart(sheet.groupings) for sheet in run.manifest.tasks.values()):
+        return []
+    from ..tasks.creativebench.several import FAMILY as PROGRAMS
+    from .groups import group_text
+    from .ways import ways_text
+
+    results, lines = from_run(run), list[str]()
+    written = any(task.name.partition("/")[0] == PROGRAMS for task in run.manifest.spec.tasks)
+    several = ways_text(results, run.samples()) if written and run.manifest.spec.samples > 1 else None
+    for title, found in (("By group", group_text(results)), ("One way or many", several)):
+        if found is not None:
+            table, notes = found
+            lines += ["", str(_cell(f"{title}: {run.manifest.label}")), draw(table, width)]
+            lines += [fill(str(_cell(note)), width or 120) for note in notes]
+    return lines
+
+
 def _column(row: Standing) -> tuple[object, ...]:
     return row.task, row.version, row.tier, row.arm, row.items_hash
 
 
 def _common_passes(every: Sequence[Standing]) -> set[tuple[object, ...]]:
-    """Per column its pass@k of the largest k that all its runs have: at different k nothing can be compared."""
+    """Per column its NAME@k of the largest k that all its runs have: at different k nothing can be compared."""
     have: dict[tuple[object, ...], dict[str, set[int]]] = {}
     for row in every:
-        if row.metric.startswith("pass@"):
-            have.setdefault(_column(row), {}).setdefault(row.model, set()).add(int(row.metric.removeprefix("pass@")))
+        name, at, k = row.metric.rpartition("@")
+        if at:
+            have.setdefault((*_column(row), name), {}).setdefault(row.model, set()).add(int(k))
     largest = {column: max(set.intersection(*ks.values()), default=0) for column, ks in have.items()}
-    return {(*column, f"pass@{k}") for column, k in largest.items() if k > 1}
+    return {(*column[:-1], f"{column[-1]}@{k}") for column, k in largest.items() if k > 1}
 
 
 def duplicate_share(run: StoredRun) -> float | None:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from ...suite.records import Sample, Turn
 from .novelty import pair_distances
 
-__all__ = ["Ways", "slice_of", "told_slice", "ways", "ways_by_item"]
+__all__ = ["FAMILY", "Ways", "slice_of", "told_slice", "ways", "ways_by_item"]
+
+FAMILY = "creativebench"
+"""What the names of the tasks begin with whose transcripts tell slices."""
 
 _SAID = "tests: passed"
 _HEAD = "What the tests need of it, in canonical form:"
