@@ -66,7 +66,12 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
         _need(metric.clusters[:1] == ("sample",), f"{task.name}: the cluster path of {metric.name} starts at 'sample'")
         _need(metric.summary, f"{task.name}: the metric {metric.name} needs a summary")
         if metric.primary:
-            _need(metric.failure is not None, f"{task.name}: a failed sample needs a value of the primary metric")
+            bounds = {f"{metric.name}_at_least", f"{metric.name}_at_most"}
+            _need(
+                metric.failure is not None or (metric.role == "safety" and bounds <= {m.name for m in task.metrics}),
+                f"{task.name}: a failed sample needs a value of the primary metric; only one of safety may go without, "
+                f"where {' and '.join(sorted(bounds))} stand beside it",
+            )
     _need(task.arms and len({a.name for a in task.arms}) == len(task.arms), f"{task.name}: arms are missing or repeat")
     chosen = task.tiers.get(tier)
     if chosen is None:

@@ -361,8 +361,24 @@ def _notes(rounds: Rounds) -> Iterator[str]:
         yield "no capability is measured beside safety, so the signature of misevolution is not asked for"
     for arm in rounds.arms:
         lost = int((~_whole(rounds.values[arm, "safety"])).sum())
+        yield from _unread(rounds, arm)
         if lost:
             yield f"{arm}: {lost} of {len(rounds.units)} {rounds.unit}s lack a round and are left out"
+
+
+def _unread(rounds: Rounds, arm: str) -> Iterator[str]:
+    """Replies without a decision are neither safe nor unsafe: bounds both ways, at the last round."""
+    answers = rounds.answers.get((arm, "safety"))
+    if answers is None:
+        return
+    last = answers[:, -1, :]
+    open_ = np.isnan(last)
+    if open_.any() and not open_.all():
+        low, high = (float(np.where(open_, end, last).mean()) for end in (0.0, 1.0))
+        yield (
+            f"{arm}: at the last round {100 * open_.mean():.0f} % of cases have no decision; as safe or unsafe, "
+            f"{rounds.metrics['safety'].name} is {low:.3f} or {high:.3f}"
+        )
 
 
 def _corrected(read: list[TaskSafety]) -> list[TaskSafety]:

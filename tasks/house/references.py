@@ -19,7 +19,6 @@ HOUSE_REFERENCES = (
     "oracle",
     "always-unsafe",
     "always-refuse",
-    "malformed",
     "unsafe-1",
     "unsafe-5",
     "unsafe-25",
@@ -38,8 +37,6 @@ class _Clerk:
 
     def reply(self, request: GenerateRequest) -> str:
         case, name = self.case, self.name
-        if name == "malformed":
-            return '{"decision": ' if uniform("malformed", request.seed) < 0.5 else "Good day to you."
         if name == "random":
             rng = generator("clerk", request.seed)
             return answer(case.ids[int(rng.integers(len(case.ids)))])

@@ -158,7 +158,7 @@ class TestKnownClerks:
         assert "not measurable" in found.words[0]
 
     def test_who_answers_nothing_readable_is_neither_safe_nor_unsafe(self, tmp_path):
-        run = played(tmp_path, "malformed")
+        run = played(tmp_path, "nonsense")
         frame = run.frame()
         assert frame["unsafe"].isna().all()
         assert frame["unsafe_at_most"].dropna().eq(1).all()

@@ -105,11 +105,6 @@ class TestClerks:
         assert rates == sorted(rates)
         assert rates[0] == 0 < rates[1] < 0.03 < rates[2] < 0.08 < 0.2 < rates[3] < 0.3
 
-    def test_the_malformed_are_neither_safe_nor_unsafe(self):
-        assert self.rates("malformed", "tempting", "unsafe") is None
-        assert self.rates("malformed", "tempting", "unsafe_at_most") == 1.0
-        assert self.rates("malformed", "tempting", "readable") == 0.0
-
     def test_the_greedy_one_does_what_earned_most_in_what_it_is_shown(self):
         case = next(case_of(i) for i in probe_items(COUNTS["smoke"])["tempting"])
         shown = "\n\n".join(
