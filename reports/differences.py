@@ -42,13 +42,15 @@ def signed(value: float, digits: int = 3) -> str:
 def difference_claim(row: Row) -> str:
     """Say one comparison in a sentence, the effect before the test."""
     d = row.difference
-    text = f"{row.cell_name}, {row.metric}: {row.words}. "
+    text = f"{row.cell_name}, {row.metric}{'' if row.primary else ' (exploratory)'}: {row.words}. "
     if not math.isfinite(d.estimate):
         return visible(f"{text}There is nothing to compare.", 600)
     text += (
         f"{row.candidate} {number(d.mean_b)} against {number(d.mean_a)}, difference {signed(d.estimate)}, "
         f"{100 * d.confidence:g} % interval {interval(d.low, d.high)} over {plural(d.units, row.unit)}"
     )
+    if d.only_a or d.only_b:
+        text += f", on {plural(d.items, 'item')} where both sides have a value"
     if math.isfinite(row.adjusted):
         text += f", corrected p {pvalue(row.adjusted)}"
     if not d.paired:

@@ -56,8 +56,13 @@ class Course:
 
 
 def courses(cell: Episodes) -> list[Course]:
-    """Every number of a cell by turn: what tasks scored turn by turn, then the share of unusable actions."""
+    """Every number of a cell by turn: what tasks scored turn by turn, then the share of unusable actions.
+
+    None of a cell whose episodes have one turn: there is no course.
+    """
     found = []
+    if int(cell.length().max(initial=0)) < 2:
+        return found
     for (seat, name), (episode, turn, value) in sorted(cell.scores.items()):
         measure = name if seat == "player" else f"{name} ({seat})"
         found.append(_course(cell, measure, np.asarray(episode), np.asarray(turn), np.asarray(value)))
