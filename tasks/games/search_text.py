@@ -42,10 +42,7 @@ def searches_text(found: Searches, *, confidence: float = 0.95) -> str:
 
 
 def _mutator(found: Searches) -> str:
-    backend = found.mutator.get("backend")
-    if backend is None:
-        return str(found.mutator["name"])
-    return f"{backend.get('name', 'a model')}:{backend.get('model', '')}".rstrip(":")
+    return str(found.mutator.get("backend", found.mutator)["name"])
 
 
 def _curves(found: Searches) -> list[str]:

@@ -25,7 +25,7 @@ from .written import ModelEdits
 if TYPE_CHECKING:
     from ...suite.backends.base import Backend
 
-__all__ = ["ARMS", "KINDS_OF_SEARCH", "SearchPlan", "Searches", "read_searches", "run_searches"]
+__all__ = ["ARMS", "JOURNAL", "KINDS_OF_SEARCH", "SearchPlan", "Searches", "read_searches", "run_searches"]
 
 JOURNAL = "journal.jsonl"
 _FORM = "finchmark-games/1"
