@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from .cli_catalogue import items, list_, show
+from .cli_creative import creative
 from .cli_games import games
 from .cli_gate import baseline, gate
 from .cli_generate import generate
@@ -39,6 +40,7 @@ app.add_typer(board, name="leaderboard")
 worlds.command()(generate)
 app.add_typer(worlds, name="worlds")
 app.add_typer(learn, name="learn")
+app.add_typer(creative, name="creative")
 app.add_typer(games, name="games")
 app.add_typer(steer, name="steer")
 
