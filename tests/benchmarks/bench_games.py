@@ -1,7 +1,8 @@
-"""Figures of ``docs/games.md``: coverage of the bounds of exploitability, baselines, and the search for update rules.
+"""Figures of ``docs/games.md``: coverage of the bounds of exploitability, baselines, and what the boundary costs.
 
 Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_games.py PART`` with PART one of ``coverage``, ``baselines``,
-``search`` (on one quiet core about 3, 1 and 4 minutes; ``--cases`` makes them shorter). Everything is seeded.
+``boundary`` (on one quiet core about 3, 2 and 1 minutes; ``--cases`` makes them shorter). Everything is seeded.
+Searches have their own command: ``finchmark games evolve --seeds 6 --budget 100 --blind --out DIR``.
 """
 
 # ruff: noqa: T201  # a bench prints its figures
@@ -9,7 +10,8 @@ Run: ``OMP_NUM_THREADS=1 python tests/benchmarks/bench_games.py PART`` with PART
 from __future__ import annotations
 
 import argparse
-import math
+import asyncio
+import time
 
 import numpy as np
 
@@ -18,10 +20,12 @@ from finchmark.environments.openspiel.games import GAMES
 from finchmark.environments.openspiel.sequences import sequence_form
 from finchmark.suite.seeds import generator
 from finchmark.tasks.games.behaviour import bounds_together, draw, estimate, exploit, region
-from finchmark.tasks.games.evolve import assess, evolve
+from finchmark.tasks.games.programs import PROGRAMS
 from finchmark.tasks.games.psro import SOLVERS, meta_curve
 from finchmark.tasks.games.region import highest_win
 from finchmark.tasks.games.regret import CHECKPOINTS, RULES, minimise
+from finchmark.tasks.games.trial import try_program
+from finchmark.tasks.games.trial_texts import program_text, solving_text
 
 
 def coverage(cases: int) -> None:
@@ -83,32 +87,45 @@ def baselines(_: int) -> None:
         print(f"{line.name:13s}" + "".join(f"{value:22.2e}" for value in row), flush=True)
 
 
-def search(cases: int) -> None:
-    """Best so far of searches that select and of blind ones, paired over seeds, and what is left of it elsewhere."""
-    train, other = ["kuhn"], ["goofspiel3", "darkhex2", "goofspiel4up"]
-    for name in RULES:
-        known = assess(RULES[name], train), assess(RULES[name], other)
-        print(f"{name:12s} train {known[0].fitness:7.3f}   held out {known[1].fitness:7.3f}")
-    print(f"mean log10 of exploitability over uniform play's at iterations {CHECKPOINTS}; train: {train}; not: {other}")
-    gaps = []
-    for seed in range(1, cases + 1):
-        chosen = evolve(train, seed=seed, budget=100)
-        blind = evolve(train, seed=seed, budget=100, temperature=math.inf)
-        gaps.append(chosen.curve[-1] - blind.curve[-1])
-        points = " ".join(f"{chosen.curve[i]:.3f}" for i in (0, 24, 49, 99))
-        held = assess(chosen.best.rule, other).fitness
-        print(
-            f"seed {seed}: after 1, 25, 50, 100: {points}; blind {blind.curve[-1]:.3f}; held out {held:.3f}", flush=True
-        )
-        print(f"        {chosen.best.rule}")
-    spread = np.std(gaps, ddof=1) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.nan
-    print(f"selection minus blind, paired: {np.mean(gaps):.3f}, standard error {spread:.3f}")
+def boundary(cases: int) -> None:
+    """What the boundary costs: one program solved in this process, whole in a sandbox's process, and between two."""
+    asyncio.run(_boundary(cases))
+
+
+async def _boundary(cases: int) -> None:
+    from finchmark.suite.sandbox import open_sandbox
+
+    program, points = PROGRAMS["regret"]["predictive+"], list(CHECKPOINTS)
+    print(f"50 iterations of predictive CFR+, mean of {cases}; processor seconds, and elapsed in brackets")
+    print(f"{'games':32s}{'rule, no boundary':>20s}{'all in one process':>20s}{'two processes':>20s}")
+    async with open_sandbox(workers=1, packages=("numpy",)) as box:
+        await try_program(box, program, ["kuhn"])
+        for games in (("kuhn",), ("kuhn", "leduc", "goofspiel4", "liars3")):
+            cells = []
+            forms = [sequence_form(name) for name in games]
+            begun, used = time.perf_counter(), time.process_time()
+            for _ in range(cases):
+                own = [minimise(form, RULES["predictive+"]) for form in forms]
+            cells.append(((time.process_time() - used) / cases, (time.perf_counter() - begun) / cases))
+            whole = (
+                "\ndef whole(): return [float(x) for row in solved([board(*each) for each in GAMES]) for x in row]\n"
+            )
+            source = solving_text("regret", games, points, "word") + program_text(program) + whole
+            runs = [await box.run(source, call="whole") for _ in range(cases)]
+            assert np.allclose(runs[0].value, np.ravel(own), rtol=1e-8), runs[0]
+            cells.append((sum(r.cpu_s for r in runs) / cases, sum(r.wall_s for r in runs) / cases))
+            begun = time.perf_counter()
+            trials = [await try_program(box, program, games) for _ in range(cases)]
+            assert np.allclose(trials[0].curves, own, rtol=1e-8)
+            cells.append((sum(t.cpu_s for t in trials) / cases, (time.perf_counter() - begun) / cases))
+            row = "".join(f"{f'{used:.3f} ({wall:.3f})':>20s}" for used, wall in cells)
+            print(f"{','.join(games):32s}{row}", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("coverage", "baselines", "search"))
+    parser.add_argument("part", choices=("coverage", "baselines", "boundary"))
     parser.add_argument("--cases", type=int)
     given = parser.parse_args()
-    part = {"coverage": (coverage, 300), "baselines": (baselines, 1), "search": (search, 8)}[given.part]
+    part = {"coverage": (coverage, 300), "baselines": (baselines, 1), "boundary": (boundary, 20)}[given.part]
     part[0](given.cases or part[1])
