@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -10,18 +11,18 @@ from typing import Any, ClassVar
 from ...suite.agents.base import Observation
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
-from ...suite.errors import StoreError, UsageError
+from ...suite.canonical import content_hash
+from ...suite.errors import UsageError
 from ...suite.records import Grouping, Level, Metric, Outcome
-from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .banks import load_bank
 from .canonical import entries_of
 from .constraints import Rule, breaches, parse_rule
+from .novelty import Bank
 from .official import OfficialRow, read_rows
-from .problem import Problem, load_problems, worded
+from .problem import DOMAINS, Problem, load_problems, worded
 from .programs import found_program
 from .several import told_slice
-from .workshop import workshop
+from .workshop import Workshop, workshop
 
 __all__ = ["Explore"]
 
@@ -60,7 +61,7 @@ class Explore(Task):
     summary = "Programs under constraints: do they work, and how far are they from known solutions?"
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {
-            "smoke": Tier("smoke", 8, 1, 1024, "whole problems, 8 items at most"),
+            "smoke": Tier("smoke", 12, 1, 1024, "whole problems, 12 items at most"),
             "lite": Tier("lite", 48, 1, 2048, "whole problems, 48 items at most"),
             "full": Tier("full", 1_000_000, 1, 4096, "all levels of all problems"),
         }
@@ -111,21 +112,22 @@ class Explore(Task):
     references = ("random", "oracle")
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
-        """Levels of problems, whole problems in a fixed random order.
+        """Levels of problems: whole problems, the domains in turn, as many as the tier has room for.
+
+        The order within a domain is that of the hashes of the problems' names, so that it does not change when
+        problems are added; a tier is the beginning of every larger one.
 
         Raises:
             UsageError: Other items than the public ones were asked for.
         """
         if seed:
             raise UsageError(f"The task {self.name} has the items that it ships only; there are no others to draw.")
-        problems = list(load_problems().values())
-        order = generator("creativebench-explore", self.version).permutation(len(problems))
         made: list[Item] = []
-        for index in order:
-            problem = problems[int(index)]
+        for problem in _in_turn(load_problems().values()):
             levels = range(len(problem.levels) + 1)
-            if len(made) + len(levels) <= tier.items:
-                made.extend(_item(problem, level) for level in levels)
+            if len(made) + len(levels) > tier.items:
+                break
+            made.extend(_item(problem, level) for level in levels)
         return sorted(made, key=lambda item: item.id)
 
     def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
@@ -193,14 +195,7 @@ class Explore(Task):
         said += [f"breaks {text}" for text in broken]
         scores: dict[str, float] = {}
         if quality:
-            if data["source"] == "official":
-                bank = await shop.bank([ctx.item.proof["solution"]], data["tests"], data["entries"])
-            else:
-                problem = load_problems()[data["problem"]]
-                try:
-                    bank = load_bank(problem)
-                except StoreError:  # a problem that was just added
-                    bank = await shop.bank(problem.bank, problem.tests, problem.entries)
+            bank = await self.bank(shop, ctx.item)
             found = await shop.novelty(code, data["tests"], bank)
             novelty = found.novelty
             scores = {"distance": found.distance, "allowance": found.allowance, "among": bank.among}
@@ -216,6 +211,12 @@ class Explore(Task):
             "unchecked": float(data["unchecked"]),
         }
         return EpisodeResult(metrics)
+
+    async def bank(self, shop: Workshop, item: Item) -> Bank:
+        """The programs that novelty is the distance from; made in the sandbox where it is not stored."""
+        if item.data["source"] == "official":
+            return await shop.bank([item.proof["solution"]], item.data["tests"], item.data["entries"])
+        return await shop.bank_of(load_problems()[item.data["problem"]])
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """``oracle`` gives the shipped program of the level; ``random`` functions that return nothing.
@@ -249,6 +250,14 @@ def _broken(code: str, rules: list[Rule]) -> list[str]:
 _LEVELS = MappingProxyType({"quality": Level(chance=0.0, ceiling=1.0, exact=True)})
 
 
+def _in_turn(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem of each domain, then the second of each, and so on."""
+    by_domain: dict[str, list[Problem]] = {domain: [] for domain in DOMAINS}
+    for problem in sorted(problems, key=lambda problem: content_hash([Explore.name, problem.name])):
+        by_domain.setdefault(problem.domain, []).append(problem)
+    return [problem for row in zip_longest(*by_domain.values()) for problem in row if problem is not None]
+
+
 def _item(problem: Problem, level: int) -> Item:
     data: dict[str, Any] = {
         "source": "finchmark",
@@ -267,6 +276,7 @@ def _item(problem: Problem, level: int) -> Item:
 def _official(row: OfficialRow) -> Item:
     data: dict[str, Any] = {
         "source": "official",
+        "track": row.track,
         "problem": row.problem,
         "domain": "",
         "level": row.level,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from ...suite.errors import StoreError
+from .banks import BANKS, load_bank
 from .novelty import Bank, Novelty, make_bank, novelty
+from .problem import Problem
 from .slices import driven_async
 
 if TYPE_CHECKING:
@@ -45,6 +49,13 @@ class Workshop:
         if key not in self._banks:
             self._banks[key] = asyncio.ensure_future(self._make_bank(programs, tests, entries))
         return await asyncio.shield(self._banks[key])
+
+    async def bank_of(self, problem: Problem, folder: Path = BANKS) -> Bank:
+        """The stored bank of one of our problems; made here where there is none, as of one that was just added."""
+        try:
+            return load_bank(problem, folder)
+        except StoreError:
+            return await self.bank(problem.bank, problem.tests, problem.entries)
 
     async def _make_bank(self, programs: Sequence[str], tests: str, entries: Sequence[str]) -> Bank:
         spent = max([(await self.judge(code, tests)).cpu_s for code in programs])
