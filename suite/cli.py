@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .cli_apart import embed, judge
 from .cli_catalogue import items, list_, show
 from .cli_creative import creative
 from .cli_games import games
@@ -40,6 +41,8 @@ app.add_typer(board, name="leaderboard")
 worlds.command()(generate)
 app.add_typer(worlds, name="worlds")
 app.add_typer(learn, name="learn")
+creative.command()(judge)
+creative.command()(embed)
 app.add_typer(creative, name="creative")
 app.add_typer(games, name="games")
 app.add_typer(steer, name="steer")
