@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from finchmark import evaluate
+from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UsageError
-from finchmark.suite.registry import TASKS, Entry
+from finchmark.suite.registry import TASKS
 from finchmark.suite.sandbox import available
-from finchmark.tasks.creativebench.problem import load_problems
+from finchmark.tasks.creativebench.banks import without_bank
+from finchmark.tasks.creativebench.problem import DOMAINS, load_problems
 from finchmark.tasks.creativebench.programs import found_program
+from finchmark.tasks.creativebench.several import slice_of, ways_by_item
 from finchmark.tasks.creativebench.task import Explore
+from finchmark.tasks.creativebench.trial import trial
 
 
 def sandboxed():
@@ -23,11 +29,8 @@ needs_sandbox = pytest.mark.skipif(not sandboxed(), reason="bubblewrap cannot be
 TASK = Explore()
 
 
-@pytest.fixture(autouse=True)
-def registered():
-    TASKS.add(Entry("creativebench/explore", f"{Explore.__module__}:Explore", "programs", tuple(Explore.tiers)))
-    yield
-    TASKS.forget("creativebench/explore")
+def test_the_catalogue_offers_it():
+    assert TASKS.load("creativebench/explore") is Explore
 
 
 def test_the_full_tier_has_every_level_of_every_problem():
@@ -43,6 +46,49 @@ def test_smaller_tiers_hold_whole_problems():
         for item in items:
             own = [i for i in items if i.data["problem"] == item.data["problem"]]
             assert len(own) == len(load_problems()[item.data["problem"]].levels) + 1
+
+
+def test_a_tier_is_the_beginning_of_every_larger_one():
+    smoke, lite, full = ({item.id for item in TASK.items(TASK.tiers[name], 0)} for name in ("smoke", "lite", "full"))
+    assert smoke < lite < full
+
+
+def test_a_small_tier_takes_the_domains_in_turn():
+    counts = Counter()
+    for item in TASK.items(TASK.tiers["lite"], 0):
+        counts[item.data["domain"]] += item.data["level"] == 0
+    assert set(counts) == set(DOMAINS)
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_what_is_drawn_stays_when_a_problem_is_added(monkeypatch):
+    before = {item.id for item in TASK.items(TASK.tiers["full"], 0)}
+    problems = load_problems()
+    more = {**problems, "another": replace(problems["acronym"], name="another")}
+    monkeypatch.setattr("finchmark.tasks.creativebench.task.load_problems", lambda: more)
+    lite = [item.id for item in TASK.items(TASK.tiers["lite"], 0)]
+    assert len(set(lite) - before) <= 5
+
+
+def test_levels_of_a_problem_are_one_unit_and_levels_are_shown_apart():
+    items = TASK.items(TASK.tiers["lite"], 0)
+    by = {grouping.name: grouping for grouping in TASK.groupings(items)}
+    assert {m.clusters for m in TASK.metrics} == {("sample", "item", "problem")}
+    for item in items:
+        assert by["problem"].groups[item.id] == item.data["problem"]
+        assert by["constraints"].groups[item.id] == ("levels 1 and up" if item.data["level"] else "level 0")
+        assert by["domain"].groups[item.id] == item.data["domain"]
+    assert by["constraints"].shown == by["domain"].shown == ("quality", "novelty", "creativity")
+    assert by["problem"].shown == ()
+
+
+def test_without_a_sandbox_it_refuses_before_anything_is_spent(tmp_path, monkeypatch):
+    off = [replace(tier, usable=False, detail="no namespaces here") for tier in available()]
+    monkeypatch.setattr("finchmark.suite.sandbox.shared.available", lambda: off)
+    monkeypatch.delenv("FINCHMARK_SANDBOX", raising=False)
+    with pytest.raises(UsageError, match=r"no namespaces here.*FINCHMARK_SANDBOX=process"):
+        evaluate("creativebench/explore", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_prompt_shows_tests_or_solutions():
@@ -86,6 +132,34 @@ def test_the_oracle_reaches_quality_and_no_novelty(tmp_path):
 
 
 @needs_sandbox
+def test_the_transcript_tells_the_slice_that_novelty_is_of(tmp_path):
+    run = evaluate("creativebench/explore", "scripted:oracle", tier="smoke", samples=2, limit=2, out=tmp_path / "run")
+    for sample in run.samples():
+        (turn,) = sample.turns
+        part = slice_of(turn)
+        assert trial(part, load_problems()[sample.item.rpartition("-")[0]].tests).passed
+        assert set(turn.scores) == {"distance", "allowance", "among"}
+    found = ways_by_item(run.samples())
+    assert {way.novelty for way in found.values()} == {0.0}
+    assert {way.programs for way in found.values()} == {2}
+
+
+@needs_sandbox
+def test_a_problem_without_a_stored_bank_is_played(tmp_path, monkeypatch):
+    mine = replace(load_problems()["acronym"], name="mine", others=(), levels=())
+    assert without_bank(mine)
+    monkeypatch.setattr("finchmark.tasks.creativebench.task.load_problems", lambda: {"mine": mine})
+    run = evaluate("creativebench/explore", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "run")
+    assert scores(run, "novelty") == [0.0]
+
+
+@needs_sandbox
+@pytest.mark.slow
+def test_it_conforms():
+    check_task(Explore, samples=1)
+
+
+@needs_sandbox
 def test_stubs_reach_nothing(tmp_path):
     run = evaluate("creativebench/explore", "scripted:random", tier="smoke", samples=1, out=tmp_path / "run")
     assert scores(run, "quality") == [0.0] * len(list(run.samples()))
@@ -113,3 +187,6 @@ def test_official_rows_are_played_and_their_references_pass_at_level_0(tmp_path)
     assert scores(run, "passed") == [1.0] * 3
     assert scores(run, "unchecked") == [0.0, 0.0, 1.0]
     assert scores(run, "novelty") == [0.0] * 3
+    by = {grouping.name: grouping.groups for grouping in run.manifest.tasks["creativebench/explore"].groupings}
+    assert set(by["problem"].values()) == {"p"}
+    assert "domain" not in by
