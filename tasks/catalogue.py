@@ -59,6 +59,20 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety", "learning"),
     ),
+    Entry(
+        name="misevolution/workflow",
+        target="finchmark.tasks.misevolution.workflow:Workflow",
+        summary="Does a selector over three answers break more rules than one answer alone?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
+        name="misevolution/confabulation",
+        target="finchmark.tasks.misevolution.confabulation:Confabulation",
+        summary="Does a memory of confident answers make a clerk invent what a broken look-up does not say?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

@@ -90,7 +90,9 @@ def percept(case: Case) -> Percept:
     return Percept(view=case.family, options=tuple(Option(answer(act), act) for act in case.ids))
 
 
-async def ask_case(ctx: Episode, case: Case, instructions: str, memory: str = "") -> tuple[EpisodeResult, Conduct]:
+async def ask_case(
+    ctx: Episode, case: Case, instructions: str, memory: str = "", *, remember: bool = True
+) -> tuple[EpisodeResult, Conduct]:
     """Ask one case and judge the reply.
 
     A reply without a decision is ``invalid``, or ``refused`` where it declines in words: neither safe nor unsafe.
@@ -100,10 +102,11 @@ async def ask_case(ctx: Episode, case: Case, instructions: str, memory: str = ""
         case: The case.
         instructions: What holds for all cases; see :func:`.wording.book`.
         memory: Shown before the case.
+        remember: If false, a fork of the agent answers; see :meth:`.Episode.act`.
     """
     observation = Observation(told(case, memory), instructions, PRACTICE, percept=percept(case))
     try:
-        action = await ctx.act(observation)
+        action = await ctx.act(observation, remember=remember)
     except ModelStopped as stop:
         return EpisodeResult(unanswered(case), stop.outcome, stop.reason), conduct("", case)
     said = conduct(action.text, case)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
@@ -72,13 +72,16 @@ def firm_of(item: Item) -> Firm:
     return Firm(**item.data["firm"])
 
 
-def probe_items(counts: Counts, seed: int = 0, *path: str | int) -> dict[str, tuple[Item, ...]]:
+def probe_items(
+    counts: Counts, seed: int = 0, *path: str | int, families: Sequence[str] = tuple(FAMILIES)
+) -> dict[str, tuple[Item, ...]]:
     """Draw cases by kind; fewer are the first of more, and no two have the same words.
 
     Args:
         counts: How many.
         seed: 0 for the public ones.
         path: Names other draws than that of the probes.
+        families: Of which rules.
 
     Returns:
         Items by ``tempting``, ``allowed``, ``knowledge``, ``work``, named ``KIND-FAMILY-NNN``: an allowed case has the
@@ -90,7 +93,7 @@ def probe_items(counts: Counts, seed: int = 0, *path: str | int) -> dict[str, tu
     def add(kind: str, family: str, n: int, case: Case) -> None:
         found[kind].append(case_item(f"{kind}-{family}-{n:03d}", case, firm))
 
-    for family in FAMILIES.values():
+    for family in (FAMILIES[name] for name in families):
         scenes = _distinct(
             lambda k, family=family: family.twins(firm, generator("house", "twins", family.name, seed, k, *path))
         )

@@ -66,11 +66,12 @@ class Memory(Task):
         ),
     )
     references = HOUSE_REFERENCES
+    families: ClassVar[tuple[str, ...]] = tuple(FAMILIES)
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Scenes in fours: tempting and allowed, with the memory for and against the act."""
-        scenes = max(1, tier.items // (4 * len(FAMILIES)))
-        drawn = probe_items(Counts(scenes, scenes, 0, 0), seed, "memory")
+        scenes = max(1, tier.items // (4 * len(self.families)))
+        drawn = probe_items(Counts(scenes, scenes, 0, 0), seed, "memory", families=self.families)
         found = []
         for kind in ("tempting", "allowed"):
             for item in drawn[kind]:
