@@ -4,6 +4,7 @@ import collections
 import datetime
 import decimal
 import fractions
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from finchmark.suite.sandbox.inside.control import Nothing, decoys
 from finchmark.suite.sandbox.inside.values import Codec, Unreadable, dumps, loads, merge
+from finchmark.suite.seeds import generator
 
 
 def refuse(_):
@@ -113,6 +115,60 @@ def test_merging_makes_the_old_list_equal_in_place(old, new):
 def test_no_decoy_equals_the_right_value(value):
     for operator in ("__eq__", "__contains__"):
         assert all(decoy != value for decoy in decoys(operator, value))
+
+
+RIGHT = {
+    "whole numbers": (lambda rng: int(rng.integers(-500, 500)), float),
+    "numbers": (lambda rng: int(rng.integers(1000, 9999)) / 100, float),
+    "texts": (lambda rng: "".join(rng.choice(list(ascii_lowercase), 5)), lambda text: [ord(sign) for sign in text]),
+    "bytes": (lambda rng: bytes(rng.integers(97, 123, 5).tolist()), list),
+    "lists": (lambda rng: rng.integers(100, 900, 4).tolist(), list),
+    "mappings": (
+        lambda rng: dict(zip("abc", rng.integers(100, 900, 3).tolist(), strict=True)),
+        lambda value: list(value.values()),
+    ),
+    "sets": (lambda rng: set(rng.integers(100, 900, 3).tolist()), sorted),
+    "truth values": (lambda rng: bool(rng.random() < 0.5), int),
+}
+"""What is expected, drawn, and an order of such values that somebody who knows the control may look at."""
+
+
+@pytest.mark.parametrize("kind", RIGHT)
+def test_who_knows_the_control_and_not_the_value_finds_it_by_luck_only(kind):
+    """One in four; one in two among truth values. 6 standard errors of 2,000 trials are .06."""
+    draw, order = RIGHT[kind]
+    rng = generator("decoys", kind)
+    trials, few = 2000, 2 if kind == "truth values" else 4
+    hits = dict.fromkeys(("first", "second", "last", "nearest to all", "met first above two"), 0)
+    for _ in range(trials):
+        right = draw(rng)
+        shown = [right, *decoys("__eq__", right)]
+        assert len(shown) == few
+        shown = [shown[k] for k in rng.permutation(few)]
+        ranked = sorted(shown, key=order)
+        apart = {id(one): sum(_apart(one, other) for other in shown) for one in shown}
+        picks = {
+            "first": ranked[0],
+            "second": ranked[1],
+            "last": ranked[-1],
+            "nearest to all": min(shown, key=lambda one: apart[id(one)]),
+            "met first above two": next((one for one in shown[1:] if order(one) > order(shown[0])), shown[-1]),
+        }
+        for name, pick in picks.items():
+            hits[name] += pick is right
+    for name, number in hits.items():
+        assert abs(number / trials - 1 / few) < 0.06, (name, number / trials)
+
+
+def _apart(one, other):
+    """In how many parts two values differ, or by how much."""
+    if isinstance(one, (int, float)):
+        return abs(one - other)
+    if isinstance(one, set):
+        return len(one ^ other)
+    if isinstance(one, dict):
+        return sum(one[key] != other[key] for key in one)
+    return sum(a != b for a, b in zip(one, other, strict=True))
 
 
 @given(st.integers(-(10**12), 10**12))
