@@ -20,6 +20,8 @@ __all__ = ["arity", "decides", "gluings", "without_helper"]
 
 _LEAST = 2
 """In how many calls of the tests the work of the other parent must change, at least."""
+_DEARER = 20
+"""How many times the steps of the tests an intervention may take: it copies what goes in and what comes out."""
 
 
 def arity(problem: Problem) -> int:
@@ -86,7 +88,7 @@ def decides(combo: Combo, run: Run = trial) -> list[tuple[str, str]]:
             least=_LEAST,
             calls=textwrap.indent(_calls(combo.asserts), "    "),
         )
-        if run(combo.solution, probe, FUEL).passed:
+        if run(combo.solution, probe, _DEARER * FUEL).passed:
             found.append((first.name, second.name))
     return found
 
