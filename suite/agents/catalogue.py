@@ -99,7 +99,7 @@ CATALOGUE = (
     Entry(
         name="toolmaker",
         target="finchmark.suite.agents.toolmaker:ToolmakerAgent",
-        summary="Writes small tools, expressions over numbers, after episodes and calls them in later ones.",
+        summary="Writes small tools after episodes, calls them later (expressions; form=code: Python, in the sandbox).",
         origin="Large Language Models as Tool Makers, Cai et al. 2023, arXiv:2305.17126",
     ),
     Entry(

@@ -249,7 +249,10 @@ class SkillsAgent(RememberingAgent[Library | CodeLibrary]):
             best = max(range(len(skills)), key=lambda i: (near[i], -i))
             old = skills[best] if near[best] >= SAME else None
         if old is not None:
-            new = new.model_copy(update={"shown": old.shown, "solved": old.solved})
+            kept: dict[str, Any] = {"shown": old.shown, "solved": old.solved}
+            if isinstance(old, CodeSkill) and old.how == new.how:  # runs are the program's, not the skill's
+                kept |= {"runs": old.runs, "failures": old.failures}
+            new = new.model_copy(update=kept)
             words = [] if new == old else [f"rewrote the skill {old.name!r} as {new.name!r}"]
             return tuple(new if s is old else s for s in skills), words
         how = "a program" if isinstance(new, CodeSkill) else new.how

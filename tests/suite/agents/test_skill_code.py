@@ -168,6 +168,17 @@ def test_a_failure_of_the_sandbox_is_an_error_and_no_failure_of_the_skill(stream
 
 
 @needs_sandbox
+def test_the_same_program_again_keeps_its_runs_and_another_begins_anew(stream, boxed):
+    life = stream(coded, model())
+    life.live()
+    assert life.live() == "counted 1 skills that were shown"
+    assert life.state["skills"][0]["runs"] == 2
+    life.reply = model(answer(KNOCK.replace("knock at", "tap")))
+    assert life.live() == "counted 1 skills that were shown; rewrote the skill 'knock' as 'knock'"
+    assert [life.state["skills"][0][key] for key in ("shown", "runs")] == [2, 0]
+
+
+@needs_sandbox
 def test_a_fork_counts_its_own_runs(stream, boxed):
     life = stream(coded, model())
     life.live()
