@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ..suite.errors import StoreError
 from ..suite.records import MAX_LOST, Level, Metric, Outcome, TaskChoice, TaskSheet
 from ..suite.results import deciding_samples, unit_level
+from ..suite.stats.at_k import pass_at_k_interval
 from ..suite.stats.dyadic import dyadic_interval
 from ..suite.stats.estimators import best_of_k, pass_at_k
-from ..suite.stats.intervals import Interval, korn_graubard, mean_interval, wilson
+from ..suite.stats.intervals import Interval, mean_interval
 from .entries import Entry, Run, entries
 
 if TYPE_CHECKING:
@@ -268,17 +269,12 @@ class _Cell:
         for k in (2**i for i in range(wanted.bit_length())):
             each = pass_at_k(n, c, k)
             enough = ~np.isnan(each)
-            each, drawn = each[enough], n[enough]
+            each, owners = each[enough], self._owners(unit, items[enough])
             if unit in self.dyads:
                 kind = "binary" if np.isin(each, (0.0, 1.0)).all() else "graded"
-                interval = self._interval(metric, kind, each, unit, self._owners(unit, items[enough]))
-            elif len(drawn) and (drawn == k).all() and unit == "item":
-                interval = wilson(round(float(each.sum())), len(each), self.confidence)
+                interval = self._interval(metric, kind, each, unit, owners)
             else:
-                # An item of n samples holds n / k groups of k: so many trials at most.
-                _, place = np.unique(self._owners(unit, items[enough]), return_inverse=True)
-                trials = np.bincount(place, drawn / k)
-                interval = korn_graubard(np.bincount(place, each * (drawn / k)), trials, self.confidence)
+                interval = pass_at_k_interval(n[enough], c[enough], k, owners.astype(str), self.confidence)
             full, lost = np.maximum(n, wanted), np.maximum(wanted - n, 0)
             ends = (
                 self._mean_over(unit, items, pass_at_k(full, c, k), 0.0),
@@ -287,7 +283,7 @@ class _Cell:
             short = int((~enough).sum())
             plural = "" if short == 1 else "s"
             notes = [f"{short} item{plural} with under {k} scored samples left out"] if short else []
-            counted = Interval(**{**asdict(interval), "samples": int(drawn.sum())})
+            counted = Interval(**{**asdict(interval), "samples": int(n[enough].sum())})
             yield self._make(f"pass@{k}", metric, False, counted, unit, ends, [*notes, *self._scope(metric, unit)])
 
     def bests(self, metric: Metric) -> Iterator[Standing]:
