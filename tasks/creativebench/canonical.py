@@ -138,6 +138,10 @@ def _apart(tree: ast.Module) -> ast.Module:
     inner = {id(n) for o in outer for n in ast.walk(o) if isinstance(n, FUNCTIONS) and n is not o}
     for function in [n for n in outer if id(n) in inner]:
         shared = {name for n in ast.walk(function) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+        # What is imported keeps its name: it says what it is, and the import would bind the old one.
+        for node in ast.walk(function):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                shared |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         names: dict[str, str] = {}
         for name in sorted(set(stores(function)) - shared - keywords):
             k = 1
