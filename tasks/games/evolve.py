@@ -172,7 +172,10 @@ async def search(
         for number, ground in zip(range(begin, min(begin + islands, budget)), grounds, strict=False):
             rng = generator("evolve", seed, number)
             batch.append(attempt(number, ground.choose(temperature, rng), rng))
-        for done, ground in zip(await asyncio.gather(*batch), grounds, strict=False):
+        # What was finished before a fault is written down all the same.
+        for done, ground in zip(await asyncio.gather(*batch, return_exceptions=True), grounds, strict=False):
+            if isinstance(done, BaseException):
+                raise done
             taken = kept.find(done.number) or kept.add(done)
             if taken.candidate is None:
                 unusable += 1

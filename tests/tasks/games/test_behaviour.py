@@ -171,9 +171,9 @@ def test_both_bounds_cover_where_a_posterior_does_not(kind, number):
         "near": near("kuhn"),
         "uniform": list(sequence_form("kuhn").uniform()),
     }[kind]
-    low, high, posterior = cover("kuhn", policies, number, 60)
-    # 60 cases at .975: under .90 with probability below .002.
-    assert low >= 0.9
-    assert high >= 0.9
+    low, high, posterior = cover("kuhn", policies, number, 40)
+    # 40 cases at .975: 6 misses or more with probability below .001.
+    assert low >= 0.875
+    assert high >= 0.875
     if kind != "uniform":
         assert posterior <= 0.25

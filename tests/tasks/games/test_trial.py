@@ -116,6 +116,11 @@ zeros = json.dumps({"curves": [[0.0] * 3] * 2})
             "def minimise_all(*_): return []",
             "return regret, 1",
         ),
+        # It answers for one built-in alone, which the last line of the measure calls with two numbers.
+        (
+            "import builtins\ndef max(*numbers): return 0.0 if builtins.len(numbers) == 2 else builtins.max(*numbers)",
+            "return regret, 1",
+        ),
         # It answers in the place of what passes on its steps.
         (FORGED, "globals()['_step_it'] = lambda *_: zeros; return regret, 1"),
         (FORGED, "globals()['_step_it'] = lambda *_: (b'', b''); return regret, 1"),
