@@ -18,7 +18,7 @@ from .limits import Limits
 from .sandbox import Sandbox
 from .tiers import SandboxFailure
 
-__all__ = ["LIMITS", "PURE", "STEPS", "Answer", "Call", "call_function", "function_faults", "language"]
+__all__ = ["LIMITS", "PURE", "STEPS", "VERSION", "Answer", "Call", "call_function", "function_faults", "language"]
 
 STEPS = 100_000
 """Lines that one call may run: about a fiftieth of a second of processor time, counted as they run."""
@@ -26,7 +26,11 @@ STEPS = 100_000
 LIMITS = Limits(cpu_s=2, wall_s=120, memory_mb=256, processes=16, files=32, file_mb=1, output_kb=16, value_kb=256)
 """What all calls of one execution may use together."""
 
+VERSION = 1
+"""Raise it with any change to the language, its rules or its counting."""
+
 _DRIVER = "from inside.function import call, faults\n"
+_BUSY = f"def busy():\n    for n in range({STEPS // 2}):\n        n\n"
 
 
 def language(name: str, parameters: Sequence[str]) -> str:
@@ -71,19 +75,23 @@ class Answer:
     fault: str = ""
 
 
-def _fault(execution: Execution) -> str:
+async def _fault(sandbox: Sandbox, execution: Execution) -> str:
     """Why a whole execution gave nothing; empty if it ended well.
 
     Raises:
-        SandboxFailure: It got too little of the processor to be judged.
+        SandboxFailure: The machine was too busy to run it.
     """
     if execution.ok:
         return ""
     if execution.limits == ("wall_s",):
-        # A program of this language cannot wait, so it was made to.
+        # Time alone says nothing of a program. One of ours that makes as many lines as one may tells whether it was the
+        # machine; if not, the program waits, for which this language has no word, but Python has.
+        control = await sandbox.run(_DRIVER, call="call", args=(_BUSY, "busy", [([], 0)], 2 * STEPS), limits=LIMITS)
+        if control.ok and control.wall_s < LIMITS.wall_s / 4:
+            return f"it waited, and was ended after {execution.wall_s:.0f} s"
         raise SandboxFailure(
-            f"a program got {execution.cpu_s:.2f} s of the processor in {execution.wall_s:.0f} s: the machine is too "
-            "busy to run it, which says nothing about the program"
+            f"a program got {execution.cpu_s:.2f} s of the processor in {execution.wall_s:.0f} s, and one of ours "
+            f"needed {control.wall_s:.0f} s after it: the machine is too busy, which says nothing about the program"
         )
     if execution.limits:
         return f"it went over its limit of {' and '.join(execution.limits)}"
@@ -106,7 +114,7 @@ async def function_faults(sandbox: Sandbox, source: str, name: str, parameters: 
         SandboxFailure: The sandbox failed.
     """
     execution = await sandbox.run(_DRIVER, call="faults", args=(source, name, parameters), limits=LIMITS)
-    fault = _fault(execution)
+    fault = await _fault(sandbox, execution)
     if fault:
         return f"it does not parse: {fault}"
     return execution.value if isinstance(execution.value, str) else "it does not parse"
@@ -137,7 +145,7 @@ async def call_function(
         args=(source, name, [(list(one.arguments), one.seed) for one in calls], steps),
         limits=LIMITS,
     )
-    fault = _fault(execution)
+    fault = await _fault(sandbox, execution)
     if fault:
         return [Answer(fault=fault)] * len(calls)
     said = execution.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ....suite.backends.base import Backend
 from ....suite.broker import Broker
 from ....suite.errors import UsageError
 from ....suite.records import Sampling
+from ....suite.sandbox.functions import VERSION
 from ....suite.sandbox.shared import need_sandbox
 from .arena import Arena, WorldArena
 from .cost import Measure
@@ -77,6 +79,8 @@ async def learn(
         "optimiser": optimiser.identity(),
         "arenas": [{**places[name].identity(), "core": places[name].core} for name in plan.worlds],
     }
+    if arenas is None and _coded(plan):
+        settings["code"] = {"language": VERSION, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
     journal = Journal(out / JOURNAL, settings)
     try:
         try:
@@ -113,10 +117,15 @@ async def learn(
     return read_result(out)
 
 
+def _coded(plan: Plan) -> list[str]:
+    """The methods that edit the agent's code."""
+    return [method.name for method in plan.found if method.component == "agent"]
+
+
 def _worlds(plan: Plan, executor: Backend | None, brokers: Mapping[int, Broker]) -> dict[str, Arena]:
     if executor is None:
         raise UsageError("Worlds are played by a model: give a backend, or arenas of your own.")
-    coded = [method.name for method in plan.found if method.component == "agent"]
+    coded = _coded(plan)
     if coded:
         need_sandbox(f"{', '.join(coded)} (without a sandbox take methods that edit the prompt, --method '*-prompt')")
     make = agent_factory(plan.agent, plan.agent_args)

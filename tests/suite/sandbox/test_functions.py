@@ -1,11 +1,12 @@
 """Functions that a model wrote: what is refused, what comes back, and that it is always the same."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from finchmark.suite.sandbox import Execution, SandboxFailure
-from finchmark.suite.sandbox.functions import Call, call_function, function_faults, language
+from finchmark.suite.sandbox import Execution, SandboxFailure, functions
+from finchmark.suite.sandbox.functions import LIMITS, Call, call_function, function_faults, language
 from finchmark.suite.sandbox.inside.function import faults
 from finchmark.suite.sandbox.sandbox import Sandbox
 
@@ -162,15 +163,37 @@ def test_each_call_of_one_execution_is_a_fresh_module(box):
 
 
 class Slow:
-    """A sandbox on a machine that is too busy."""
+    """A sandbox on a machine that is too busy: nothing ends in time."""
 
     async def run(self, *args, **kwargs):
-        return Execution("limit", cpu_s=0.01, wall_s=60, limits=("wall_s",))
+        return Execution("limit", cpu_s=0.01, wall_s=120, limits=("wall_s",))
 
 
 def test_a_machine_that_is_too_busy_is_our_fault_and_not_the_programs():
     with pytest.raises(SandboxFailure, match="too busy"):
         asyncio.run(call_function(Slow(), PLAIN, "f", [Call((1,))]))  # type: ignore[arg-type] # a stand-in
+    with pytest.raises(SandboxFailure, match="too busy"):
+        asyncio.run(function_faults(Slow(), PLAIN, "f", 1))  # type: ignore[arg-type] # a stand-in
+
+
+WAITS = """
+import enum
+def f(x):
+    enum.sys.modules["time"].sleep(999)
+"""
+
+
+def test_a_program_that_finds_a_way_to_wait_fails_by_itself_on_a_machine_that_is_not_busy(box, monkeypatch):
+    monkeypatch.setattr(functions, "LIMITS", replace(LIMITS, wall_s=6))
+    assert faults(WAITS, "f", 1) == ""
+    for _ in range(3):
+        try:
+            answer = called(box, WAITS, 1)
+        except SandboxFailure:
+            continue  # the machine is too busy just now
+        assert "it waited" in answer.fault
+        return
+    pytest.skip("this machine is too busy to tell")
 
 
 class Liar:
