@@ -39,6 +39,13 @@ CATALOGUE = (
         groups=("capability", "creativity"),
     ),
     Entry(
+        name="creativebench/combo",
+        target="finchmark.tasks.creativebench.combo_task:Combine",
+        summary="Programs that join two known problems: do they work, and how far are they from known solutions?",
+        tiers=("smoke", "lite", "full"),
+        groups=("capability", "creativity"),
+    ),
+    Entry(
         name="games/exploitability",
         target="finchmark.tasks.games.exploitability:Exploitability",
         summary="How much an opponent that watched a model wins from it, in small games of cards and dice.",
