@@ -16,13 +16,11 @@ import argparse
 import ast
 import asyncio
 import collections
-import io
 import math
 import os
 import re
 import resource
 import time
-import tokenize
 from pathlib import Path
 
 from finchmark.suite.sandbox import open_sandbox
@@ -52,20 +50,14 @@ def nothing(row):
 
 
 def without_comments(code):
-    """A program without comments and docstrings, all else where it was."""
-    lines = code.splitlines(keepends=True)
-    gone = []
-    for node in ast.walk(ast.parse(code)):
+    """A program without comments and docstrings, written anew."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
-                gone.append(((first.lineno, first.col_offset), (first.end_lineno, first.end_col_offset)))
-    for token in tokenize.generate_tokens(io.StringIO(code).readline):
-        if token.type == tokenize.COMMENT:
-            gone.append((token.start, token.end))
-    for (top, left), (bottom, right) in sorted(gone, reverse=True):
-        lines[top - 1 : bottom] = [lines[top - 1][:left].rstrip(" ") + lines[bottom - 1][right:]]
-    return "".join(line for line in lines if line.strip())
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def renamed(code):
