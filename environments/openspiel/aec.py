@@ -34,7 +34,7 @@ class GameAEC(AECEnv[str, dict[str, Any], Any]):
         game: One of :data:`.games.GAMES`.
 
     Raises:
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
     """
 
     metadata: dict[str, Any] = {"name": "finchmark_game_v1", "render_modes": [], "is_parallelizable": False}  # noqa: RUF012  # PettingZoo declares it as an instance attribute
@@ -149,7 +149,7 @@ def aec_env(game: str = "kuhn") -> AECEnv[str, Any, Any]:
         game: One of :data:`.games.GAMES`.
 
     Raises:
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
     """
     from pettingzoo.utils import wrappers
 

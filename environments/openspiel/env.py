@@ -41,8 +41,7 @@ class GameEnv(gymnasium.Env[str, str]):
         max_steps: Actions of an episode.
 
     Raises:
-        UnknownName: There is no such game.
-        UsageError: Another argument is wrong.
+        UsageError: There is no such game, or another argument is wrong.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  # Gymnasium declares it as an instance attribute

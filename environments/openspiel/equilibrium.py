@@ -32,7 +32,7 @@ def equilibrium(name: str) -> Equilibrium:
     """An equilibrium of a game by name.
 
     Raises:
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
     """
     return solve(sequence_form(name))
 

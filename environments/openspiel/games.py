@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ...suite.errors import UnknownName
+from ...suite.errors import UsageError
 
 __all__ = ["GAMES", "GameLine", "find_game", "load_game"]
 
@@ -51,12 +51,12 @@ def find_game(name: str) -> GameLine:
     """The game of a name.
 
     Raises:
-        UnknownName: There is none.
+        UsageError: There is none.
     """
     for line in GAMES:
         if line.name == name:
             return line
-    raise UnknownName("game", name, [line.name for line in GAMES])
+    raise UsageError(f"There is no game {name!r}; there are {', '.join(line.name for line in GAMES)}.")
 
 
 @cache
@@ -64,7 +64,7 @@ def load_game(name: str) -> Any:
     """OpenSpiel's game object of a name.
 
     Raises:
-        UnknownName: There is none.
+        UsageError: There is none.
     """
     import pyspiel
 

@@ -129,7 +129,7 @@ def sequence_form(name: str) -> SequenceForm:
         name: One of :data:`.games.GAMES`.
 
     Raises:
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
         ValueError: The game has not two players, simultaneous moves, or no perfect recall.
     """
     return compile_game(load_game(name))

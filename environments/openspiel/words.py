@@ -41,7 +41,7 @@ def find_words(name: str) -> Words:
         name: One of :data:`.games.GAMES`.
 
     Raises:
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
     """
     line = find_game(name)
     if name == "kuhn":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ...environments.openspiel.games import find_game
-from ...suite.errors import StoreError, UnknownName, UsageError
+from ...suite.errors import StoreError, UsageError
 from ...suite.journal import JournalFile, read_journal
 from ...suite.records import storable
 from .candidate import Candidate, Genome, Judge, ProgramJudge, Proposal, judge_rule
@@ -55,8 +55,8 @@ class SearchPlan:
         start: Name of the known algorithm that searches start from; empty: the plainest.
 
     Raises:
-        UsageError: A number is out of its range, or a search would see a held-out game.
-        UnknownName: There is no such kind, game or algorithm.
+        UsageError: A number is out of its range, a search would see a held-out game, or there is no such kind, game or
+            algorithm.
     """
 
     kind: KindOfSearch = "regret"
@@ -72,7 +72,7 @@ class SearchPlan:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS_OF_SEARCH:
-            raise UnknownName("kind of search", self.kind, KINDS_OF_SEARCH)
+            raise UsageError(f"There is no kind {self.kind!r}; there are {', '.join(KINDS_OF_SEARCH)}.")
         if not self.games or not self.held_out:
             raise UsageError("A search needs a game, and a held-out game to say what it is worth.")
         for name in self.games:
@@ -88,7 +88,7 @@ class SearchPlan:
         if not self.temperature > 0:
             raise UsageError(f"temperature is {self.temperature}: above 0.")
         if self.start and self.start not in self.known():
-            raise UnknownName("algorithm", self.start, list(self.known()))
+            raise UsageError(f"There is no algorithm {self.start!r}; there are {', '.join(self.known())}.")
 
     @property
     def arms(self) -> tuple[str, ...]:

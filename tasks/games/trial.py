@@ -65,7 +65,7 @@ async def try_program(
 
     Raises:
         SandboxFailure: The sandbox itself failed, which says nothing about the program.
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
         ValueError: There are too many games and checkpoints for one trial, or none.
     """
     points = list(checkpoints_of(program.kind) if checkpoints is None else checkpoints)

@@ -28,7 +28,7 @@ def trial_text(
 
     Raises:
         SandboxUnavailable: Programs cannot be run here.
-        UnknownName: There is no such game.
+        UsageError: There is no such game.
     """
     points = checkpoints_of(program.kind)
     names = ["this program", *PROGRAMS[program.kind]]

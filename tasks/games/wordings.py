@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...suite.errors import UnknownName
+from ...suite.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -75,12 +75,12 @@ def find_wording(name: str) -> Wording:
     """The wording of a name.
 
     Raises:
-        UnknownName: There is none.
+        UsageError: There is none.
     """
     for wording in WORDINGS:
         if wording.name == name:
             return wording
-    raise UnknownName("wording", name, [wording.name for wording in WORDINGS])
+    raise UsageError(f"There is no wording {name!r}; there are {', '.join(one.name for one in WORDINGS)}.")
 
 
 def told(wording: Wording, rules: str, *, warned: bool) -> str:

@@ -13,7 +13,7 @@ from pettingzoo.test import api_test, seed_test
 
 from finchmark.environments.openspiel.aec import SEATS, GameAEC, aec_env
 from finchmark.environments.openspiel.games import GAMES
-from finchmark.suite.errors import UnknownName, UsageError
+from finchmark.suite.errors import UsageError
 from finchmark.suite.seeds import generator
 
 NAMES = [line.name for line in GAMES]
@@ -93,5 +93,5 @@ def test_an_illegal_move_is_refused_and_through_the_wrapper_loses():
 
 
 def test_an_unknown_game_is_refused():
-    with pytest.raises(UnknownName, match="chess"):
+    with pytest.raises(UsageError, match="there are kuhn"):
         aec_env("chess")

@@ -13,7 +13,7 @@ from open_spiel.python.algorithms import expected_game_score, exploitability
 from finchmark.environments.openspiel.equilibrium import equilibrium
 from finchmark.environments.openspiel.games import GAMES, find_game, load_game
 from finchmark.environments.openspiel.sequences import compile_game, sequence_form
-from finchmark.suite.errors import UnknownName
+from finchmark.suite.errors import UsageError
 from finchmark.suite.seeds import generator
 
 NAMES = [line.name for line in GAMES]
@@ -129,5 +129,5 @@ def test_games_that_do_not_fit_are_refused():
 
 
 def test_an_unknown_game_is_named():
-    with pytest.raises(UnknownName, match="Did you mean 'kuhn'"):
+    with pytest.raises(UsageError, match="there are kuhn, leduc"):
         find_game("khun")

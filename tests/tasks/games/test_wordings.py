@@ -11,7 +11,7 @@ pytest.importorskip("pyspiel")
 
 from finchmark.environments.openspiel.games import GAMES
 from finchmark.environments.openspiel.words import find_words
-from finchmark.suite.errors import UnknownName
+from finchmark.suite.errors import UsageError
 from finchmark.suite.seeds import generator
 from finchmark.tasks.games.wordings import WORDINGS, find_wording, shares, told
 
@@ -27,7 +27,7 @@ def test_no_rule_is_lost_in_a_list(game, wording):
 
 
 def test_an_unknown_wording_is_refused():
-    with pytest.raises(UnknownName, match="goal-first"):
+    with pytest.raises(UsageError, match="goal-first"):
         find_wording("goal")
 
 
