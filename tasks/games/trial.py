@@ -25,8 +25,8 @@ from .trial_texts import program_text, solving_text
 
 __all__ = ["LIMITS", "Trial", "checkpoints_of", "try_program"]
 
-LIMITS = Limits(cpu_s=60, wall_s=120, memory_mb=1024, output_kb=64)
-"""Of one trial, all its games together."""
+LIMITS = Limits(cpu_s=30, wall_s=300, memory_mb=1024, output_kb=64)
+"""Of one trial, all its games together. Processor time decides: on a busy machine the other must not."""
 
 _MOST_NUMBERS = 100  # what one verdict can carry
 

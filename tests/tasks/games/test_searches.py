@@ -163,6 +163,23 @@ def test_a_backend_that_fails_leaves_what_was_done(tmp_path):
     assert len(read_searches(tmp_path).attempts["select", 1]) == 2
 
 
+def test_a_model_s_program_is_run_in_the_sandbox_and_what_is_none_costs(tmp_path, trial):
+    replies = ["I would clip the regrets.", f"Clipped:\n```python\n{PROGRAMS['regret']['cfr+'].source}```"]
+    plan = SearchPlan(kind="regret", seeds=1, budget=3, held_out=("goofspiel3",), islands=1)
+    asked = []
+
+    def answer(request):
+        asked.append(request.messages[-1].content)
+        return replies[len(asked) - 1]
+
+    found = run(plan, tmp_path, backend=ScriptedBackend(function=answer))
+    attempts = found.attempts["select", 1]
+    assert [attempt.candidate is None for attempt in attempts] == [False, True, False]
+    assert attempts[2].candidate.fitness == pytest.approx(found.known["cfr+"][0].fitness)
+    assert PROGRAMS["regret"]["cfr"].source.strip() in asked[1]
+    assert f"{attempts[0].candidate.fitness:.3f}" in asked[1]
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
