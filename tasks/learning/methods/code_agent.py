@@ -129,7 +129,7 @@ class CodeAgent(Agent):
         source: Python.
     """
 
-    name = ""
+    name = "code"
 
     def __init__(self, source: str) -> None:
         self.source = source

@@ -10,6 +10,7 @@ from finchmark.suite.agents.base import Observation
 from finchmark.suite.agents.history import HistoryAgent
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.broker import Broker
+from finchmark.suite.conformance import check_agent
 from finchmark.suite.model import Model, ModelStopped, TokenMeter
 from finchmark.suite.records import Limits, Sampling, Thinking
 from finchmark.suite.sandbox import SandboxFailure, SandboxUnavailable, Tier, available
@@ -151,6 +152,20 @@ def test_a_failure_of_the_code_is_an_action_that_cannot_be_used_and_says_why(box
     assert found.startswith("[the agent's code failed: ")
     assert why in found
     assert "<" not in found
+
+
+@needs_sandbox
+def test_a_turn_asks_no_more_often_than_it_says(boxed):
+    talk = Talk()
+    agent = CodeAgent(code("return {'ask': observation}"))
+    talk.play(agent, "x")
+    assert len(talk.prompts) == MOST_ASKS == agent.calls_a_turn
+
+
+@needs_sandbox
+def test_an_agent_that_is_code_conforms(boxed):
+    """It has no state that lasts; episodes begin anew, and what a fork is asked changes nothing."""
+    check_agent(lambda: CodeAgent(STOCK))
 
 
 @needs_sandbox
