@@ -18,7 +18,7 @@ from .checks import Check, checks
 from .errors import UsageError
 from .forecast import Forecast, forecast
 from .policy import Policy
-from .results import Cell, Results
+from .results import Cell, Results, unit_level
 from .sequential_check import SequentialCheck
 from .stats.decision import Decision, Gate, combine, decide
 from .stats.sequential import SequentialGate
@@ -135,7 +135,7 @@ def decide_gate(baseline: Baseline, candidate: Results, policy: Policy, *, fores
         side = _Side(check, cell, policy, partial, candidate.seed)
         faults += side.faults
         sides[check.name] = side
-    notes = _notes(baseline, candidate, policy, alpha)
+    notes = (*_notes(baseline, candidate, policy, alpha), *(note for side in sides.values() for note in side.notes))
     forecasts = tuple(
         forecast(s.check, len(s.check.means), s.cell.repeats or s.per_item, policy, alpha, among=len(demanded))
         for s in sides.values()
@@ -237,11 +237,43 @@ class _Side:
             )
         if self.policy.mode == "fixed" or self.check.span is None:
             self.used = [item for item in self.check.means if item in self.means]
-            differences = [self.means[item] - self.check.means[item] for item in self.used]
+            differences = self._by_unit({item: self.means[item] - self.check.means[item] for item in self.used})
             return decide(
                 differences, self.check.margin, alpha=alpha, span=self.check.span, direction=self.check.direction
             )
         return self._sequential(alpha).decision
+
+    @cached_property
+    def unit(self) -> str:
+        """The level of the metric's cluster path that a decision by the fixed mode is about."""
+        above = {level: self.cell.groups(level, self.rows["item"]) for level in self.check.metric.clusters[1:]}
+        return unit_level(self.check.metric, {n: own.tolist() for n, own in above.items() if own is not None})
+
+    def _by_unit(self, differences: Mapping[str, float]) -> list[float]:
+        """Differences of items, averaged within their unit."""
+        labels = self.cell.groups(self.unit, self.rows["item"])
+        if labels is None:
+            return list(differences.values())
+        owners = dict(zip(self.rows["item_hash"], labels, strict=True))
+        found: dict[str, list[float]] = {}
+        for item, difference in differences.items():
+            found.setdefault(owners[item], []).append(difference)
+        return [sum(own) / len(own) for own in found.values()]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of the units."""
+        if self.unit == "item":
+            return []
+        if self.policy.mode == "fixed" or self.check.span is None:
+            return [
+                f"{self.check.name}: items are averaged within their {self.unit}, which is the unit of the decision; "
+                "the forecast counts items, and promises too much."
+            ]
+        return [
+            f"{self.check.name}: a sequential gate takes items one by one and is about these items only, not about new "
+            f'ones of a {self.unit}; mode = "fixed" decides over units.'
+        ]
 
     def _sequential(self, alpha: float) -> SequentialGate:
         repeats = self.cell.repeats or 1
