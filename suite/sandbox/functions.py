@@ -43,7 +43,7 @@ def language(name: str, parameters: Sequence[str]) -> str:
     return (
         f"Define one function {name}({', '.join(parameters)}) at the top level. It may import only {', '.join(PURE)}; "
         "it has no files, no clock, no network, no eval. It may run "
-        f"{STEPS:,} lines a call. The same arguments must give the same answer."
+        f"{STEPS:,} lines a call. The same arguments must give the same answer; random is seeded."
     )
 
 
