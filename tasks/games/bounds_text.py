@@ -55,10 +55,16 @@ def bounds_text(run: StoredRun) -> str:
                 cells.setdefault(_cell(row), []).append(row["score"])
         found = shares(cells)
         if found is not None:
-            within = "" if math.isnan(found.sample) else f", samples {found.sample:.2f}"
+            parts = {
+                "game": found.game,
+                "wording": found.wording,
+                "wording by game": found.both,
+                "samples": found.sample,
+            }
+            told = ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if not math.isnan(value))
             lines.append(
-                f"Shares of the variance of the score in {arm}: game {found.game:.2f}, wording {found.wording:.2f}, "
-                f"wording by game {found.both:.2f}{within}; of these cells, no estimate for other wordings."
+                f"Estimated shares of the variance of a score in {arm}: {told}; no effect of the wording in these "
+                f"games: p = {found.pvalue:.3f} (F test)."
             )
     return "\n".join([*lines, *_ASSUMES])
 

@@ -97,49 +97,74 @@ def ask(described: str, names: Sequence[str], wording: Wording) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Whose the variance of a score is, in shares of 1, by sums of squares of the crossed layout.
+    """Whose the variance of one score is: estimated components of variance, as shares of their sum.
 
     Attributes:
-        game: Of the games' means.
-        wording: Of the wordings' means.
-        both: Of what is left of the cells' means: a wording that suits one game.
-        sample: Within cells; of one sample a cell NaN, as it cannot be told from ``both`` then.
+        game: Of the games; NaN of one game.
+        wording: Of the wordings; of one game their part by that game with it.
+        both: Of wordings by game: a wording that suits one game. NaN where it cannot be told from something else: of
+            one game from ``wording``, with one sample a cell from ``sample``.
+        sample: Of samples of one cell.
+        pvalue: Of the F test that no wording matters in these games; the null says nothing of other games.
     """
 
     game: float
     wording: float
     both: float
     sample: float
+    pvalue: float
 
 
 def shares(cells: Mapping[tuple[str, str], ArrayLike]) -> Shares | None:
     """Split the variance of a score by game and wording.
 
-    The sums of squares of a two-way layout with cells of equal weight (Fisher 1925, "Statistical methods for research
-    workers", chapter 7), over their total: what these games and wordings did, no estimate for others.
+    The components are estimated by moments from the mean squares of the crossed layout of cell means (Searle, Casella
+    and McCulloch 1992, "Variance components", chapter 4; cells of unequal size by their harmonic mean), negative ones
+    set to 0. Plain shares of sums of squares would not do: of a player who takes no notice of the wording, one sample a
+    cell, they gave the wording .62.
 
     Args:
         cells: Scores of the samples by game and wording; every game in every wording.
 
     Returns:
-        The shares; None where the layout is not complete, has one wording, or nothing varies.
+        The shares; None where the layout is not complete, has one wording, nothing varies, or where there is one game
+        with one sample a cell, so that nothing tells wordings from samples.
     """
     import numpy as np
+    from scipy.stats import f
 
     games, names = (sorted({key[axis] for key in cells}) for axis in (0, 1))
-    if len(names) < 2 or len(cells) != len(games) * len(names):
+    a, b = len(games), len(names)
+    if b < 2 or len(cells) != a * b:
         return None
     rows = [[np.asarray(cells[game, name], dtype=np.float64) for name in names] for game in games]
-    if any(cell.size == 0 for row in rows for cell in row):
+    sizes = np.array([[cell.size for cell in row] for row in rows])
+    if (sizes == 0).any() or (a == 1 and (sizes == 1).all()):
         return None
     means = np.array([[cell.mean() for cell in row] for row in rows])
-    within = float(np.mean([[((cell - cell.mean()) ** 2).mean() for cell in row] for row in rows]))
-    grand = means.mean()
-    game = float(((means.mean(axis=1) - grand) ** 2).mean())
-    wording = float(((means.mean(axis=0) - grand) ** 2).mean())
-    both = max(float(((means - grand) ** 2).mean()) - game - wording, 0.0)
-    total = game + wording + both + within
-    if total <= 1e-15:
+    by_game, by_name, grand = means.mean(axis=1), means.mean(axis=0), means.mean()
+    of_games = b * float(((by_game - grand) ** 2).sum()) / max(a - 1, 1)
+    of_names = a * float(((by_name - grand) ** 2).sum()) / (b - 1)
+    rest = means - by_game[:, None] - by_name + grand
+    of_both = float((rest**2).sum()) / max((a - 1) * (b - 1), 1)
+    spare = int(sizes.sum()) - a * b
+    within = sum(float(((cell - cell.mean()) ** 2).sum()) for row in rows for cell in row) / max(spare, 1)
+    noise = within * float((1 / sizes).mean())  # of a cell's mean
+    if spare == 0:
+        # One sample a cell: what is left over both factors stands for the samples, and wordings by game with them.
+        parts = [of_games - of_both, of_names - of_both, 0.0, of_both]
+        parts = [parts[0] / b, parts[1] / a, 0.0, parts[3]]
+        ratio, free = (of_names, of_both), (b - 1, (a - 1) * (b - 1))
+    elif a == 1:
+        parts = [0.0, of_names - noise, 0.0, within]
+        ratio, free = (of_names, noise), (b - 1, spare)
+    else:
+        parts = [(of_games - of_both) / b, (of_names - of_both) / a, of_both - noise, within]
+        ratio, free = (of_names, noise), (b - 1, spare)
+    found = np.maximum(parts, 0.0)
+    if found.sum() <= 1e-15:
         return None
-    single = all(cell.size == 1 for row in rows for cell in row)
-    return Shares(game / total, wording / total, both / total, float("nan") if single else within / total)
+    game, wording, both, sample = (float(part) for part in found / found.sum())
+    pvalue = float(f.sf(ratio[0] / ratio[1], *free)) if ratio[1] > 0 else 0.0 if ratio[0] > 1e-15 else 1.0
+    nan = float("nan")
+    return Shares(nan if a == 1 else game, wording, nan if a == 1 or spare == 0 else both, sample, pvalue)

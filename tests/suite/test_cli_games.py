@@ -79,7 +79,7 @@ def test_bounds_say_what_they_rest_on(tmp_path):
     rows = [line for line in text.splitlines() if line.startswith("plain")]
     assert len(rows) == 6
     assert all(row.split()[4:6] == ["8", "96"] for row in rows)
-    assert "Shares of the variance" in text
+    assert "Estimated shares of the variance" in text
     assert "one distribution" in text
 
 
