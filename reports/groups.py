@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -113,7 +114,14 @@ def group_scores(results: Results, *, confidence: float = 0.95) -> list[GroupSco
 
 def _written(score: GroupScore) -> str:
     found = score.interval
+    if not score.items:
+        return "–"
     return f"{number(found.estimate)} {interval(found.low, found.high)}" + ("*" if found.sparse else "")
+
+
+def _bounds(score: GroupScore) -> tuple[float, float]:
+    """Of a metric that no sample has there is nothing to draw: its range would look like a finding."""
+    return (score.interval.low, score.interval.high) if score.items else (math.nan, math.nan)
 
 
 def _notes(scores: Sequence[GroupScore], results: Results) -> list[str]:
@@ -168,7 +176,7 @@ def group_plot(results: Results, *, name: str = "groups") -> Plot | None:
     for s in scores:
         words = f"{s.cell}: {s.group}" if several else s.group
         panels.setdefault(s.metric.name, []).append(
-            ForestRow(words, s.interval.estimate, s.interval.low, s.interval.high, _written(s), faint=s.interval.sparse)
+            ForestRow(words, s.interval.estimate, *_bounds(s), _written(s), faint=s.interval.sparse)
         )
     body = [
         (
@@ -177,7 +185,7 @@ def group_plot(results: Results, *, name: str = "groups") -> Plot | None:
             s.group,
             s.metric.name,
             number(s.interval.estimate),
-            interval(s.interval.low, s.interval.high) + ("*" if s.interval.sparse else ""),
+            interval(*_bounds(s)) + ("*" if s.interval.sparse else "") if s.items else "–",
             plural(s.interval.units, s.unit),
             f"{s.items:,}",
             f"{s.interval.samples:,} of {s.scored:,}",

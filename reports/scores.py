@@ -47,7 +47,7 @@ def claim(s: Standing) -> str:
     """Say one score in a sentence, with all that it must be read against."""
     where = f"{s.task}@{s.version}, {s.arm}: "
     if not math.isfinite(s.mean):
-        return visible(f"{where}nothing was scored.")
+        return visible(f"{where}nothing was scored." if s.primary else f"{where}no sample has a value of {s.metric}.")
     text = f"{where}{s.metric} {number(s.mean)}, {100 * s.confidence:g} % interval {interval(s.low, s.high)}"
     text += f" over {plural(s.units, s.unit)} and {plural(s.samples, 'sample')}"
     words = {"above": "above", "below": "below", "not told apart": "not told apart from"}
@@ -58,7 +58,7 @@ def claim(s: Standing) -> str:
         text += f"; the ceiling is {number(s.ceiling)}"
     if s.sparse:
         text += "; sparse"
-    if s.note and not s.primary:
+    if s.note:
         text += f"; {s.note}"
     return visible(f"{text}.")
 

@@ -188,3 +188,15 @@ def test_what_was_lost_bounds_the_mean_over_problems(tmp_path):
     kept = frame[~frame["item"].str.startswith("p00")]["quality"].sum() / 3
     assert (found.units, found.missing) == (11, 3)
     assert (found.worst, found.best) == (pytest.approx(kept / 12), pytest.approx((kept + 1) / 12))
+
+
+def test_a_model_that_solves_nothing_has_no_novelty_to_show(tmp_path):
+    run = explored(tmp_path / "none", skill=-1.0)
+    found = score(run, "novelty", "level 0")
+    assert (found.items, found.scored) == (0, 96)
+    text = results_text([run])
+    (line,) = [line for line in text.splitlines() if "level 0" in line]
+    assert "–" in line
+    page = report_run(run, tmp_path / "report").read_text()
+    assert "no sample has a value of novelty" in page
+    assert "No item has two programs of quality" in page
