@@ -415,16 +415,20 @@ def _else_after_return(tree: ast.Module, entries: Collection[str]) -> ast.Module
 
 
 def _guards_for_else(tree: ast.Module, entries: Collection[str]) -> ast.Module:
-    for block in list(_blocks(tree)):
-        for k, statement in enumerate(block):
-            ends = isinstance(statement, ast.If) and isinstance(
-                statement.body[-1], ast.Return | ast.Continue | ast.Raise
-            )
-            if ends and isinstance(statement, ast.If) and statement.orelse:
-                rest, statement.orelse = statement.orelse, []
-                block[k + 1 : k + 1] = rest
-                break
+    # Anew after each change: what was moved is in another block now.
+    while any(_guarded_once(block) for block in _blocks(tree)):
+        pass
     return tree
+
+
+def _guarded_once(block: list[ast.stmt]) -> bool:
+    for k, statement in enumerate(block):
+        ends = isinstance(statement, ast.If) and isinstance(statement.body[-1], ast.Return | ast.Continue | ast.Raise)
+        if ends and isinstance(statement, ast.If) and statement.orelse:
+            rest, statement.orelse = statement.orelse, []
+            block[k + 1 : k + 1] = rest
+            return True
+    return False
 
 
 def _copied_parameters(tree: ast.Module, entries: Collection[str]) -> ast.Module:
