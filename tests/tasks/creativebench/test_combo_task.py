@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from finchmark import compare, evaluate
+from finchmark import evaluate
 from finchmark.leaderboard.standings import standings
+from finchmark.suite.comparison import compare
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.registry import TASKS, Entry
+from finchmark.suite.results import read_results
 from finchmark.suite.sandbox import available
 from finchmark.suite.task import Item
 from finchmark.tasks.creativebench.banks import TOLERANCE, load_bank, stamp, store_bank
@@ -80,9 +82,6 @@ def test_units_are_the_parents_in_pairs():
 def test_metrics_are_those_of_explore_without_its_rules():
     assert [metric.name for metric in TASK.metrics] == ["quality", "novelty", "creativity", "tampered"]
     assert TASK.metrics[0].primary
-
-
-STORED = [name for name in COMBOS if (COMBO_BANKS / f"{name}.json").exists()]
 
 
 @pytest.mark.parametrize("name", COMBOS)
@@ -158,6 +157,7 @@ def test_the_oracle_reaches_quality_and_no_novelty(tmp_path):
 
 @needs_sandbox
 @pytest.mark.usefixtures("registered")
+@pytest.mark.slow
 def test_stubs_reach_nothing_and_their_intervals_are_dyadic(tmp_path):
     run = evaluate(TASK.name, "scripted:random", tier="lite", samples=1, out=tmp_path / "run")
     n = len(TASK.items(TASK.tiers["lite"], 0))
@@ -170,7 +170,7 @@ def test_stubs_reach_nothing_and_their_intervals_are_dyadic(tmp_path):
     assert set(rows["method"]) == {"dyadic wilson"}
     assert list(rows["units"]) == [len({p for i in TASK.items(TASK.tiers["lite"], 0) for p in i.data["parents"]})] * 2
     assert set(table[table["metric"] == "pass@1"]["method"]) == {"dyadic wilson"}
-    found = compare(run.path, other.path).deciding[0]
+    found = compare([read_results(run.path), read_results(other.path)]).deciding[0]
     assert found.unit == "parents"
     assert found.difference.method == found.difference.test == "dyadic tango"
     assert np.isfinite([found.difference.low, found.difference.high]).all()
