@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["find_code"]
+__all__ = ["code_blocks", "find_code"]
 
-_FENCE = re.compile(r"```[ \t]*(?:python|py)?[0-9.]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.IGNORECASE | re.DOTALL)
+# Blocks of any language are matched, so that the end of one is not taken for the beginning of another.
+_FENCE = re.compile(r"```[^`\n]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
 _BEGINS = re.compile(r"^(?:def|import|from)\s", re.MULTILINE)
 _MOST = 40_000
+
+
+def code_blocks(answer: str) -> list[str]:
+    """What stands in the fenced blocks of an answer, in order; what is beyond 40,000 characters is not read."""
+    return [match[1] for match in _FENCE.finditer(answer[:_MOST])]
 
 
 def find_code(answer: str, name: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from ..records import Record
 from ..sandbox.functions import PURE, STEPS, Call, call_function, function_faults
 from ..sandbox.shared import shared_sandbox
 from .clipping import clip
+from .code_blocks import code_blocks
 from .expressions import NUMBERS, ExpressionError, parse_call
 from .placebo import filler
 
@@ -48,7 +49,6 @@ _MOST_SAID = 200
 _MOST_SEEN = 8_000
 _MOST_TRIED = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_BLOCK = re.compile(r"```[ \t]*(?:python|py)?[0-9.]*[ \t]*\n(.*?)(?:\n[ \t]*```|\Z)", re.IGNORECASE | re.DOTALL)
 _DEF = re.compile(r"^def\s+(\w{1,40})\s*\(([^()]*)\)", re.MULTILINE)
 _DOC = re.compile(r"(?:\"{3}|'{3})\s*(.*?)\s*(?:\"{3}|'{3}|\n)", re.DOTALL)
 
@@ -99,7 +99,7 @@ def parse_code_tools(text: str) -> tuple[list[CodeTool], int]:
     """
     found: list[CodeTool] = []
     bad = 0
-    for block in _BLOCK.findall(text[:40_000]):
+    for block in code_blocks(text):
         defined = _DEF.findall(block)
         if not defined:
             continue

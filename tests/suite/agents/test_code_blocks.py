@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finchmark.suite.agents.code_blocks import find_code
+from finchmark.suite.agents.code_blocks import code_blocks, find_code
 
 CODE = "def f(x):\n    return x\n"
 
@@ -27,6 +27,12 @@ def test_a_program_is_found_and_what_is_left(answer, rest):
 @pytest.mark.parametrize("answer", ["", "f(x)", "```python\ndef g(x):\n    return x\n```", "I would define f."])
 def test_where_there_is_none_all_is_left(answer):
     assert find_code(answer, "f") == ("", answer)
+
+
+def test_blocks_of_other_languages_are_passed_over():
+    assert find_code(f"```sh\nls\n```\nSo:\n```python\n{CODE}```\n```json\n1\n```", "f")[0] == CODE
+    assert code_blocks(f"```sh\nls\n```\nSo:\n```\n{CODE}```\nand") == ["ls", CODE.rstrip()]
+    assert find_code(f"Here it is: ```python\n{CODE}```", "f")[0] == CODE
 
 
 def test_the_last_of_several_counts():

@@ -243,3 +243,11 @@ def test_it_conforms_when_programs_are_among_the_answers(monkeypatch, boxed):
     )
     monkeypatch.setattr(conformance, "_ANSWERS", (works, breaks, answer("\nimport os\n"), "no idea", answer()))
     check_agent(coded)
+
+
+@pytest.mark.skipif(not available()[1].usable, reason="the sandbox needs Linux")
+def test_the_tier_without_a_boundary_serves_when_it_is_named(monkeypatch):
+    monkeypatch.setenv(sharing.VARIABLE, "process")
+    coded()
+    assert asyncio.run(skill_code.refusal(KNOCK, ["Turn 0: a red door."])) == ""
+    assert asyncio.run(skill_code.say([KNOCK], "Turn 0: a red door.")) == [("knock at the red one", "")]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from finchmark.suite.agents.base import Observation
+from finchmark.suite.agents.code_blocks import find_code
 from finchmark.suite.agents.history import HistoryAgent
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.broker import Broker
@@ -370,3 +372,11 @@ def test_a_sandbox_that_fails_stops_the_experiment_and_the_same_command_goes_on(
     follow(tmp_path / "a", plan)
     follow(tmp_path / "b", plan)
     assert (tmp_path / "a" / RESULT).read_bytes() == (tmp_path / "b" / RESULT).read_bytes()
+
+
+@needs_sandbox
+def test_the_example_of_the_docs_can_be_taken_up(boxed):
+    page = (Path(__file__).parents[4] / "docs" / "learning-methods.md").read_text(encoding="utf-8")
+    source, _ = find_code(page, NAME)
+    assert source.startswith("def act(")
+    assert asyncio.run(refusal(source, "Rules.", RECORDED)) == ""
