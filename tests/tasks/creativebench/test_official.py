@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import math
 from hashlib import sha256
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from finchmark.suite.errors import UsageError
+from finchmark.suite.sandbox import available, open_sandbox
+from finchmark.suite.sandbox.verdicts import Verdicts
 from finchmark.tasks.creativebench.compat import generation, paper, released, released_explore
 from finchmark.tasks.creativebench.official import read_constraint, read_rows
 
@@ -194,3 +197,29 @@ def test_the_released_metric_rewards_looks_as_the_note_says(shared):
     assert mean_of(rows, lambda code: code.replace("    ", "\t")) == pytest.approx(0.238, abs=0.06)
     junk = "# " + "".join(sha256(bytes([k])).hexdigest() for k in range(80)) + "\n"
     assert mean_of(rows, lambda code: junk + code) > 0.6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not available()[0].usable, reason="bubblewrap cannot be had here")
+def test_references_of_the_shared_rows_pass_and_programs_that_do_nothing_do_not(shared):
+    """All 46 problems pass with the packages of today; of the 200 public rows one needs a numpy below 2.4."""
+    rows = read_rows(shared / "data" / "creativebench" / "explore_first60.jsonl")
+    problems = {row.problem: row for row in rows}
+
+    async def judged():
+        async with open_sandbox() as sandbox:
+            verdicts = Verdicts(sandbox)
+            references = await asyncio.gather(*(verdicts.judge(row.reference, row.tests) for row in rows))
+            nothing = await asyncio.gather(
+                *(
+                    verdicts.judge(code, row.tests)
+                    for row in problems.values()
+                    for code in ("import os\nos._exit(0)\n", "__name__ = 'candidate'\n")
+                )
+            )
+        return references, nothing, verdicts.spared
+
+    references, nothing, spared = asyncio.run(judged())
+    assert [row.id for row, verdict in zip(rows, references, strict=True) if not verdict.passed] == []
+    assert not any(verdict.passed for verdict in nothing)
+    assert spared == len(rows) - len(problems)
