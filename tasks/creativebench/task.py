@@ -131,12 +131,12 @@ class Explore(Task):
         return sorted(made, key=lambda item: item.id)
 
     def read_items(self, path: Path, tier: Tier) -> Sequence[Item]:
-        """The rows of an official Explore or Combo file.
+        """The rows of an official Explore or Combo file, or of the data set on the hub (``hub:OWNER/NAME``).
 
         Raises:
             UsageError: The file cannot be read, or two rows share an id.
         """
-        rows = read_rows(path)
+        rows = read_rows(path, "combo" if self.name.endswith("/combo") else "explore")
         if len({row.id for row in rows}) < len(rows):
             raise UsageError(f"--data {path}: two rows have the same id.")
         return [_official(row) for row in rows]

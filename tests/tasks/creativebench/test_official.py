@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from finchmark.suite.errors import UsageError
+from finchmark.suite.registry import TASKS
 from finchmark.suite.sandbox import available, open_sandbox
 from finchmark.suite.sandbox.verdicts import Verdicts
 from finchmark.tasks.creativebench.compat import generation, paper, released, released_explore
@@ -96,6 +97,13 @@ def test_rows_come_from_the_hub_as_from_a_file(hub):
     assert [row.parents for row in combo] == [("One...", "Two..."), ()]
     named = read_rows(Path(f"hub:{hub}:combinatorial_creativity_dataset_1308.jsonl"))
     assert named == combo
+
+
+def test_each_task_takes_its_own_file_of_the_hub(hub):
+    for name, prefix in (("creativebench/explore", "problem_1"), ("creativebench/combo", "combo_")):
+        task = TASKS.load(name)()
+        items = task.read_items(Path(f"hub:{hub}"), task.tiers["smoke"])
+        assert [item.id.startswith(prefix) for item in items] == [True, True]
 
 
 def test_the_hub_is_asked_for_the_name_the_file_and_the_revision(monkeypatch):
