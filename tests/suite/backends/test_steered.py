@@ -15,7 +15,7 @@ from finchmark.suite.backends.response_cache import ResponseCache
 from finchmark.suite.backends.steered import SteeredBackend
 from finchmark.suite.backends.vector_file import VectorFile, write_vector
 from finchmark.suite.broker import Broker
-from finchmark.suite.errors import UsageError
+from finchmark.suite.errors import SpecMismatch, UsageError
 from finchmark.suite.evaluation import make_backend
 from finchmark.suite.seeds import generator
 
@@ -142,6 +142,22 @@ def test_runs_of_a_plain_and_a_steered_model_share_no_key(model, tokenizer, vect
     found = [make_backend("hf:smollm2", {"steering": str(path), "steering_strength": s}) for s in (0, 0.1, 0.2)]
     assert len({str(c.args) for c in (plain, *(choice for choice, _ in found))}) == 4
     assert all(isinstance(b, SteeredBackend) for _, b in found)
+
+
+def test_a_steered_run_is_of_another_specification(model, tokenizer, vector, tmp_path):
+    from finchmark import evaluate
+
+    def run(name, wrap):
+        backend = wrap(_backend(model, tokenizer))
+        return evaluate("odyssey/lights", backend, out=tmp_path / name, samples=1, limit=1, max_tokens=2).manifest
+
+    plain = run("a", lambda b: b)
+    steered = run("b", lambda b: SteeredBackend(b, vector, strength=1e-9))
+    assert plain.spec.model_identity != steered.spec.model_identity
+    assert plain.spec_hash != steered.spec_hash
+    assert steered.model["steering"] == {"vector": vector.digest, "layer": 0, "strength": "1e-09", "where": "all"}
+    with pytest.raises(SpecMismatch):
+        run("a", lambda b: SteeredBackend(b, vector, strength=1e-9))
 
 
 def test_a_response_cache_never_lends_a_plain_answer(served, ask, vector, tmp_path):
