@@ -32,7 +32,7 @@ def evolve(
         str | None, typer.Option("--backend", "-b", help="The mutator, NAME:MODEL. [edits without a model]")
     ] = None,
     model_args: Annotated[list[str] | None, typer.Option("--model-args", help="key=value,… for the backend.")] = None,
-    seeds: Annotated[int, typer.Option(help="Searches an arm.")] = 4,
+    seeds: Annotated[int, typer.Option(help="Searches an arm; claims need 6.")] = 12,
     budget: Annotated[int, typer.Option(help="Evaluations of a search.")] = 60,
     blind: Annotated[bool, typer.Option("--blind", help="Also search without selection, in pairs.")] = False,
     islands: Annotated[int, typer.Option(help="Archives of a search.")] = 3,

@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -29,6 +29,7 @@ __all__ = ["ARMS", "JOURNAL", "KINDS_OF_SEARCH", "SearchPlan", "Searches", "read
 
 JOURNAL = "journal.jsonl"
 _FORM = "finchmark-games/1"
+_LOOP = 1  # raised when the same settings and seed would no longer give the same search
 
 KindOfSearch = Literal["rule", "regret", "meta"]
 KINDS_OF_SEARCH: tuple[KindOfSearch, ...] = ("rule", "regret", "meta")
@@ -62,7 +63,7 @@ class SearchPlan:
     kind: KindOfSearch = "regret"
     games: tuple[str, ...] = ("kuhn",)
     held_out: tuple[str, ...] = ("goofspiel3", "goofspiel4up", "darkhex2")
-    seeds: int = 4
+    seeds: int = 12
     budget: int = 60
     blind: bool = False
     islands: int = 3
@@ -235,7 +236,7 @@ async def run_searches(
         if plan.kind != "rule":
             box = await stack.enter_async_context(open_sandbox(sandbox, workers=os.cpu_count() or 1))
             judge = ProgramJudge(box)
-        settings = {**asdict(plan), "mutator": mutator.identity()}
+        settings = {"loop": _LOOP, **asdict(plan), "mutator": mutator.identity()}
         file = JournalFile(out / JOURNAL, settings, form=_FORM, what="searches")
         stack.callback(file.close)
         records = _Records(file)
@@ -294,9 +295,8 @@ def read_searches(out: Path) -> Searches:
     settings, records = read_journal(out / JOURNAL, _FORM)
     if not settings:
         raise StoreError(f"{out} holds no searches yet.")
-    given: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in settings.items() if name != "mutator"
-    }
+    chosen = {one.name: settings[one.name] for one in fields(SearchPlan)}
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()}
     plan = SearchPlan(**given)
     attempts: dict[tuple[str, int], dict[int, Attempt]] = {}
     held_out, known = {}, {}
