@@ -132,3 +132,25 @@ def test_a_forged_result_is_none(before, body, trial):
     honest = trial(update("return regret, 1"), GAMES, POINTS)
     assert (found.curves >= honest.curves * (1 - 1e-9)).all()
     assert np.isfinite(honest.curves).all()
+
+
+def test_modules_that_a_program_leaves_in_the_shared_folder_are_not_imported(trial):
+    leave = (
+        "import os\n"
+        "for name in ('json', 'functools', 'dataclasses', 'typing', 'numpy'):\n"
+        "    open(name + '.py', 'w').write('raise SystemExit')\n"
+    )
+    found, honest = (trial(update("return regret, 1", before), GAMES, POINTS) for before in (leave, ""))
+    assert found.fault == ""
+    assert (found.curves == honest.curves).all()
+
+
+def test_the_games_are_not_in_the_program_s_process(trial):
+    """No long text or bytes, and nothing that has the payoffs, among all objects that its collector knows."""
+    look = (
+        "import gc\n"
+        "held = [type(o).__name__ for o in gc.get_objects() if type(o).__name__ in ('Arrays', 'Seat')]\n"
+        "long = [o for o in gc.get_objects() if isinstance(o, (str, bytes)) and len(o) > 5000]\n"
+        "raise ValueError(f'{held} {long}')"
+    )
+    assert trial(update(look), ["leduc"]).fault == "ValueError: [] []"
