@@ -246,11 +246,17 @@ def _hardest(column: Column, scale: Scale, order: Sequence[str]) -> tuple[tuple[
     return tuple(hardest), text, max(len(places) - HARDEST, 0)
 
 
+def _of_k(name: str) -> tuple[bool, str, int]:
+    """Sorts ``pass@2``, ``pass@4``, then others' ``NAME@k``."""
+    metric, _, k = name.rpartition("@")
+    return metric != "pass", metric, int(k)
+
+
 def _metrics(lineup: Lineup, column: Column, names: Sequence[str]) -> Metrics:
     own = [m.name for m in column.sheet.metrics]
     # pass@1 is the primary metric itself and needs no second column.
-    passes = {metric for _, metric in column.standings if metric not in own} - {"pass@1"}
-    shown = [*own, *sorted(passes, key=lambda name: int(name.removeprefix("pass@")))]
+    best = {metric for _, metric in column.standings if metric not in own} - {"pass@1"}
+    shown = [*own, *sorted(best, key=_of_k)]
 
     def made(s: Standing | None, metric: str) -> Cell | None:
         return None if s is None else cell(s, lineup.scale(column, metric))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from finchmark.leaderboard.entries import entries
+from finchmark.leaderboard.site import build
 from finchmark.leaderboard.standings import rows
 from finchmark.reports.comparison import comparison_text
 from finchmark.reports.group_differences import group_differences
@@ -200,3 +201,11 @@ def test_a_model_that_solves_nothing_has_no_novelty_to_show(tmp_path):
     page = report_run(run, tmp_path / "report").read_text()
     assert "no sample has a value of novelty" in page
     assert "No item has two programs of quality" in page
+
+
+def test_a_board_ranks_over_problems(run, other, tmp_path):
+    build([run, other], tmp_path / "site")
+    (page,) = (tmp_path / "site").glob("task-creativebench*.html")
+    text = page.read_text()
+    assert "24 problems" in text
+    assert "creativity@4" in text
