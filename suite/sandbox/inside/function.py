@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import random  # noqa: TID251 - the program's own luck, seeded by who calls it
 import sys
+from typing import Any
 
 __all__ = ["FILE", "PURE", "call", "faults"]
 
@@ -126,7 +127,7 @@ def call(source, name, calls, most):
 def _one(code, name, arguments, seed, most):
     random.seed(seed)
     count, enter = _counter(most)
-    module = {"__name__": "function"}
+    module: dict[str, Any] = {"__name__": "function"}
     before = sys.gettrace()
     try:
         sys.settrace(enter)
