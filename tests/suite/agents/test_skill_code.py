@@ -67,7 +67,9 @@ def test_where_there_is_no_boundary_it_refuses_and_names_the_ways_out(monkeypatc
     tiers = (Tier("bubblewrap", False, "not installed: install bubblewrap"), Tier("process", True, ""))
     monkeypatch.setattr(sharing, "available", lambda: tiers)
     monkeypatch.delenv(sharing.VARIABLE, raising=False)
-    with pytest.raises(SandboxUnavailable, match=r"form=code runs code.*install bubblewrap.*FINCHMARK_SANDBOX=process"):
+    with pytest.raises(
+        SandboxUnavailable, match=r"form=code: code that.*install bubblewrap.*FINCHMARK_SANDBOX=process"
+    ):
         coded()
     SkillsAgent()
 

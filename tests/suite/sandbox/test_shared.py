@@ -35,7 +35,7 @@ def test_an_unknown_tier_is_refused_with_those_that_there_are(monkeypatch):
 def test_whoever_needs_one_is_told_before_anything_is_spent_and_how_to_get_one(monkeypatch):
     monkeypatch.setattr(module, "available", lambda: BOTH)
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(SandboxUnavailable, match=r"agent x runs code.*install bubblewrap.*FINCHMARK_SANDBOX=process"):
+    with pytest.raises(SandboxUnavailable, match=r"agent x: code that.*install bubblewrap.*FINCHMARK_SANDBOX=process"):
         need_sandbox("agent x")
 
 
