@@ -65,8 +65,8 @@ def need_sandbox(who: str) -> None:
     tier = process if _kind() == "process" else boundary
     if not tier.usable:
         raise SandboxUnavailable(
-            f"{who}: code that a model wrote runs in the sandbox only, and {tier.kind} cannot be had here: {tier.detail}. "
-            f"Where no boundary is needed, {VARIABLE}=process asks for limits alone."
+            f"{who}: code that a model wrote runs in the sandbox only, and {tier.kind} cannot be had here: "
+            f"{tier.detail}. Where no boundary is needed, {VARIABLE}=process asks for limits alone."
         )
 
 
