@@ -542,6 +542,12 @@ class SandboxChoice(Record):
     python: str
     packages: dict[str, str] = Field(default_factory=dict)
 
+    def __str__(self) -> str:
+        known = [
+            f"{name} {self.packages[name]}" for name in ("numpy", "scipy", "scikit-learn") if name in self.packages
+        ]
+        return f"{self.python} with {', '.join(known) or f'{len(self.packages)} packages'}"
+
 
 class RunSpec(Record):
     """All that decides a run's numbers, and nothing else.

@@ -256,6 +256,9 @@ def from_run(run: StoredRun) -> Results:
                     groupings=sheet.groupings,
                 )
             )
+    notes = [note for note in manifest.notes if REPLAYED in note]
+    if spec.sandbox is not None:
+        notes.append(f"code that the model wrote ran on {spec.sandbox}; on other packages its scores may be others")
     return Results(
         manifest.label,
         "finchmark",
@@ -264,7 +267,7 @@ def from_run(run: StoredRun) -> Results:
         tuple(cells),
         seed=spec.seed,
         stopped_early=STOPPED_EARLY in manifest.notes,
-        notes=tuple(f"{manifest.label}: {note}" for note in manifest.notes if REPLAYED in note),
+        notes=tuple(f"{manifest.label}: {note}" for note in notes),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from finchmark.suite.errors import UsageError
 from finchmark.suite.evaluation import check_sandbox, evaluate, prepare
 from finchmark.suite.rescore import rescore
+from finchmark.suite.results import from_run
 from finchmark.suite.sandbox.interpreter import inventory
 
 TASK = """
@@ -75,6 +76,8 @@ def test_the_code_of_a_run_runs_on_it_and_is_scored_again_on_such_a_one_only(tas
     assert [next(iter(run.samples())).metrics["success"] for run in (own, other)] == [0.0, 1.0]
     with pytest.raises(UsageError, match="with no other packages: name such an interpreter by --sandbox-python"):
         rescore(other.path, include=[task])
+    assert [len(from_run(run).notes) for run in (own, other)] == [0, 1]
+    assert "with 0 packages; on other packages" in from_run(other).notes[0]
     again = rescore(other.path, include=[task], sandbox_python=bare)
     assert again.changed == []
     with pytest.raises(UsageError, match="leave out --sandbox-python"):
