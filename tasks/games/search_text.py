@@ -47,18 +47,18 @@ def _mutator(found: Searches) -> str:
 
 def _curves(found: Searches) -> list[str]:
     plan = found.plan
-    places = [max(1, math.ceil(share * plan.budget)) for share in _POINTS]
-    head = f"{'arm':7} {'seed':>4}  {'best so far':24}" + "".join(f"{f'after {n}':>11}" for n in (1, *places))
+    places = list(dict.fromkeys((1, *(max(1, math.ceil(share * plan.budget)) for share in _POINTS))))
+    head = f"{'arm':7} {'seed':>4}  {'best so far':24}" + "".join(f"{f'after {n}':>11}" for n in places)
     curves = {place: found.curve(*place) for place in sorted(found.attempts, key=lambda p: (p[1], p[0] != "select"))}
     flat = [value for curve in curves.values() for value in curve if math.isfinite(value)]
     lines = [head]
     for (arm, seed), curve in curves.items():
-        cells = "".join(f"{curve[n - 1]:11.3f}" if len(curve) >= n else f"{'-':>11}" for n in (1, *places))
+        cells = "".join(f"{curve[n - 1]:11.3f}" if len(curve) >= n else f"{'-':>11}" for n in places)
         lines.append(f"{arm:7} {seed:4}  {_bars(curve, min(flat), max(flat), plan.budget):24}{cells}")
     for arm in plan.arms:
         whole = [curve for (name, _), curve in curves.items() if name == arm and len(curve) == plan.budget]
         if len(whole) > 1:
-            means = [sum(curve[n - 1] for curve in whole) / len(whole) for n in (1, *places)]
+            means = [sum(curve[n - 1] for curve in whole) / len(whole) for n in places]
             lines.append(f"{arm:7} mean  {f'of {len(whole)} searches':24}" + "".join(f"{m:11.3f}" for m in means))
     return lines
 
