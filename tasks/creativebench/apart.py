@@ -190,6 +190,9 @@ class Column:
                 bounds = f"[{mean.low:.3f}, {mean.high:.3f}]" + (", sparse" if mean.sparse else "")
                 of = f"{mean.samples} programs of {mean.units} problems"
                 made.append(f"{self.name}, {title}: {mean.estimate:.3f} {bounds} ({of})")
+        silent = sum(one.value is None for one in self.values)
+        if silent:
+            made.append(f"{self.name}: nothing can be said of {silent} of {len(self.values)} programs.")
         return made or [f"{self.name}: the run has no program that it could be said of."]
 
 

@@ -93,6 +93,7 @@ def test_an_unreadable_reply_is_neither_kept_nor_broken(words, value):
     judge = Judge(lambda prompt: words[0] if "binary" in prompt else words[1])
     column, _ = judged(judge, program(constraints=[FREE, other]))
     assert [v.value for v in column.values] == [value]
+    assert any("nothing can be said of 1 of 1" in line for line in column.lines()) == (value is None)
     assert column.more["unreadable"] == words.count("hm")
 
 
