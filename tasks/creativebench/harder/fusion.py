@@ -24,11 +24,14 @@ from .desk import Desk, Stopped
 from .guide import cases_prompt, fuse_prompt, solve_combo_prompt, state_prompt
 from .item_file import tidy
 
-__all__ = ["fuse"]
+__all__ = ["fuse", "shows_code"]
 
 _LEAST, _MOST = 8, 32
 """Tests of a combo."""
-_CODE = re.compile(r"```|^\s*(?:def|for|while|if|import|from|return)\b.*[:=(]\s*$", re.MULTILINE)
+_CODE = re.compile(
+    r"```|^\s*(?:def \w+\(|class \w+|for \w+ in .*:$|while .*:$|import \w+$|from \w+ import |return \w+[(\[.])",
+    re.MULTILINE,
+)
 
 
 async def fuse(one: Problem, two: Problem, desk: Desk, taken: Collection[str]) -> Combo:
@@ -156,13 +159,18 @@ async def _stated(combo: Combo, desk: Desk) -> Combo:
         caught, detail = "", title
         if not title or len(title) > 100 or f"`{combo.name}(" not in statement:
             caught, detail = "unreadable", f"no title and statement that names `{combo.name}(…)`"
-        elif _CODE.search(statement) or any(f"{n}(" in statement for p in combo.parents for n in p.entries):
+        elif shows_code(statement) or any(f"{n}(" in statement for p in combo.parents for n in p.entries):
             caught, detail = "leaks", "it shows code, or names a function of the solution"
         desk.note("state", attempt, caught, detail)
         if not caught:
             return replace(combo, title=title, statement=statement + "\n")
         refused.append(detail)
     raise Stopped("not_made", f"no statement: {refused[-1]}")
+
+
+def shows_code(statement: str) -> bool:
+    """Whether a text has blocks or lines of code in it."""
+    return _CODE.search(statement) is not None
 
 
 async def _solved(combo: Combo, desk: Desk) -> Combo:

@@ -7,6 +7,7 @@ solves a level is kept as its proof.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,10 +61,17 @@ async def explore(problem: Problem, desk: Desk) -> Problem:
         made = replace(made, levels=(*made.levels, level))
     if len(made.levels) == len(kept):
         raise Stopped("no_level", why)
+    proofs = {_form(level.solution) for level in made.levels}
+    # A solver may have known a program that stands here already: it is there once.
+    made = replace(made, others=tuple(other for other in made.others if _form(other) not in proofs))
     lacks = await desk.check(lambda run: missing(made, run=run))
     if lacks:
         raise Stopped("faulty", lacks[0])
     return made
+
+
+def _form(code: str) -> str:
+    return ast.unparse(ast.parse(code))
 
 
 async def _next_level(problem: Problem, made: Problem, techniques: str, desk: Desk) -> Level | str:

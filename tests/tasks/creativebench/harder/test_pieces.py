@@ -13,6 +13,7 @@ from finchmark.tasks.creativebench.combo_checks import MOST_USES
 from finchmark.tasks.creativebench.harder import guide
 from finchmark.tasks.creativebench.harder.bounded import bounded_trial
 from finchmark.tasks.creativebench.harder.cases import Case, behaviour, inputs_of
+from finchmark.tasks.creativebench.harder.fusion import shows_code
 from finchmark.tasks.creativebench.harder.item_file import tidy, write_item
 from finchmark.tasks.creativebench.harder.levels import rules_of
 from finchmark.tasks.creativebench.harder.pairing import drawn_pairs
@@ -106,7 +107,13 @@ def test_tests_are_what_a_program_does_twice_alike():
 @pytest.mark.usefixtures("boundary")
 def test_a_trial_inside_the_boundary_says_what_one_outside_says():
     problem = load_problems()["walk_end"]
-    programs = [problem.solution, "def walk_end(moves):\n    return None\n", "x", "def walk_end(", "while 1:\n    x = 1"]
+    programs = [
+        problem.solution,
+        "def walk_end(moves):\n    return None\n",
+        "x",
+        "def walk_end(",
+        "while 1:\n    x = 1",
+    ]
 
     async def use(sandbox):
         return [await bounded_trial(sandbox, code, problem.tests, FUEL) for code in programs]
@@ -224,6 +231,21 @@ def test_prompts_hold_what_they_are_about_and_no_more():
     assert "nested_loop" in text
     assert "assert" not in text
     assert len(guide.guide_hash()) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "leaks"),
+    [
+        ("For example, count\nfor each of these:\nif it is odd, return it", False),
+        ("Use this:\n```\nx\n```", True),
+        ("def f(x):", True),
+        ("  for a in b:", True),
+        ("import math", True),
+        ("Return walk_end of it.\nreturn walk_end(x)", True),
+    ],
+)
+def test_code_in_a_statement_is_told_from_words(text, leaks):
+    assert shows_code(text) == leaks
 
 
 def test_a_recording_that_is_none_is_refused(tmp_path):

@@ -147,6 +147,21 @@ def test_levels_from_the_plain_solution_keep_what_is_known_in_the_bank(script, t
     assert missing(problem) == []
 
 
+def test_a_known_program_may_be_the_proof_and_is_in_the_file_once(script, tmp_path):
+    known = script.BASES["walk_end"].levels[0].solution
+    explore = {
+        "analyse/0": "a loop",
+        "propose/100": script.fenced("no construct for", "rules"),
+        "solve/10000": script.fenced(known),
+    }
+    plan = Plan(explore=("walk_end",), start="plain", levels=1)
+    made = run_making(plan, script.model(explore=explore), tmp_path, bases=script.BASES)
+    assert [u.caught for u in made.units] == [""]
+    problem = load_problem(tmp_path / "explore/walk_end.yaml")
+    assert problem.levels[0].solution.strip() == known.strip()
+    assert len(problem.others) == 2
+
+
 def test_a_problem_without_room_for_a_level_makes_none(script, tmp_path):
     made = run_making(Plan(explore=("walk_end",), levels=2), script.model(), tmp_path, bases=script.BASES)
     assert [(u.caught, u.detail) for u in made.units] == [("no_level", "it has 2 levels already")]
