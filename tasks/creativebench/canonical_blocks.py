@@ -233,7 +233,8 @@ class Blocks:
 
     def _renamed(self, node: Comprehension) -> Comprehension:
         """A comprehension whose variables are fresh: outside of it they would be the function's."""
-        names = {name for generator in node.generators for name in stores(generator.target)}
+        # In the order in which they stand: that of a set differs from process to process, and forms are compared.
+        names = dict.fromkeys(name for generator in node.generators for name in stores(generator.target))
         first = copy.deepcopy(node.generators[0].iter)
         made = with_names(node, {name: self._fresh() for name in names})
         made.generators[0].iter = first  # evaluated outside, where the names are still the others

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -85,6 +88,28 @@ def test_the_canonical_form_of_a_shipped_program_passes_and_is_its_own(name, k):
     assert trial(form, problem.tests).passed
     # Inner functions' own names get a mark each time; the distance does not see names.
     assert tokens(canonical(form, problem.entries)) == tokens(form)
+
+
+def test_forms_do_not_depend_on_the_order_of_sets():
+    """Texts hash differently in every process; transcripts hold slices, and a replay must tell the same."""
+    ask = (
+        "from finchmark.tasks.creativebench.canonical import canonical\n"
+        "from finchmark.tasks.creativebench.problem import load_problems\n"
+        "for name in ('account_totals', 'shortest_hops', 'life_step'):\n"
+        "    p = load_problems()[name]\n"
+        "    print([canonical(code, p.entries) for code in p.bank])\n"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", ask],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(told) == 1
 
 
 def test_there_are_twelve_kinds_of_rewrites_and_more():
