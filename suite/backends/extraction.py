@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
-from .base import Backend, HiddenRequest, Message
+from .base import Backend, ContextOverflow, HiddenRequest, Message
 from .direction import Choices, principal_direction
 from .vector_file import VectorFile
 
@@ -92,8 +92,8 @@ async def extract(
         One a layer, in their order.
 
     Raises:
-        UsageError: There is no such layer, the backend shows no hidden states, or the pairs give no direction.
-        ContextOverflow: A prompt is too long for the model.
+        UsageError: There is no such layer, the backend shows no hidden states, a prompt is too long for the model, or
+            the pairs give no direction.
     """
     choices = choices or Choices()
     if len(pairs) < 2:
@@ -104,7 +104,11 @@ async def extract(
     async def states(text: str) -> np.ndarray:
         async with slots:
             where = "last" if choices.positions == "last" else "all"
-            found = await backend.hidden_states(HiddenRequest((Message("user", text),), tuple(blocks), positions=where))
+            request = HiddenRequest((Message("user", text),), tuple(blocks), positions=where)
+            try:
+                found = await backend.hidden_states(request)
+            except ContextOverflow as error:
+                raise UsageError(f"the prompt {text[:60]!r} is too long: {error}.") from error
         if choices.positions == "mean":
             found = found[:, 1:] if found.shape[1] > 1 else found
         return found.mean(axis=1, dtype=np.float64)

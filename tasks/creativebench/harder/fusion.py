@@ -7,6 +7,7 @@ stated; all do, and it is trivial.
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 from collections.abc import Collection
 from dataclasses import replace
@@ -175,21 +176,29 @@ def shows_code(statement: str) -> bool:
 
 async def _solved(combo: Combo, desk: Desk) -> Combo:
     """The combo with another program in it, by a solver who knows the statement only."""
-    own, passed = ast.unparse(ast.parse(combo.solution)), list[str]()
-    for number in range(desk.plan.tries):
-        code = found_program(await desk.ask("solve", number, solve_combo_prompt(combo), role="solver"), combo.entries)
-        caught, detail = "no_program", "the reply held no program"
-        if code is not None:
-            code = tidy(code)
-            verdict = await desk.judge("solve", number, code, combo.tests)
-            caught = {"passed": "", "tampered": "tampered"}.get(verdict.status, "fails_tests")
-            detail = verdict.detail or verdict.status
-            if not caught:
-                passed.append(code)
-        desk.note("solve", number, caught, detail)
+    # Tries are independent of one another, so they are made at once; all end before a fault is told.
+    tried = await asyncio.gather(*(_tried(combo, n, desk) for n in range(desk.plan.tries)), return_exceptions=True)
+    for result in tried:
+        if isinstance(result, BaseException):
+            raise result
+    passed = [code for code in tried if isinstance(code, str)]
     if not passed:
         raise Stopped("unsolvable", f"0 of {desk.plan.tries} solvers passed")
     if len(passed) == desk.plan.tries:
         raise Stopped("trivial", f"all {desk.plan.tries} solvers passed")
+    own = ast.unparse(ast.parse(combo.solution))
     others = [code for code in passed if ast.unparse(ast.parse(code)) != own]
     return replace(combo, others=tuple(others[:1]))
+
+
+async def _tried(combo: Combo, number: int, desk: Desk) -> str | None:
+    """One solver's program, where it passes."""
+    code = found_program(await desk.ask("solve", number, solve_combo_prompt(combo), role="solver"), combo.entries)
+    caught, detail = "no_program", "the reply held no program"
+    if code is not None:
+        code = tidy(code)
+        verdict = await desk.judge("solve", number, code, combo.tests)
+        caught = {"passed": "", "tampered": "tampered"}.get(verdict.status, "fails_tests")
+        detail = verdict.detail or verdict.status
+    desk.note("solve", number, caught, detail)
+    return None if caught else code

@@ -88,6 +88,9 @@ def test_what_cannot_be_is_refused(serve):
         serve(lambda b: extract(b, PAIRS, [9]))
     with pytest.raises(UsageError, match="at least 2 pairs"):
         serve(lambda b: extract(b, PAIRS[:1], [0]))
+    long = (Pair("lamp " * 2000, "Which lamp?"), PAIRS[0])
+    with pytest.raises(UsageError, match="the prompt 'lamp lamp"):
+        serve(lambda b: extract(b, long, [0]))
     same = (Pair("Which lamp?", "Which lamp?"),) * 2
     with pytest.raises(UsageError, match="layer 1: the differences are all zero"):
         serve(lambda b: extract(b, same, [1]))

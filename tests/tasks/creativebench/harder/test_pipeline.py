@@ -197,6 +197,7 @@ def test_a_solver_of_its_own_is_asked_to_solve_and_replayed(script, tmp_path):
     assert _files(first) == _files(second)
 
 
+@pytest.mark.slow
 def test_a_fault_of_the_backend_is_an_error_and_the_same_command_goes_on(done, script, tmp_path):
     def fails(request):
         if request.session.endswith(("solve/40002", "state/3")):
