@@ -237,9 +237,15 @@ class _Side:
             )
         if self.policy.mode == "fixed" or self.check.span is None:
             self.used = [item for item in self.check.means if item in self.means]
-            differences = self._by_unit({item: self.means[item] - self.check.means[item] for item in self.used})
+            found = self._by_unit({item: self.means[item] - self.check.means[item] for item in self.used})
+            grouping = next((g for g in self.cell.groupings if g.name == self.unit and g.dyadic), None)
             return decide(
-                differences, self.check.margin, alpha=alpha, span=self.check.span, direction=self.check.direction
+                list(found.values()),
+                self.check.margin,
+                alpha=alpha,
+                span=self.check.span,
+                direction=self.check.direction,
+                dyads=None if grouping is None else [grouping.dyads[unit] for unit in found],
             )
         return self._sequential(alpha).decision
 
@@ -249,16 +255,16 @@ class _Side:
         above = {level: self.cell.groups(level, self.rows["item"]) for level in self.check.metric.clusters[1:]}
         return unit_level(self.check.metric, {n: own.tolist() for n, own in above.items() if own is not None})
 
-    def _by_unit(self, differences: Mapping[str, float]) -> list[float]:
-        """Differences of items, averaged within their unit."""
+    def _by_unit(self, differences: Mapping[str, float]) -> Mapping[str, float]:
+        """Differences of items, averaged within their unit, by unit."""
         labels = self.cell.groups(self.unit, self.rows["item"])
         if labels is None:
-            return list(differences.values())
+            return differences
         owners = dict(zip(self.rows["item_hash"], labels, strict=True))
         found: dict[str, list[float]] = {}
         for item, difference in differences.items():
             found.setdefault(owners[item], []).append(difference)
-        return [sum(own) / len(own) for own in found.values()]
+        return {unit: sum(own) / len(own) for unit, own in found.items()}
 
     @property
     def notes(self) -> list[str]:

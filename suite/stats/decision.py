@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,6 +84,7 @@ def decide(
     alpha: float = 0.05,
     span: float | None = 1.0,
     direction: Literal["higher", "lower"] = "higher",
+    dyads: Sequence[tuple[Hashable, Hashable]] | None = None,
 ) -> Decision:
     """Decide whether a candidate is worse than its baseline by less than a margin.
 
@@ -103,6 +104,8 @@ def decide(
         alpha: One-sided level of either verdict, in (0, 0.5).
         span: Length of the metric's range, so that differences lie in [-span, span]; None where it is open.
         direction: Which way is better.
+        dyads: The two larger units that each unit belongs to, where units share them: then the test of
+            :func:`.dyadic.dyadic_difference` must agree as well.
 
     Returns:
         The decision. Without units it is inconclusive, its numbers NaN, its p-values 1.
@@ -144,6 +147,16 @@ def decide(
         told = True
         needed = units_for_a_pass(margin, alpha, span) if margin > 0 else 0
         note = f"a pass takes {needed} units where all agree" if few and x.size < needed else ""
+    if dyads is not None:
+        from .dyadic import dyadic_difference
+
+        law = dyadic_difference(good, dyads, width=np.inf if span is None else span)
+        tail, bounds = law.tail(-margin), law.bounds(1 - 2 * alpha)
+        told = told and np.isfinite(tail)
+        if told:
+            passing, regressing = max(passing, tail), max(regressing, 1 - tail)
+            low, high = min(low, bounds[0]), max(high, bounds[1])
+            method = f"{method} and {law.method}"
     verdict: Verdict = "inconclusive"
     if told and passing <= alpha:
         verdict = "pass"

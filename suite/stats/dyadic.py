@@ -23,7 +23,15 @@ from .intervals import MIN_EVENTS, MIN_UNITS, Interval, finite, within
 from .pairs import Pairs
 from .tango import tango_bounds, tango_statistic
 
-__all__ = ["Design", "DyadicMean", "dyadic_design", "dyadic_inference", "dyadic_interval", "dyadic_mean"]
+__all__ = [
+    "Design",
+    "DyadicMean",
+    "dyadic_design",
+    "dyadic_difference",
+    "dyadic_inference",
+    "dyadic_interval",
+    "dyadic_mean",
+]
 
 Array = NDArray[np.float64]
 
@@ -271,8 +279,33 @@ def dyadic_inference(pairs: Pairs) -> Inference:
     """
     if not pairs.units or pairs.dyads is None:
         raise ValueError("the sides share no item, or their items are no dyads: compare them otherwise")
-    design = dyadic_design(pairs.dyads)
-    d = pairs.differences
+    return dyadic_difference(pairs.differences, pairs.dyads, width=pairs.width, gained=pairs.gained, lost=pairs.lost)
+
+
+def dyadic_difference(
+    differences: ArrayLike,
+    dyads: Sequence[tuple[Hashable, Hashable]],
+    *,
+    width: float = np.inf,
+    gained: ArrayLike | None = None,
+    lost: ArrayLike | None = None,
+) -> Inference:
+    """As :func:`dyadic_inference`, for differences that are there already.
+
+    Args:
+        differences: One a unit, shape (units,).
+        dyads: The two larger units of each.
+        width: Of the metric's range; infinite where it is open.
+        gained: What each unit gains, as a share of the range; None: the positive part of its difference.
+        lost: What it loses; None: the negative part.
+
+    Raises:
+        ValueError: There is no unit, or the numbers of differences and dyads differ.
+    """
+    d = finite(differences, "differences")
+    if d.size != len(dyads):
+        raise ValueError(f"dyads must name the two larger units of each of {d.size} units, not of {len(dyads)}")
+    design = dyadic_design(dyads)
     found = dyadic_mean(d, design)
     estimate = float(np.clip(found.estimate, d.min(), d.max()))
     variance, df = float(found.variance), float(found.df)
@@ -281,17 +314,18 @@ def dyadic_inference(pairs: Pairs) -> Inference:
     events = worth * (1 - counts.max() / design.items)
     sparse = design.units < MIN_UNITS or design.items < MIN_UNITS or events < MIN_EVENTS - 1e-9
     differs = variance > 0  # False for NaN too
-    if not np.isfinite(pairs.width):
+    if not np.isfinite(width):
         if not differs:
             return Inference(estimate, "none", lambda _: (np.nan, np.nan), lambda _: np.nan, True)
         law = partial(_t, estimate, float(np.sqrt(variance)), df)
         return Inference(estimate, "dyadic t", law, partial(_t_tail, estimate, float(np.sqrt(variance)), df), sparse)
-    gained, lost = float(pairs.gained.mean()), float(pairs.lost.mean())
+    up = float((np.maximum(d, 0.0) / width if gained is None else finite(gained, "gained")).mean())
+    down = float((np.maximum(-d, 0.0) / width if lost is None else finite(lost, "lost")).mean())
     n = design.items
-    of_pairs = max(gained + lost - (gained - lost) ** 2, 0.0) * n / max(n - 1, 1) * pairs.width**2
+    of_pairs = max(up + down - (up - down) ** 2, 0.0) * n / max(n - 1, 1) * width**2
     size, df = (of_pairs / variance, df) if differs and of_pairs > 0 else (design.least_size, max(n - 1.0, 1.0))
     size = max(size, design.least_size)
-    state = (gained, lost, size, df, pairs.width)
+    state = (up, down, size, df, width)
     return Inference(estimate, "dyadic tango", partial(_tango, state), partial(_tango_tail, state), sparse)
 
 
