@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..suite.records import Metric, Outcome, TaskSheet
+from ..suite.stats.dyadic import dyadic_design
 from ..suite.stats.pairs import Samples, samples_of
 from .entries import Entry
 from .standings import Standing
@@ -146,6 +147,20 @@ class Column:
         """The two larger units of each unit, as sides name it, where units are pairs; None where they are not."""
         found = next((g.dyads for g in self.sheet.groupings if g.name == self.unit and g.dyadic), None)
         return None if found is None else {place: found[unit] for place, unit in enumerate(self.scores.units)}
+
+    def spread(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """The unit means of some entries, for intervals and ranks that take units for independent.
+
+        Where units are pairs of larger ones they are not. Then deviations from an entry's mean are stretched, so that
+        the standard error of every mean, and of every difference of means, is what it would be if units that share a
+        larger one were as alike as can be: too large rather than too small.
+        """
+        values = self.scores.of(names)
+        if self.dyads is None or not len(self.scores.units):
+            return values
+        design = dyadic_design([self.dyads[place] for place in range(len(self.scores.units))])
+        means = np.nanmean(values, axis=1, keepdims=True)
+        return means + (values - means) * math.sqrt(design.items / design.least_size)
 
     @cached_property
     def _sides(self) -> dict[str, Samples]:

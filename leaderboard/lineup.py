@@ -140,5 +140,5 @@ def lineup(runs: Iterable[Run], badges: Badges | None = None, confidence: float 
         names = column.ranked if column.sign else ()
         # Places are by what is better; the sign turns metrics of which less is better.
         if len(names) > 1:
-            ranks[column.key] = places(names, [column.sign * column.scores.of(names)], confidence)
+            ranks[column.key] = places(names, [column.sign * column.spread(names)], confidence)
     return Lineup(tuple(listed), made, tuple(found), tuple(overalls(found, confidence)), ranks, confidence)

@@ -134,7 +134,7 @@ def _overall(key: tuple[str, str, str, str], columns: Sequence[Column], confiden
     full = [name for name in models if have[name] == len(common)]
     if not full:
         return None
-    strata = [normalised(c, c.scores.of(full)) for c in common]
+    strata = [normalised(c, c.spread(full)) for c in common]
     sparse = {name: any(s is None or s.sparse for s in (c.primary_of(name) for c in common)) for name in full}
     averages = {
         name: Average(*stratified_mean([stratum[row] for stratum in strata], confidence), sparse[name])

@@ -224,7 +224,9 @@ def _overall(lineup: Lineup, first: str, second: str) -> Sequence[tuple[str, str
     for o in lineup.overalls:
         if first not in o.averages or second not in o.averages:
             continue
-        strata = [normalised(c, c.scores.row(first)) - normalised(c, c.scores.row(second)) for c in o.columns]
+        strata = [
+            normalised(c, one) - normalised(c, two) for c in o.columns for one, two in [c.spread((first, second))]
+        ]
         if any(np.isnan(s).all() for s in strata):
             continue
         arm = "" if o.arm == "default" else f", {o.arm}"

@@ -130,6 +130,15 @@ def judge(cell: Cell, metric: str, side: Side, level: float, *, confidence: floa
     labels = rows["item_hash"] if unit == "item" else rows["stream"] if streamed else cell.groups(unit, rows["item"])
     assert labels is not None
     low, high, method, means = _bounds(values, labels.to_numpy(dtype=object), found, 1 - confidence)
+    dyads = next((g.dyads for g in cell.groupings if g.name == unit and g.dyadic), None)
+    if dyads is not None and len(means):
+        from .stats.dyadic import dyadic_interval
+
+        ends = {"low": found.low, "high": found.high}
+        wide = dyadic_interval(
+            values, labels.to_numpy(dtype=object), dyads, kind=found.kind, **ends, confidence=2 * confidence - 1
+        )
+        low, high, method = min(low, wide.low), max(high, wide.high), f"{method} and {wide.method}"
     units = len(means)
     estimate = float(means.mean()) if units else math.nan
     note = _why_not(units, streamed, means, found)

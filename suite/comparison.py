@@ -716,7 +716,14 @@ def _share_of_range(match: _Match) -> pd.Series | None:
     if whole is None or match.metric.direction == "none":
         return None
     sign = -1.0 if match.metric.direction == "lower" else 1.0
-    return _unit_differences(match) * (sign / whole)
+    found = _unit_differences(match) * (sign / whole)
+    if match.pairs.dyads is None or not len(found):
+        return found
+    from .stats.dyadic import dyadic_design
+
+    # Of units that share larger ones the spread is stretched, as if they were as alike as can be.
+    design = dyadic_design(match.pairs.dyads)
+    return found.mean() + (found - found.mean()) * math.sqrt(design.items / design.least_size)
 
 
 def _flat(row: Row) -> dict[str, object]:

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import ndtri
 
 from finchmark.suite.baseline import make_baseline
+from finchmark.suite.claims import judge
 from finchmark.suite.comparison import compare
 from finchmark.suite.gate import decide_gate
 from finchmark.suite.policy import Policy
@@ -20,6 +21,7 @@ SUCCESS = Metric(
     name="success", summary="", kind="graded", failure=0.0, primary=True, clusters=("sample", "item", "parents")
 )
 PARENTS = 20
+NEIGHBOURS = 10  # each parent is in six pairs, and each pair has two parents
 PAIRS = [(k, (k + step) % PARENTS) for k in range(PARENTS) for step in (1, 2, 5)]
 
 
@@ -120,3 +122,31 @@ def test_an_open_metric_is_decided_by_t():
 def test_differences_and_dyads_must_be_as_many():
     with pytest.raises(ValueError, match="of 3 units, not of 2"):
         decide([0.1, 0.2, 0.3], 0.05, dyads=[("a", "b"), ("b", "c")])
+
+
+def test_a_claim_is_dyadic(cell):
+    """Solved items hang together by their parents: the claim's bounds are wider than those of independent items."""
+    side = cell(solved(generator("test dyadic claim", 1).uniform(0.2, 1.2, size=PARENTS)))
+    found = judge(side, "success", "at least", 0.2)
+    naive = judge(replace(side, groupings=()), "success", "at least", 0.2)
+    assert found.estimate == naive.estimate
+    assert found.method.endswith("dyadic t")
+    assert (found.low, found.high) <= (naive.low, found.high)
+    assert found.high - found.low > naive.high - naive.low
+
+
+def test_the_mean_over_tasks_stretches_dyads(make_cell, make_results):
+    """Two tasks of one family: the interval of their mean is wider than that of independent items."""
+    runs = []
+    for seed in (1, 5):
+        sides = [values(strong(seed)), values(strong(seed + 1))]
+        cells = [
+            make_cell(items, metrics=(SUCCESS,), groupings=pairs(items), task=f"family/t{k}")
+            for k, items in enumerate(sides)
+        ]
+        runs.append(make_results(f"run {seed}", *cells))
+    wide = compare(runs).overall[0]
+    plain = [replace(run, cells=tuple(replace(c, groupings=()) for c in run.cells)) for run in runs]
+    narrow = compare(plain).overall[0]
+    assert wide.estimate == pytest.approx(narrow.estimate)
+    assert wide.high - wide.low == pytest.approx((narrow.high - narrow.low) * np.sqrt(1 + 0.5 * NEIGHBOURS), rel=0.02)
