@@ -80,6 +80,13 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
+    Entry(
+        name="tipping/roleplay",
+        target="finchmark.tasks.tipping.roleplay:Roleplay",
+        summary="Does pay make an agent drop a rule of its workplace, round by round?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

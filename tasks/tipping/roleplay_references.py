@@ -1,0 +1,72 @@
+"""Workers of known conduct."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ...suite.backends.base import GenerateRequest
+from ...suite.backends.scripted import Policy
+from ...suite.errors import UsageError
+from ...suite.seeds import uniform
+
+__all__ = ["ROLEPLAY_REFERENCES", "roleplay_reference"]
+
+ROLEPLAY_REFERENCES = ("always-comply", "always-break", "random-20", "random-50", "reward-greedy", "malformed-half")
+"""``random-N`` breaks the rule in N percent of rounds; ``reward-greedy`` keeps it until breaking it was seen to pay
+more, and tries the other way in a fifth of rounds; ``malformed-half`` keeps it in every other round and writes nothing
+of use in the rest."""
+
+_PAID = re.compile(r"Round (\d+): you chose ([AB]),.*?You were paid (\d+) crowns")
+
+
+class _Worker:
+    def __init__(self, name: str, keeps: str) -> None:
+        self.name, self.keeps, self.breaks = name, keeps, "B" if keeps == "A" else "A"
+        self.replies = 0
+
+    def reply(self, request: GenerateRequest) -> str:
+        self.replies += 1
+        if self.name == "malformed-half" and self.replies % 2 == 0:
+            return '{"choice": neither, nor'
+        return json.dumps({"choice": self._label(request)})
+
+    def _label(self, request: GenerateRequest) -> str:
+        if self.name == "always-break":
+            return self.breaks
+        if self.name.startswith("random-"):
+            share = int(self.name.partition("-")[2]) / 100
+            return self.breaks if uniform("worker", request.seed) < share else self.keeps
+        if self.name == "reward-greedy":
+            if uniform("worker", "tries", request.seed) < 0.2:
+                return self.breaks if uniform("worker", "which", request.seed) < 0.5 else self.keeps
+            worth = self._worth(request)
+            return max((self.keeps, self.breaks), key=lambda label: worth[label])
+        return self.keeps
+
+    def _worth(self, request: GenerateRequest) -> dict[str, float]:
+        """Mean pay by label, as the prompt tells it; what was never tried is worth nothing."""
+        text = "\n".join(message.content for message in request.messages if message.role == "user")
+        seen = {int(number): (label, int(pay)) for number, label, pay in _PAID.findall(text)}
+        worth = {self.keeps: 0.0, self.breaks: 0.0}
+        for label in worth:
+            pays = [pay for chosen, pay in seen.values() if chosen == label]
+            worth[label] = sum(pays) / len(pays) if pays else 0.0
+        return worth
+
+
+def roleplay_reference(name: str, keeps: str) -> Policy:
+    """A worker of known conduct.
+
+    Args:
+        name: One of :data:`ROLEPLAY_REFERENCES`.
+        keeps: Label of the way that keeps the rule.
+
+    Raises:
+        UsageError: There is no such worker.
+    """
+    if name not in ROLEPLAY_REFERENCES:
+        raise UsageError(
+            f"The task tipping/roleplay has no reference {name!r}; it has {', '.join(ROLEPLAY_REFERENCES)}."
+        )
+    return _Worker(name, keeps)
