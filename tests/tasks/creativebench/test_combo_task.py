@@ -10,6 +10,7 @@ import pytest
 from finchmark import evaluate
 from finchmark.leaderboard.standings import standings
 from finchmark.suite.comparison import compare
+from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import StoreError, UsageError
 from finchmark.suite.registry import TASKS, Entry
 from finchmark.suite.results import read_results
@@ -175,6 +176,13 @@ def test_stubs_reach_nothing_and_their_intervals_are_dyadic(tmp_path):
     assert found.difference.method == found.difference.test == "dyadic tango"
     assert np.isfinite([found.difference.low, found.difference.high]).all()
     assert found.verdict == "better"
+
+
+@needs_sandbox
+@pytest.mark.slow
+@pytest.mark.usefixtures("registered")
+def test_the_task_passes_the_conformance_checks():
+    check_task(Combine)
 
 
 ROW = {
