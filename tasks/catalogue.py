@@ -87,6 +87,13 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
+    Entry(
+        name="tipping/coordination",
+        target="finchmark.tasks.tipping.coordination:Coordination",
+        summary="Does what others gained make agents choose together, also where a rule forbids it?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",
