@@ -26,7 +26,7 @@ _MARGIN = 0.05
 
 
 def probe_sets(scores: StreamScores) -> list[tuple[str, Kind]]:
-    """Names and kinds of the sets of probes that have the metric, those that decide first; at last the lived episodes."""
+    """Names and kinds of the sets of probes that have the metric, those that decide first; last the lived episodes."""
     kinds: list[tuple[str, Kind]] = [
         (probes.name, probes.kind) for probes in scores.sheet.probes if probes.has(scores.metric.name)
     ]
