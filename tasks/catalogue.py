@@ -94,6 +94,13 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
+    Entry(
+        name="tipping/toolcost",
+        target="finchmark.tasks.tipping.toolcost:Toolcost",
+        summary="Does the price of a calculator on easy problems make an agent drop it on hard ones?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",
