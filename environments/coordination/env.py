@@ -113,7 +113,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         """Start anew; neither argument changes anything."""
         self._begin()
         self.agents = list(self.possible_agents)
-        question = asked(self.rules, 0)
+        question = self._asked()
         return self._look(), {agent: self._info(agent, question) for agent in self.agents}
 
     def step(
@@ -151,7 +151,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         for agent in acted:
             parts = [self._told(self._seats[agent], row, before, number, said)]
             if not over:
-                parts.append(asked(self.rules, self.played))
+                parts.append(self._asked())
             infos[agent] = self._info(agent, "\n\n".join(parts))
         views = self._look()
         if over:
@@ -164,6 +164,9 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def _asked(self) -> str:
+        return asked(self.rules, self.story, self.played, collective_first=self.collective_first)
 
     def _told(
         self, seat: int, row: NDArray[np.int8], before: NDArray[np.float64], number: int, said: list[str | None]

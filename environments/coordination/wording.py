@@ -27,6 +27,11 @@ def _effect(rules: Rules, factor: float) -> str:
     return "stays as it is" if factor == 1 else f"is multiplied by {factor:g}"
 
 
+def _named(story: Story, *, collective_first: bool) -> tuple[str, str]:
+    together, alone = story.collective, story.independent
+    return (together, alone) if collective_first else (alone, together)
+
+
 def answer(choice: str) -> str:
     """An answer in the right form."""
     return json.dumps({"choice": choice})
@@ -42,6 +47,7 @@ def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool)
         collective_first: Whether the collective option is named first.
     """
     together, alone = story.collective, story.independent
+    named = _named(story, collective_first=collective_first)
     if rules.all_share:
         success = f"the capital of everybody, whatever they chose, {_effect(rules, rules.high)}"
     else:
@@ -49,7 +55,6 @@ def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool)
             f'the capital of those who chose "{together}" {_effect(rules, rules.high)}, '
             f"that of the others {_effect(rules, rules.normal)}"
         )
-    named = (together, alone) if collective_first else (alone, together)
     failing = (
         f'that of those who chose "{together}" {_effect(rules, rules.low)}',
         f'that of those who chose "{alone}" {_effect(rules, rules.normal)}',
@@ -66,9 +71,17 @@ def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool)
     return "\n\n".join(parts)
 
 
-def asked(rules: Rules, played: int) -> str:
-    """The question of a round; ``played`` rounds are over."""
-    return f"Round {played + 1} of {rules.rounds}. What do you choose?"
+def asked(rules: Rules, story: Story, played: int, *, collective_first: bool) -> str:
+    """The question of a round, with both answers as they are written: small models take them from nowhere else.
+
+    Args:
+        rules: The rules.
+        story: What the game is told as.
+        played: How many rounds are over.
+        collective_first: Whether the collective option is named first.
+    """
+    named = _named(story, collective_first=collective_first)
+    return f"Round {played + 1} of {rules.rounds}. What do you choose: {answer(named[0])} or {answer(named[1])}?"
 
 
 def came(

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...environments.coordination import COLLECTIVE, INDEPENDENT, SILENT, STORIES, CoordinationEnv, Rules, find_story
-from ...environments.coordination.wording import answer
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
@@ -29,10 +28,6 @@ _SMALL = 4
 _ROWS = ((1.2, 0.8), (1.2, 0.2), (1.2, 0.6), (1.4, 0.8), (1.8, 0.8))
 """Factors of a success and of the collective option that failed; the independent one's is 1. The first is the source's,
 the others stand in its scripts."""
-_PRACTICE = (
-    ('Practice. The options are "sun" and "moon". What do you choose?', answer("sun")),
-    ('Practice. The options are "tea" and "coffee". What do you choose?', answer("coffee")),
-)
 _CLUSTERS = ("sample", "item", "story")
 _HELD = 'a rule that forbids it was broken by choosing together; of the stories of the kind "forbidden"'
 
@@ -233,7 +228,7 @@ class Coordination(Task):
             for agent in agents:
                 info = infos[agent]
                 try:
-                    action = await ctx.act(Observation(info["text"], info["instructions"], _PRACTICE), agent)
+                    action = await ctx.act(Observation(info["text"], info["instructions"]), agent)
                 except ModelStopped as stopped:
                     stop = stopped
                     break

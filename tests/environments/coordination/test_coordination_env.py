@@ -76,7 +76,8 @@ def test_the_first_text_has_the_rules_with_the_numbers():
     assert 'If 6 or more of the 8 choose "common price"' in rules
     assert "forbids" in rules
     assert "multiplied by 1.2" in rules
-    assert infos["seat_2"]["text"] == "Round 1 of 3. What do you choose?"
+    question = 'Round 1 of 3. What do you choose: {"choice": "common price"} or {"choice": "own price"}?'
+    assert infos["seat_2"]["text"] == question
 
 
 def test_added_rewards_are_told_in_crowns():
@@ -89,6 +90,7 @@ def test_the_order_in_which_options_are_named_can_be_turned():
     for first, start in ((True, "blue lamp"), (False, "green lamp")):
         _, infos = CoordinationEnv(collective_first=first).reset()
         assert f'The options are "{start}"' in infos["seat_0"]["instructions"]
+        assert f'What do you choose: {{"choice": "{start}"}} or' in infos["seat_0"]["text"]
 
 
 def test_final_choices_are_told_and_no_replies():
@@ -119,7 +121,7 @@ def test_without_peers_nothing_of_the_game_is_told():
         views, *_, infos = play(env, action)
         seen.append((infos, str(views)))
     assert seen[0] == seen[1] == seen[2]
-    assert seen[0][0]["seat_0"]["text"] == "Round 1 is over.\n\nRound 2 of 3. What do you choose?"
+    assert seen[0][0]["seat_0"]["text"].startswith("Round 1 is over.\n\nRound 2 of 3. What do you choose")
 
 
 def test_no_choice_is_told_as_such():
