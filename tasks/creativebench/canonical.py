@@ -16,11 +16,18 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from .canonical_blocks import Blocks
+from .canonical_classes import from_imports, is_own, own_attributes, without_stateless
+from .canonical_dead import without_dead
 from .canonical_expressions import Expressions
-from .canonical_names import inline_helpers, inline_names, reachable, without_forwarders
-from .trees import FUNCTIONS, loads, stores, with_names
+from .canonical_functions import inline_called_once, inline_helpers, reachable, without_forwarders
+from .canonical_lists import Lists
+from .canonical_loops import count_loops, over_items
+from .canonical_names import inline_names, separate, turn_flags
+from .canonical_texts import Texts
+from .trees import FUNCTIONS, loads, replaced, stores, walk, with_names
 
 __all__ = ["canonical", "entries_of", "tokens"]
 
@@ -32,7 +39,7 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 def entries_of(code: str, tests: str) -> tuple[str, ...]:
     """Names that a program binds at its top level and its tests use."""
     bound = [name for s in ast.parse(code).body for name in _top_names(s)]
-    used = {n.id for n in ast.walk(ast.parse(tests)) if isinstance(n, ast.Name)}
+    used = {n.id for n in walk(ast.parse(tests)) if isinstance(n, ast.Name)}
     return tuple(dict.fromkeys(name for name in bound if name in used))
 
 
@@ -57,28 +64,60 @@ def canonical(code: str, entries: Collection[str]) -> str:
         SyntaxError: The program cannot be parsed.
         RecursionError: It is nested too deeply.
     """
-    tree = _apart(_bare(ast.parse(code)))
-    text = ""
+    return _canonical(code, tuple(entries))
+
+
+@lru_cache(maxsize=512)  # a program's form is asked for when it is looked up, and again when it is sliced
+def _canonical(code: str, entries: tuple[str, ...]) -> str:
+    text = ast.unparse(_apart(_bare(ast.parse(code))))
+    # First until no list is hidden by another name: `+=` means something else for lists.
+    text = _settled(text, entries, expand=False)
+    augmented = any(isinstance(n, ast.AugAssign) for n in walk(ast.parse(text)))
+    return _settled(text, entries, expand=True) if augmented else text
+
+
+_SETTLED: dict[tuple[str, tuple[str, ...], bool], str] = {}
+_MOST = 4096
+
+
+def _settled(text: str, entries: tuple[str, ...], *, expand: bool) -> str:
+    """A program after as many rounds as change it; what one has come to is kept, for others that come by there."""
+    passed: list[str] = []
     for _ in range(_ROUNDS):
-        tree = _round(tree, entries)
-        before, text = text, ast.unparse(tree)
-        if text == before:
+        known = _SETTLED.get((text, entries, expand))
+        if known is not None or text in passed:
+            text = known or text
             break
-        tree = ast.parse(text)
+        passed.append(text)
+        text = ast.unparse(_round(ast.parse(text), entries, expand=expand))
+    if len(_SETTLED) > _MOST:
+        _SETTLED.clear()
+    _SETTLED.update({(before, entries, expand): text for before in [*passed, text]})
     return text
 
 
-def _round(tree: ast.Module, entries: Collection[str]) -> ast.Module:
+def _round(tree: ast.Module, entries: Collection[str], *, expand: bool) -> ast.Module:
     tree.body = reachable(tree, entries)
-    tree = Expressions().visit(tree)
-    tree.body = Blocks(set(stores(tree)) | set(loads(tree))).block(tree.body)
-    for function in [n for n in ast.walk(tree) if isinstance(n, FUNCTIONS)]:
-        while inline_names(function):
-            pass
-    _inline_constants(tree, entries)
-    while inline_helpers(tree, entries) or without_forwarders(tree, entries):
+    from_imports(tree)
+    while without_stateless(tree, entries):
         pass
-    return ast.fix_missing_locations(tree)
+    own = own_attributes(tree)
+    calls = [n for n in walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call)]
+    tree = Expressions(own, {name for n in calls for name in stores(n)}).visit(tree)
+    Lists().visit(tree)
+    tree.body = Blocks(set(stores(tree)) | set(loads(tree)), own, expand=expand).block(tree.body)
+    for function in [n for n in walk(tree) if isinstance(n, FUNCTIONS)]:
+        without_dead(function)
+        separate(function)
+        while inline_names(function) or count_loops(function):
+            pass
+        over_items(function)
+        turn_flags(function)
+    _inline_constants(tree, entries)
+    while inline_helpers(tree, entries) or without_forwarders(tree, entries) or inline_called_once(tree, entries):
+        pass
+    # Last: a value that now stands in an f-string may be one that Python cannot print there.
+    return ast.fix_missing_locations(Texts().visit(tree))
 
 
 def _inline_constants(tree: ast.Module, entries: Collection[str]) -> None:
@@ -92,8 +131,6 @@ def _inline_constants(tree: ast.Module, entries: Collection[str]) -> None:
             if once and isinstance(target, ast.Name) and isinstance(statement.value, ast.Constant):
                 values[target.id] = statement.value
     if values:
-        from .trees import replaced
-
         tree.body = [replaced(statement, values) for statement in tree.body]
 
 
@@ -133,13 +170,13 @@ def _bare(tree: ast.Module) -> ast.Module:
 def _apart(tree: ast.Module) -> ast.Module:
     """Give variables of functions inside functions names that nothing else has, so that each name is one variable."""
     taken = {*stores(tree), *loads(tree)}
-    keywords = {n.arg for n in ast.walk(tree) if isinstance(n, ast.keyword)}
-    outer = [n for n in ast.walk(tree) if isinstance(n, FUNCTIONS)]
-    inner = {id(n) for o in outer for n in ast.walk(o) if isinstance(n, FUNCTIONS) and n is not o}
+    keywords = {n.arg for n in walk(tree) if isinstance(n, ast.keyword)}
+    outer = [n for n in walk(tree) if isinstance(n, FUNCTIONS)]
+    inner = {id(n) for o in outer for n in walk(o) if isinstance(n, FUNCTIONS) and n is not o}
     for function in [n for n in outer if id(n) in inner]:
-        shared = {name for n in ast.walk(function) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+        shared = {name for n in walk(function) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
         # What is imported keeps its name: it says what it is, and the import would bind the old one.
-        for node in ast.walk(function):
+        for node in walk(function):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 shared |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         names: dict[str, str] = {}
@@ -165,17 +202,21 @@ def tokens(code: str) -> list[tuple[str, ...]]:
 
     Returns:
         For each statement the loops and functions around it, then its own nodes in their order: kinds of nodes,
-        operators, constants, names of builtins, of what is imported and of attributes; ``v`` for all other names.
+        operators, constants, names of builtins, of what is imported and of attributes; ``v`` for all other names,
+        ``.v`` for attributes that are the program's own.
     """
     tree = ast.parse(code)
     imported: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             imported |= {a.asname or a.name.partition(".")[0]: a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
-    own = set(stores(tree)) - set(imported)
+    own, attributes = set(stores(tree)) - set(imported), own_attributes(tree)
     known = {name: name for name in _BUILTINS - own} | imported
+    for node in [n for n in walk(tree) if isinstance(n, ast.Attribute)]:
+        if is_own(node, attributes):
+            node.attr = "v"
     return [made for statement in tree.body for made in _statements(statement, (), known)]
 
 
@@ -188,6 +229,8 @@ def _statements(statement: ast.stmt, around: tuple[str, ...], known: dict[str, s
     blocks: list[ast.stmt] = []
     own: list[str] = [*around, type(statement).__name__]
     for field, value in ast.iter_fields(statement):
+        if field == "annotation":
+            continue
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, ast.stmt):
                 blocks.append(item)

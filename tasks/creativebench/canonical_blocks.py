@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
-from typing import Literal, TypeVar
+from collections.abc import Collection, Iterator
+from typing import Literal
 
+from .canonical_comprehensions import Comprehensions
 from .canonical_expressions import as_test, negated, polarised
-from .trees import FUNCTIONS, is_terminal, loads, quiet, stores, with_names
+from .canonical_lists import is_stream
+from .trees import FUNCTIONS, evaluated, headers, is_terminal, loads, quiet, walk
 
 __all__ = ["Blocks"]
 
-Comprehension = TypeVar("Comprehension", ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
-
 Tail = Literal["", "loop", "function"]
-_SIMPLE = (ast.Assign, ast.Return, ast.Expr)
-# Functions and methods that use up what they are given before they return.
-_EAGER = frozenset({"dict", "extend", "frozenset", "join", "list", "max", "min", "sorted", "tuple", "update"})
 
 
 class Blocks:
@@ -25,16 +22,12 @@ class Blocks:
 
     Args:
         taken: Names that the program uses; fresh ones differ from them.
+        own: Names of attributes that are the program's choice.
+        expand: Whether to write ``x += e`` as ``x = x + e``, where it is not known that ``x`` is a list.
     """
 
-    def __init__(self, taken: set[str]) -> None:
-        self._taken, self._count = taken, 0
-
-    def _fresh(self) -> str:
-        while True:
-            self._count += 1
-            if f"_c{self._count}" not in self._taken:
-                return f"_c{self._count}"
+    def __init__(self, taken: set[str], own: Collection[str] = (), *, expand: bool = True) -> None:
+        self._comprehensions, self._own, self._expand = Comprehensions(taken), own, expand
 
     def block(self, body: list[ast.stmt], tail: Tail = "") -> list[ast.stmt]:
         """A block in its one form.
@@ -45,11 +38,20 @@ class Blocks:
         """
         flat = [made for statement in _returned(body) for made in self._flat(statement)]
         for k, statement in enumerate(flat):
-            if isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break):
+            if isinstance(statement, ast.Return | ast.Raise | ast.Continue | ast.Break) or _is_endless(statement):
                 flat = flat[: k + 1]
                 break
             rest = flat[k + 1 :]
+            if len(rest) == 1 and _is_short_return(rest[0]):
+                _return_at_once(statement, rest[0])
             if isinstance(statement, ast.If) and rest:
+                if len(rest) == 1 and _is_short_return(rest[0]):
+                    # Said in either branch: whether it is said once or twice is a matter of looks.
+                    ways = [
+                        b if is_terminal(b) else [*b, *copy.deepcopy(rest)] for b in (statement.body, statement.orelse)
+                    ]
+                    flat = [*flat[:k], ast.If(statement.test, *ways)]
+                    break
                 if is_terminal(statement.body) and is_terminal(statement.orelse):
                     flat = flat[: k + 1]
                     break
@@ -70,12 +72,17 @@ class Blocks:
 
     def _flat(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         for made in self._split(statement):
-            yield from self._without_comprehensions(made)
+            yield from self._comprehensions.apart(made)
 
     def _split(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         if isinstance(statement, ast.Pass):
             return
         if isinstance(statement, ast.Expr) and quiet(statement.value):
+            return
+        before = _named_before(statement)
+        if before:
+            for inner in [*before, statement]:
+                yield from self._split(inner)
             return
         if isinstance(statement, ast.AnnAssign):
             if statement.value is not None:
@@ -83,7 +90,7 @@ class Blocks:
             return
         if isinstance(statement, ast.AugAssign):
             target = statement.target
-            if quiet(target) and not _is_stream(statement.value):
+            if self._expand and quiet(target) and not is_stream(statement.value):
                 read = copy.deepcopy(target)
                 read.ctx = ast.Load()
                 yield ast.Assign([target], ast.BinOp(read, statement.op, statement.value))
@@ -92,9 +99,20 @@ class Blocks:
             for inner in statement.body if statement.test.value else statement.orelse:
                 yield from self._split(inner)
             return
+        inner = statement.body[0] if isinstance(statement, ast.If) and len(statement.body) == 1 else None
+        single = isinstance(inner, ast.If) and not inner.orelse and not _binds(inner.test)
+        if single and isinstance(inner, ast.If) and isinstance(statement, ast.If) and not statement.orelse:
+            both = ast.BoolOp(ast.And(), [as_test(statement.test), as_test(inner.test)])
+            yield from self._split(ast.If(as_test(both), inner.body, []))
+            return
         if isinstance(statement, ast.While) and isinstance(statement.test, ast.Constant) and not statement.test.value:
             for inner in statement.orelse:
                 yield from self._split(inner)
+            return
+        asks = isinstance(statement, ast.While) and self._comprehensions.has_loops(statement.test)
+        if isinstance(statement, ast.While) and not statement.orelse and (asks or _binds(statement.test)):
+            leave = ast.If(negated(statement.test), [ast.Break()], [])
+            yield ast.While(ast.Constant(True), [leave, *statement.body], [])
             return
         if isinstance(statement, ast.Try) and _guards_nothing(statement):
             for inner in statement.body:
@@ -124,121 +142,14 @@ class Blocks:
                 for one, part in pairs:
                     yield from self._split(ast.Assign([one], part))
                 return
-        if len(targets) == 1 and isinstance(target, ast.Name) and isinstance(value, ast.IfExp):
+        if len(targets) == 1 and isinstance(target, ast.Name) and isinstance(value, ast.Lambda):
+            yield ast.FunctionDef(target.id, value.args, [ast.Return(value.body)], [], None)
+            return
+        if len(targets) == 1 and quiet(target) and isinstance(value, ast.IfExp):
             yes, no = (ast.Assign([copy.deepcopy(target)], v) for v in (value.body, value.orelse))
             yield ast.If(value.test, [yes], [no])
             return
         yield statement
-
-    # -- comprehensions as loops
-
-    def _without_comprehensions(self, statement: ast.stmt) -> Iterator[ast.stmt]:
-        value = statement.value if isinstance(statement, _SIMPLE) else None
-        if isinstance(statement, ast.Return) and isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-            word = value.func.id
-            if word in ("any", "all") and len(value.args) == 1 and isinstance(value.args[0], ast.GeneratorExp):
-                made, found = self._renamed(value.args[0]), word == "any"
-                test = as_test(made.elt) if found else negated(made.elt)
-                yield from self._loops(made.generators, ast.If(test, [ast.Return(ast.Constant(found))], []))
-                yield ast.Return(ast.Constant(not found))
-                return
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target = statement.targets[0]
-            direct = isinstance(target, ast.Name) and value is not None and self._is_collection(value)
-            if direct and isinstance(target, ast.Name) and value is not None and target.id not in loads(value):
-                yield from self._collect(value, target.id)
-                return
-        if isinstance(statement, ast.If | ast.For):
-            field = "test" if isinstance(statement, ast.If) else "iter"
-            holder: ast.AST = statement
-        elif value is not None:
-            holder, field = statement, "value"
-        else:
-            yield statement
-            return
-        before: list[ast.stmt] = []
-        setattr(holder, field, self._hoisted(getattr(holder, field), before))
-        yield from before
-        yield statement
-
-    def _is_collection(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp):
-            return not any(g.is_async for g in node.generators)
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sum"
-        return (
-            called and isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp)
-        )
-
-    def _hoisted(self, node: ast.expr, before: list[ast.stmt]) -> ast.expr:
-        """An expression whose comprehensions, where they are certain to be evaluated, are loops before it."""
-        if self._is_collection(node):
-            name = self._fresh()
-            before.extend(self._collect(node, name))
-            return ast.Name(name, ast.Load())
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if isinstance(node.func, ast.Attribute):
-                node.func.value = self._hoisted(node.func.value, before)
-            node.args = [self._hoisted(_as_list(arg) if called in _EAGER else arg, before) for arg in node.args]
-            return node
-        if isinstance(node, ast.BinOp):
-            node.left = self._hoisted(node.left, before)
-            node.right = self._hoisted(node.right, before)
-        elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-            node.left = self._hoisted(node.left, before)
-            node.comparators = [self._hoisted(node.comparators[0], before)]
-        elif (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)) or (
-            isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-        ):
-            node.value = self._hoisted(node.value, before)
-        elif isinstance(node, ast.Tuple | ast.List) and isinstance(node.ctx, ast.Load):
-            node.elts = [self._hoisted(part, before) for part in node.elts]
-        elif isinstance(node, ast.UnaryOp):
-            node.operand = self._hoisted(node.operand, before)
-        elif isinstance(node, ast.BoolOp):
-            node.values = [self._hoisted(node.values[0], before), *node.values[1:]]
-        return node
-
-    def _collect(self, node: ast.expr, name: str) -> Iterator[ast.stmt]:
-        """What a comprehension or a sum makes, made by a loop under a name."""
-        read, bound = ast.Name(name, ast.Load()), ast.Name(name, ast.Store())
-        if isinstance(node, ast.Call) and isinstance(node.args[0], ast.GeneratorExp):
-            made = self._renamed(node.args[0])
-            yield ast.Assign([bound], ast.Constant(0))
-            step: ast.stmt = ast.Assign([copy.deepcopy(bound)], ast.BinOp(read, ast.Add(), made.elt))
-        elif isinstance(node, ast.DictComp):
-            made = self._renamed(node)
-            yield ast.Assign([bound], ast.Dict([], []))
-            step = ast.Assign([ast.Subscript(read, made.key, ast.Store())], made.value)
-        elif isinstance(node, ast.ListComp):
-            made = self._renamed(node)
-            yield ast.Assign([bound], ast.List([], ast.Load()))
-            step = ast.Expr(ast.Call(ast.Attribute(read, "append", ast.Load()), [made.elt], []))
-        elif isinstance(node, ast.SetComp):
-            made = self._renamed(node)
-            yield ast.Assign([bound], _call("set"))
-            step = ast.Expr(ast.Call(ast.Attribute(read, "add", ast.Load()), [made.elt], []))
-        else:
-            raise TypeError(f"{type(node).__name__} is no comprehension")
-        yield from self._loops(made.generators, step)
-
-    def _loops(self, generators: list[ast.comprehension], step: ast.stmt) -> Iterator[ast.stmt]:
-        body: list[ast.stmt] = [step]
-        for generator in reversed(generators):
-            if generator.ifs:
-                test = generator.ifs[0] if len(generator.ifs) == 1 else ast.BoolOp(ast.And(), generator.ifs)
-                body = [ast.If(test, body, [])]
-            body = [ast.For(generator.target, generator.iter, body, [])]
-        yield from (made for statement in body for made in self._without_comprehensions(statement))
-
-    def _renamed(self, node: Comprehension) -> Comprehension:
-        """A comprehension whose variables are fresh: outside of it they would be the function's."""
-        # In the order in which they stand: that of a set differs from process to process, and forms are compared.
-        names = dict.fromkeys(name for generator in node.generators for name in stores(generator.target))
-        first = copy.deepcopy(node.generators[0].iter)
-        made = with_names(node, {name: self._fresh() for name in names})
-        made.generators[0].iter = first  # evaluated outside, where the names are still the others
-        return made
 
     # -- what is inside a statement
 
@@ -249,13 +160,20 @@ class Blocks:
             statement.test = as_test(statement.test)
             statement.body = self.block(statement.body, "loop") or [ast.Pass()]
             statement.orelse = self.block(statement.orelse)
-            return [_guarded(statement)]
+            return _guarded(statement)
         if isinstance(statement, ast.For | ast.AsyncFor):
             statement.body = self.block(statement.body, "loop") or [ast.Pass()]
             statement.orelse = self.block(statement.orelse)
             return [_uncounted(statement)]
         if isinstance(statement, FUNCTIONS):
             statement.body = self.block(statement.body, "function") or [ast.Pass()]
+            return [statement]
+        if isinstance(statement, ast.ClassDef):
+            # Its annotations are fields where it is a data class, and its names are its users'.
+            methods = [inner for inner in statement.body if not isinstance(inner, ast.Pass)]
+            statement.body = [
+                made for m in methods for made in (self._inside(m, "") if isinstance(m, FUNCTIONS) else [m])
+            ] or [ast.Pass()]
             return [statement]
         for field in ("body", "orelse", "finalbody"):
             block = getattr(statement, field, None)
@@ -274,28 +192,27 @@ class Blocks:
         if not body and not other:
             return [] if quiet(statement.test) else [ast.Expr(statement.test)]
         if body and other:
-            test, turned = polarised(statement.test)
+            test, turned = polarised(statement.test, self._own)
             if turned:
                 body, other = other, body
         elif body:
             test = as_test(statement.test)
         else:
             test, body, other = negated(statement.test), other, []
-        if not other and len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
-            inner = body[0]
+        inner = body[0] if not other and len(body) == 1 else None
+        if isinstance(inner, ast.If) and not inner.orelse and not _binds(inner.test):
             test, body = as_test(ast.BoolOp(ast.And(), [test, inner.test])), inner.body
         return [ast.If(test, body, other)]
 
 
-def _is_stream(value: ast.expr) -> bool:
-    """Whether a value can be added to a list in place only: an iterator, or a range."""
-    called = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
-    return isinstance(value, ast.GeneratorExp) or called in ("map", "filter", "zip", "reversed", "enumerate", "range")
-
-
 def _guards_nothing(statement: ast.Try) -> bool:
     ends = all(isinstance(s, ast.Pass) for s in statement.finalbody)
-    return ends and not statement.handlers and not statement.orelse
+    raised = all(len(h.body) == 1 and _is_bare_raise(h.body[0]) for h in statement.handlers)
+    return ends and raised and not statement.orelse
+
+
+def _is_bare_raise(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Raise) and statement.exc is None
 
 
 def _returned(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -321,19 +238,96 @@ def _is_needless_end(statement: ast.stmt, tail: Tail) -> bool:
     return False
 
 
-def _guarded(loop: ast.While) -> ast.While:
-    """``while True: if c: break; …`` as ``while not c: …``."""
-    if not (isinstance(loop.test, ast.Constant) and loop.test.value) or loop.orelse or len(loop.body) != 1:
-        return loop
+def _guarded(loop: ast.While) -> list[ast.stmt]:
+    """``while True: if c: break; …`` as ``while not c: …``; a return of a name in the place of the break likewise."""
+    endless = isinstance(loop.test, ast.Constant) and bool(loop.test.value)
     only = loop.body[0]
-    if not isinstance(only, ast.If):
-        return loop
-    ends = [len(b) == 1 and isinstance(b[0], ast.Break) for b in (only.body, only.orelse)]
-    if ends == [True, False] and only.orelse:
-        return ast.While(negated(only.test), only.orelse, [])
-    if ends == [False, True]:
-        return ast.While(as_test(only.test), only.body, [])
-    return loop
+    if not endless or loop.orelse or len(loop.body) != 1 or not isinstance(only, ast.If):
+        return [loop]
+    for out, other, test in ((only.body, only.orelse, negated), (only.orelse, only.body, as_test)):
+        if len(out) == 1 and isinstance(out[0], ast.Break) and other:
+            return [ast.While(test(only.test), other, [])]
+        if len(out) == 1 and _is_short_return(out[0]) and other and not any(_breaks(s) for s in other):
+            return [ast.While(test(only.test), other, []), out[0]]
+    return [loop]
+
+
+def _is_endless(statement: ast.stmt) -> bool:
+    """Whether nothing after a loop is ever reached."""
+    endless = isinstance(statement, ast.While) and isinstance(statement.test, ast.Constant) and statement.test.value
+    return bool(endless) and isinstance(statement, ast.While) and not any(_breaks(s) for s in statement.body)
+
+
+def _is_short_return(statement: ast.stmt) -> bool:
+    """Whether a statement returns a name or a constant."""
+    return isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name | ast.Constant)
+
+
+def _breaks(statement: ast.stmt) -> bool:
+    """Whether a statement ends the loop around it by a break."""
+    if isinstance(statement, ast.Break):
+        return True
+    if isinstance(statement, (ast.For, ast.While, ast.AsyncFor, *FUNCTIONS)):
+        return any(_breaks(inner) for inner in getattr(statement, "orelse", ()))
+    return any(_breaks(inner) for inner in ast.iter_child_nodes(statement) if isinstance(inner, ast.stmt))
+
+
+class _Ends(ast.NodeTransformer):
+    """Returns in the place of the breaks of one loop."""
+
+    def __init__(self, end: ast.stmt) -> None:
+        self.end = end
+
+    def visit_Break(self, node: ast.Break) -> ast.AST:
+        return copy.deepcopy(self.end)
+
+    def _left(self, node: ast.AST) -> ast.AST:
+        return node
+
+    visit_For = visit_While = visit_AsyncFor = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _left
+
+
+def _return_at_once(loop: ast.stmt, end: ast.stmt) -> None:
+    """Let a loop that a short return follows return where it breaks."""
+    if isinstance(loop, ast.For | ast.While):
+        loop.body = [_Ends(end).visit(statement) for statement in loop.body]
+
+
+def _named_before(statement: ast.stmt) -> list[ast.stmt]:
+    """Assignments for the ``:=`` that a statement is certain to evaluate first, which are taken out of it."""
+    if not isinstance(statement, ast.Assign | ast.Return | ast.Expr | ast.If | ast.For):
+        return []
+    made: list[ast.stmt] = []
+    read: list[ast.Name] = []
+    names = [n for n in walk(statement) if isinstance(n, ast.NamedExpr)]
+    named = {id(inner) for n in names for inner in walk(n.value)}
+    for head in headers(statement):
+        for node, certain in list(evaluated(head)):
+            if isinstance(node, ast.Call) and not quiet(ast.Call(node.func, [], [])) and id(node) not in named:
+                return made
+            if isinstance(node, ast.NamedExpr):
+                inside = set(map(id, walk(node.value)))
+                if not certain or any(n.id == node.target.id and id(n) not in inside for n in read):
+                    return made
+                made.append(ast.Assign([node.target], node.value))
+                _Named(node).visit(statement)
+            elif isinstance(node, ast.Name):
+                read.append(node)
+    return made
+
+
+class _Named(ast.NodeTransformer):
+    def __init__(self, node: ast.NamedExpr) -> None:
+        self.node = node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.AST:
+        self.generic_visit(node)
+        return ast.Name(node.target.id, ast.Load()) if node is self.node else node
+
+
+def _binds(test: ast.expr) -> bool:
+    """Whether a loop's test binds a name."""
+    return any(isinstance(n, ast.NamedExpr) for n in walk(test))
 
 
 def _uncounted(loop: ast.For | ast.AsyncFor) -> ast.For | ast.AsyncFor:
@@ -352,13 +346,4 @@ def _uncounted(loop: ast.For | ast.AsyncFor) -> ast.For | ast.AsyncFor:
 
 def _in_turn(names: list[str], values: list[ast.expr]) -> bool:
     """Whether values can be assigned one after the other: none reads a name that was assigned before it."""
-    return all(not (set(names[:k]) & set(loads(value))) and quiet(value) for k, value in enumerate(values))
-
-
-def _as_list(arg: ast.expr) -> ast.expr:
-    """A generator that its caller uses up at once, as a list."""
-    return ast.ListComp(arg.elt, arg.generators) if isinstance(arg, ast.GeneratorExp) else arg
-
-
-def _call(name: str) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), [], [])
+    return all(not set(names[:k]) & set(loads(value)) for k, value in enumerate(values))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Collection
 
-from .trees import label, quiet
+from .trees import label, quiet, walk
 
 __all__ = ["Expressions", "as_test", "negated", "polarised"]
 
@@ -60,15 +61,20 @@ def negated(node: ast.expr) -> ast.expr:
     return ast.UnaryOp(ast.Not(), as_test(node))
 
 
-def polarised(test: ast.expr) -> tuple[ast.expr, bool]:
-    """The test or its negation, whichever is said with fewer negations; and whether it is the negation."""
+def polarised(test: ast.expr, own: Collection[str]) -> tuple[ast.expr, bool]:
+    """The test or its negation, whichever is said with fewer negations; and whether it is the negation.
+
+    Args:
+        test: The test.
+        own: Names of attributes that are the program's choice.
+    """
     plain, other = as_test(test), negated(test)
-    return (other, True) if _weight(other) < _weight(plain) else (plain, False)
+    return (other, True) if _weight(other, own) < _weight(plain, own) else (plain, False)
 
 
-def _weight(node: ast.expr) -> tuple[int, str]:
+def _weight(node: ast.expr, own: Collection[str]) -> tuple[int, str]:
     negative = ast.Not | ast.NotEq | ast.NotIn | ast.IsNot
-    return sum(isinstance(n, negative) for n in ast.walk(node)), label(node)
+    return sum(isinstance(n, negative) for n in walk(node)), label(node, own)
 
 
 def _flat(node: ast.BoolOp) -> ast.BoolOp:
@@ -82,7 +88,15 @@ def _flat(node: ast.BoolOp) -> ast.BoolOp:
 # Names of visitors are the base class's.
 # ruff: noqa: D102
 class Expressions(ast.NodeTransformer):
-    """Puts every expression of a tree into one form. Behaviour stays, order of evaluation of quiet operands aside."""
+    """Puts every expression of a tree into one form. Behaviour stays, order of evaluation of quiet operands aside.
+
+    Args:
+        own: Names of attributes that are the program's choice.
+        made: Names of values that are made by a call, which a comprehension would make again for each item.
+    """
+
+    def __init__(self, own: Collection[str] = (), made: Collection[str] = ()) -> None:
+        self._own, self._made = own, made
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -99,8 +113,8 @@ class Expressions(ast.NodeTransformer):
         if isinstance(op, ast.Gt | ast.GtE):
             return ast.Compare(right, [ast.Lt() if isinstance(op, ast.Gt) else ast.LtE()], [left])
         if isinstance(op, ast.Eq | ast.NotEq):
-            first = (isinstance(left, ast.Constant), label(left))
-            if first > (isinstance(right, ast.Constant), label(right)):
+            first = (isinstance(left, ast.Constant), label(left, self._own))
+            if first > (isinstance(right, ast.Constant), label(right, self._own)):
                 return ast.Compare(right, [op], [left])
         return node
 
@@ -123,7 +137,7 @@ class Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         if isinstance(node.test, ast.Constant):
             return node.body if node.test.value else node.orelse
-        test, turned = polarised(node.test)
+        test, turned = polarised(node.test, self._own)
         body, other = (node.orelse, node.body) if turned else (node.body, node.orelse)
         return ast.IfExp(test, body, other)
 
@@ -167,7 +181,7 @@ class Expressions(ast.NodeTransformer):
         if name in _CONSUMERS and len(args) == 1:
             node.args = [_consumed(args[0])]
             return _collected(name, node.args[0]) or node
-        if name in ("map", "filter") and len(args) == 2:
+        if name in ("map", "filter") and len(args) == 2 and getattr(args[0], "id", "") not in self._made:
             return _mapped(name, args[0], args[1]) or node
         if name == "range":
             if len(args) == 3 and isinstance(args[2], ast.Constant) and args[2].value == 1:
@@ -204,7 +218,7 @@ def _applied(function: ast.Lambda, args: list[ast.expr]) -> ast.expr | None:
     own = function.args
     if own.defaults or own.vararg or own.kwarg or own.kwonlyargs or own.posonlyargs or len(own.args) != len(args):
         return None
-    if stores(function.body) or any(isinstance(n, ast.Lambda) for n in ast.walk(function.body)):
+    if stores(function.body) or any(isinstance(n, ast.Lambda) for n in walk(function.body)):
         return None
     read = loads(function.body)
     for parameter, arg in zip(own.args, args, strict=True):

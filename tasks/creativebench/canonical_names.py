@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from .trees import FUNCTIONS, headers, loads, quiet, replaced, stores, with_names
+from .effects import leaves
+from .trees import (
+    FUNCTIONS,
+    evaluated,
+    function_blocks,
+    headers,
+    loads,
+    mentions,
+    quiet,
+    replaced,
+    stores,
+    walk,
+    with_names,
+)
 
-__all__ = ["inline_helpers", "inline_names", "reachable", "without_forwarders"]
-
-_BLOCKS = ("body", "orelse", "finalbody")
-
-
-# -- within a function
+__all__ = ["inline_names", "separate", "turn_flags"]
 
 
 def inline_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -22,9 +30,9 @@ def inline_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
         Whether anything changed.
     """
     bound, read = stores(function), loads(function)
-    parameters = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    parameters = {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}
     nested = {n for inner in _nested(function) for n in (*stores(inner), *loads(inner))}
-    for block in _blocks(function):
+    for block in function_blocks(function):
         for k, statement in enumerate(block):
             if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
                 continue
@@ -32,6 +40,9 @@ def inline_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
             if not isinstance(target, ast.Name) or target.id in parameters:
                 continue
             name = target.id
+            alone = name not in nested and not (isinstance(value, ast.Name) and value.id in nested)
+            if alone and _merge_alias(function, block, k):
+                return True
             if read.get(name, 0) == 0 and name not in nested:
                 # It may be bound many times: no binding of it is read.
                 block[k : k + 1] = [] if quiet(value) else [ast.Expr(value)]
@@ -56,23 +67,9 @@ def _fill(block: list[ast.stmt]) -> None:
 
 
 def _nested(function: ast.AST) -> Iterator[ast.AST]:
-    for inner in ast.walk(function):
+    for inner in walk(function):
         if inner is not function and isinstance(inner, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
             yield inner
-
-
-def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Every block of a function, those of functions inside it left out."""
-    for field in _BLOCKS:
-        block = getattr(node, field, None)
-        if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
-            yield block
-            for statement in block:
-                if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
-                    yield from _blocks(statement)
-    for field in ("handlers", "cases"):
-        for part in getattr(node, field, ()):
-            yield from _blocks(part)
 
 
 def _replace_in(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, value: ast.expr) -> None:
@@ -92,7 +89,8 @@ def _inline_once(block: list[ast.stmt], k: int, name: str, value: ast.expr) -> b
             block[later] = replaced(statement, {name: value})
             del block[k]
             return True
-        if not quiet(value) or not _leaves(statement, value):
+        inert = isinstance(statement, ast.Assign) and quiet(statement.value) and set(loads(statement)) <= {"set"}
+        if not (inert or quiet(value)) or not leaves(statement, set(loads(value))):
             return False
     return False
 
@@ -101,7 +99,7 @@ def _evaluated_once(heads: list[ast.expr], name: str) -> bool:
     """Whether the read is where it is evaluated just once: in no lambda and no comprehension's inside."""
     inside = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
     for head in heads:
-        for node in ast.walk(head):
+        for node in walk(head):
             if isinstance(node, inside) and name in loads(node):
                 first = None if isinstance(node, ast.Lambda) else node.generators[0].iter
                 if first is None or name not in loads(first):
@@ -110,206 +108,110 @@ def _evaluated_once(heads: list[ast.expr], name: str) -> bool:
 
 
 def _first_enough(heads: list[ast.expr], name: str, value: ast.expr) -> bool:
+    """Whether a value that does something can stand where it is read: for certain, and before anything is called."""
     if quiet(value):
         return True
     for head in heads:
-        for node in ast.walk(head):
-            if isinstance(node, ast.IfExp | ast.BoolOp) and name in loads(node):
+        for node, certain in evaluated(head):
+            if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+                return certain
+            if isinstance(node, ast.Call) and not quiet(ast.Call(node.func, [], [])):
                 return False
-            if isinstance(node, ast.Call) and name not in loads(node) and not quiet(node):
-                return False
-    return True
-
-
-def _leaves(statement: ast.stmt, value: ast.expr) -> bool:
-    """Whether a statement leaves a quiet value as it is."""
-    names = set(loads(value))
-    if names & set(stores(statement)):
-        return False
-    changes = any(
-        (isinstance(n, ast.Subscript | ast.Attribute) and not isinstance(n.ctx, ast.Load))
-        or isinstance(n, ast.Delete)
-        or (isinstance(n, ast.Call) and not quiet(n))
-        for n in ast.walk(statement)
-    )
-    return not changes or not names
-
-
-# -- among functions
-
-
-def without_forwarders(tree: ast.Module, entries: Collection[str]) -> bool:
-    """Let a function that only calls another with its own parameters be that other one.
-
-    Returns:
-        Whether anything changed.
-    """
-    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
-    for function in functions.values():
-        called = _forwards(function)
-        if called in functions and called != function.name and called not in entries:
-            other = functions[called]
-            if other.decorator_list or other.args.defaults:
-                continue
-            tree.body.remove(function)
-            renamed = with_names(tree, {called: function.name})
-            tree.body = renamed.body
-            made = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function.name)
-            _take_parameters(made, function)
-            return True
-        inner = function.body[0] if len(function.body) == 2 else None
-        plain = isinstance(inner, ast.FunctionDef) and not inner.decorator_list and not inner.args.defaults
-        if plain and isinstance(inner, ast.FunctionDef) and _unwrap(function, inner):
-            return True
     return False
 
 
-def _forwards(function: ast.FunctionDef) -> str:
-    """The name that a function only calls, with its own parameters in their order; else an empty text."""
-    if len(function.body) != 1 or not isinstance(function.body[0], ast.Return) or function.decorator_list:
-        return ""
-    return _called_with(function.body[0].value, [a.arg for a in function.args.args])
-
-
-def _called_with(value: ast.expr | None, names: list[str]) -> str:
-    if not isinstance(value, ast.Call) or value.keywords or not isinstance(value.func, ast.Name):
-        return ""
-    given = [a.id if isinstance(a, ast.Name) else "" for a in value.args]
-    return value.func.id if given == names else ""
-
-
-def _take_parameters(made: ast.FunctionDef, function: ast.FunctionDef) -> None:
-    """Call the parameters as the entry called them, so that tests may pass them by name."""
-    names = {a.arg: b.arg for a, b in zip(made.args.args, function.args.args, strict=False)}
-    taken = set(stores(made)) | set(loads(made))
-    if not (set(names.values()) - set(names)) & taken:
-        made.body = [with_names(statement, names) for statement in made.body]
-        made.args = function.args
-
-
-def _unwrap(function: ast.FunctionDef, inner: ast.FunctionDef) -> bool:
-    """``def f(x): def g(): …; return g()`` as ``def f(x): …``."""
-    last = function.body[1]
-    own = [a.arg for a in inner.args.args]
-    if not isinstance(last, ast.Return) or not isinstance(last.value, ast.Call) or last.value.keywords:
+def _merge_alias(function: ast.FunctionDef | ast.AsyncFunctionDef, block: list[ast.stmt], k: int) -> bool:
+    """``a = …; b = a`` with one name for both, where one of them is not used beyond that."""
+    statement = block[k]
+    if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
         return False
-    call = last.value
-    if not (isinstance(call.func, ast.Name) and call.func.id == inner.name) or len(call.args) != len(own):
+    target, value = statement.targets[0], statement.value
+    if not (isinstance(target, ast.Name) and isinstance(value, ast.Name)) or target.id == value.id:
         return False
-    if inner.name in loads(inner) or any(
-        isinstance(n, ast.Nonlocal | ast.Yield | ast.YieldFrom) for n in ast.walk(inner)
-    ):
+    new, old = target.id, value.id
+    bound = stores(function)
+    if old not in bound:
         return False
-    given = [a.id if isinstance(a, ast.Name) else "" for a in call.args]
-    if "" in given or len(set(given)) < len(given):
-        return False
-    function.body = [with_names(statement, dict(zip(own, given, strict=True))) for statement in inner.body]
-    return True
-
-
-def inline_helpers(tree: ast.Module, entries: Collection[str]) -> bool:
-    """Put functions that are one expression where they are called, where that is the same.
-
-    Returns:
-        Whether anything changed.
-    """
-    for helper in tree.body:
-        if not isinstance(helper, ast.FunctionDef) or helper.name in entries or not _is_formula(helper):
-            continue
-        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _names(n.func, helper.name)]
-        mentions = sum(_names(n, helper.name) for n in ast.walk(tree))
-        if not calls or mentions != len(calls) or not all(_fits(helper, call) for call in calls):
-            continue
-        tree.body.remove(helper)
-        tree.body = [_Inliner(helper).visit(statement) for statement in tree.body]
+    whole, before = ast.Module(function.body, []), ast.Module(block[:k], [])
+    after = ast.Module(block[k + 1 :], [])
+    # The old name ends here, and the new one begins.
+    ends = mentions(whole, old) == mentions(before, old) + 1
+    starts = mentions(whole, new) == mentions(after, new) + 1
+    if ends and starts:
+        given = bound[old] > stores(before).get(old, 0)  # a parameter keeps its name
+        names = {new: old} if given else {old: new}
+        del block[k]
+        _fill(block)
+        function.body = [with_names(s, names) for s in function.body]
+        return True
+    # The new name is only another one for what does not change any more.
+    changed = next((j for j in range(k + 1, len(block)) if stores(block[j]).get(old)), len(block))
+    rest = ast.Module(block[changed + 1 :], [])
+    over = changed == len(block) or (isinstance(block[changed], ast.Assign) and not mentions(rest, new))
+    if starts and bound[new] == 1 and over:
+        del block[k]
+        _fill(block)
+        function.body = [with_names(s, {new: old}) for s in function.body]
+        return True
+    # The old name is made only to become the new one, whose old value is not needed meanwhile.
+    first = next((j for j in range(k) if mentions(block[j], old)), k)
+    span = ast.Module(block[first:k], [])
+    made = ends and isinstance(block[first], ast.Assign) and mentions(whole, old) == mentions(span, old) + 1
+    leaving = any(isinstance(n, ast.Break | ast.Continue | ast.Return | ast.Raise) for n in walk(span))
+    if made and first < k and not leaving and not mentions(span, new) and not loads(block[first]).get(old):
+        block[first : k + 1] = [with_names(s, {old: new}) for s in block[first:k]]
         return True
     return False
 
 
-def _names(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+def separate(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Give a variable that is bound anew another name from there on, where nothing comes after the block."""
+    inner = {n for scope in _nested(function) for n in (*stores(scope), *loads(scope))}
+    taken = {*stores(function), *loads(function)}
+    outside = {name for n in walk(function) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+    _separate(function.body, {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}, inner | outside, taken)
 
 
-def _is_formula(function: ast.FunctionDef) -> bool:
-    own = function.args
-    if own.defaults or own.vararg or own.kwarg or own.kwonlyargs or own.posonlyargs or function.decorator_list:
-        return False
-    if len(function.body) != 1 or not isinstance(function.body[0], ast.Return) or function.body[0].value is None:
-        return False
-    value = function.body[0].value
-    return not stores(value) and function.name not in loads(value)
+def _separate(block: list[ast.stmt], seen: set[str], left: set[str], taken: set[str]) -> None:
+    for k, statement in enumerate(block):
+        target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+        again = isinstance(target, ast.Name) and target.id in seen and target.id not in left
+        if again and isinstance(target, ast.Name) and target.id not in loads(statement):
+            old, n = target.id, 2
+            while f"{old}_{n}" in taken:
+                n += 1
+            taken.add(f"{old}_{n}")
+            target.id = f"{old}_{n}"
+            block[k + 1 :] = [with_names(s, {old: target.id}) for s in block[k + 1 :]]
+        if k < len(block) - 1:
+            seen |= set(stores(statement))
+    last = block[-1]
+    if isinstance(last, ast.If):
+        for branch in (last.body, last.orelse):
+            if branch:
+                bound = set(seen)
+                _separate(branch, bound, left, taken)
 
 
-def _fits(function: ast.FunctionDef, call: ast.Call) -> bool:
-    names = [a.arg for a in function.args.args]
-    if call.keywords or len(call.args) != len(names) or any(isinstance(a, ast.Starred) for a in call.args):
-        return False
-    read = loads(function.body[0])
-    return all(
-        isinstance(arg, ast.Name | ast.Constant) or (read.get(name) == 1 and quiet(arg))
-        for name, arg in zip(names, call.args, strict=True)
-    )
+def turn_flags(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Let variables that are only ever True or False begin with False."""
+    inner = {n for scope in _nested(function) for n in (*stores(scope), *loads(scope))}
+    values: dict[str, list[ast.Constant]] = {}
+    for node in _in_order(function):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            value = node.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+                values.setdefault(node.targets[0].id, []).append(value)
+    for name, made in values.items():
+        if name in inner or len(made) < 2 or stores(function)[name] != len(made) or not made[0].value:
+            continue
+        for value in made:
+            value.value = not value.value
+        turned = ast.UnaryOp(ast.Not(), ast.Name(name, ast.Load()))
+        function.body = [replaced(statement, {name: turned}) for statement in function.body]
 
 
-class _Inliner(ast.NodeTransformer):
-    def __init__(self, helper: ast.FunctionDef) -> None:
-        self.helper = helper
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if not _names(node.func, self.helper.name):
-            return node
-        names = [a.arg for a in self.helper.args.args]
-        only = self.helper.body[0]
-        if not isinstance(only, ast.Return) or only.value is None:
-            return node
-        return replaced(only.value, dict(zip(names, node.args, strict=True)))
-
-
-# -- of the module
-
-
-def reachable(tree: ast.Module, entries: Collection[str]) -> list[ast.stmt]:
-    """The statements of a module that the entries need, directly or through others.
-
-    Args:
-        tree: The module.
-        entries: Names that its users use.
-
-    Returns:
-        They, in their order. A statement is needed if it binds or changes a name that is needed.
-    """
-    makes = [set(stores(s)) | set(_changes(s)) if not _is_definition(s) else {_name(s)} for s in tree.body]
-    needed = set(entries)
-    while True:
-        found = {name for s, made in zip(tree.body, makes, strict=True) if made & needed for name in _mentioned(s)}
-        if found <= needed:
-            break
-        needed |= found
-    return [s for s, made in zip(tree.body, makes, strict=True) if made & needed]
-
-
-def _is_definition(statement: ast.stmt) -> bool:
-    return isinstance(statement, (*FUNCTIONS, ast.ClassDef))
-
-
-def _name(statement: ast.stmt) -> str:
-    return getattr(statement, "name", "")
-
-
-def _mentioned(statement: ast.stmt) -> set[str]:
-    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-    if isinstance(statement, FUNCTIONS):
-        names -= set(stores(statement))  # its own variables
-    return names | {n for s in ast.walk(statement) if isinstance(s, ast.Global) for n in s.names}
-
-
-def _changes(statement: ast.stmt) -> Iterator[str]:
-    """Names whose objects a statement may change: it stores into them, or calls a method of theirs."""
-    for node in ast.walk(statement):
-        stored = isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load)
-        inner: ast.AST | None = node if stored else node.func if isinstance(node, ast.Call) else None
-        while isinstance(inner, ast.Subscript | ast.Attribute):
-            inner = inner.value
-        if isinstance(inner, ast.Name):
-            yield inner.id
+def _in_order(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for inner in ast.iter_child_nodes(node):
+        yield from _in_order(inner)

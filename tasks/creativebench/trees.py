@@ -5,19 +5,23 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 __all__ = [
     "FUNCTIONS",
     "SCOPES",
+    "evaluated",
+    "function_blocks",
     "headers",
     "is_terminal",
     "label",
     "loads",
+    "mentions",
     "quiet",
     "replaced",
     "stores",
+    "walk",
     "with_names",
 ]
 
@@ -114,9 +118,33 @@ _PURE_METHODS = frozenset(
 T = TypeVar("T", bound=ast.AST)
 
 
+_INNER: dict[type[ast.AST], tuple[str, ...]] = {}
+_LEAVES = frozenset({"arg", "attr", "ctx", "id", "kind", "lineno", "module", "name", "type_comment"})
+
+
+def walk(node: ast.AST) -> list[ast.AST]:
+    """All nodes below one, itself first, in the order of ``ast.walk``, contexts left out.
+
+    Canonicalisation walks trees for most of its time; this is several times as fast as ``ast.walk``.
+    """
+    found = [node]
+    for one in found:
+        kind = type(one)
+        fields = _INNER.get(kind)
+        if fields is None:
+            fields = _INNER[kind] = tuple(f for f in one._fields if f not in _LEAVES)
+        for field in fields:
+            value = getattr(one, field, None)
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif isinstance(value, list):
+                found += [inner for inner in value if isinstance(inner, ast.AST)]
+    return found
+
+
 def quiet(node: ast.AST) -> bool:
     """Whether evaluating an expression does nothing but give its value, as far as its text tells."""
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.Await | ast.Yield | ast.YieldFrom | ast.NamedExpr):
             return False
         if isinstance(inner, ast.Call):
@@ -141,7 +169,7 @@ def is_terminal(body: list[ast.stmt]) -> bool:
 def stores(node: ast.AST) -> dict[str, int]:
     """How often each name is bound below a node, parameters and nested scopes included."""
     found: dict[str, int] = {}
-    for inner in ast.walk(node):
+    for inner in walk(node):
         names: list[str | None] = []
         if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
             names = [inner.id]
@@ -161,11 +189,12 @@ def stores(node: ast.AST) -> dict[str, int]:
 
 
 def loads(node: ast.AST) -> dict[str, int]:
-    """How often each name is read below a node."""
+    """How often each name is read below a node; ``x += 1`` reads ``x``."""
     found: dict[str, int] = {}
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
-            found[inner.id] = found.get(inner.id, 0) + 1
+    for inner in walk(node):
+        read = inner.target if isinstance(inner, ast.AugAssign) else inner
+        if isinstance(read, ast.Name) and (read is not inner or isinstance(read.ctx, ast.Load)):
+            found[read.id] = found.get(read.id, 0) + 1
     return found
 
 
@@ -234,22 +263,94 @@ def with_names(node: T, names: Mapping[str, str]) -> T:
     return _Renamer(names).visit(copy.deepcopy(node))
 
 
-def label(node: ast.AST) -> str:
-    """A node's shape with names left out: equal before and after a renaming."""
-    return ast.dump(_Eraser().visit(copy.deepcopy(node)))
+def label(node: ast.AST, own: Collection[str] = ()) -> str:
+    """A node's shape with names left out: equal before and after a renaming.
+
+    Args:
+        node: The node.
+        own: Names of attributes that are the program's choice.
+    """
+    return ast.dump(_Eraser(own).visit(copy.deepcopy(node)))
 
 
 class _Eraser(ast.NodeTransformer):
+    def __init__(self, own: Collection[str]) -> None:
+        self.own = own
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return ast.Name(node.id if node.id in _BUILTINS else "v", node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        node.attr = "v" if node.attr in self.own else node.attr
+        return node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return ast.arg("v")
 
 
 def headers(statement: ast.stmt) -> Iterator[ast.expr]:
-    """The expressions of a statement that are evaluated once, before any block of it."""
-    for _, value in ast.iter_fields(statement):
+    """The expressions of a statement that are evaluated once, before any block of it, in the order of evaluation."""
+    values = [value for _, value in ast.iter_fields(statement)]
+    if isinstance(statement, ast.Assign):
+        values = [statement.value, *statement.targets]
+    elif isinstance(statement, ast.For | ast.AsyncFor):
+        values = [statement.iter, statement.target]
+    for value in values:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, ast.expr):
                 yield item
+
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def evaluated(node: ast.AST, certain: bool = True) -> Iterator[tuple[ast.AST, bool]]:
+    """What is evaluated in an expression, in its order, each with whether that happens just once for certain.
+
+    Inner parts come before what is made of them.
+    """
+    sure: list[ast.AST] = []
+    perhaps: list[ast.AST] = []
+    if isinstance(node, ast.Lambda):
+        perhaps = [node.body]
+    elif isinstance(node, _COMPREHENSIONS):
+        first, *others = node.generators
+        made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        sure, perhaps = [first.iter], [*first.ifs, *others, *made]
+    elif isinstance(node, ast.BoolOp):
+        sure, perhaps = [node.values[0]], list(node.values[1:])
+    elif isinstance(node, ast.IfExp):
+        sure, perhaps = [node.test], [node.body, node.orelse]
+    elif isinstance(node, ast.Compare):
+        sure, perhaps = [node.left, node.comparators[0]], list(node.comparators[1:])
+    elif isinstance(node, ast.Dict):
+        sure = [part for pair in zip(node.keys, node.values, strict=True) for part in pair if part is not None]
+    elif isinstance(node, ast.NamedExpr):
+        sure = [node.value]
+    else:
+        sure = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr | ast.keyword)]
+    for part in sure:
+        yield from evaluated(part, certain)
+    for part in perhaps:
+        yield from evaluated(part, False)
+    yield node, certain
+
+
+def function_blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Every block of a function, those of functions inside it left out."""
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(node, field, None)
+        if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+            yield block
+            for statement in block:
+                if not isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+                    yield from function_blocks(statement)
+    for field in ("handlers", "cases"):
+        for part in getattr(node, field, ()):
+            yield from function_blocks(part)
+
+
+def mentions(node: ast.AST, name: str) -> int:
+    """How often a name is bound or read below a node."""
+    return stores(node).get(name, 0) + loads(node).get(name, 0)
