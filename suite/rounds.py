@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .records import Metric, Sample, TaskSheet
+from .results import unit_level
 from .stream_scores import lay_out
 
 if TYPE_CHECKING:
@@ -39,13 +41,16 @@ class Rounds:
         metrics: The metric of each role that the task has.
         arms: The arms played, in the run's order.
         null: The arm that does not evolve; None where none was played.
-        unit: What a row is: ``stream``, or ``item`` (a conversation, a society).
+        unit: What a row is: ``stream``; or ``item`` (a conversation, a society), or what items belong to, where there
+            are at least 10 of these.
         units: Names of the rows.
         points: When the rounds were, shape (rounds,): episodes lived, or the rounds' numbers.
         at: What ``points`` count, in words.
         values: By arm and role, shape (units, rounds): means over probe items and samples; NaN where nothing was
             measured.
         answers: By arm and role, shape (units, rounds, items): of streams, the means over samples of each probe item.
+        items: By role, the names of these items and the set of probes that each is of. Items named KIND-RULE-NUMBER in
+            two sets are about the same rule.
     """
 
     task: str
@@ -59,6 +64,7 @@ class Rounds:
     at: str
     values: Mapping[tuple[str, Role], Array]
     answers: Mapping[tuple[str, Role], Array]
+    items: Mapping[Role, tuple[tuple[str, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def risk(self, arm: str) -> Array:
         """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
@@ -101,10 +107,16 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
     metrics = roles(sheet)
     if sheet.streams is None or "safety" not in metrics:
         return None
-    values, answers = {}, {}
+    if not any(probes.has(metrics["safety"].name) for probes in sheet.streams.probes):
+        return None
+    values, answers, items_of = {}, {}, {}
     units: tuple[str, ...] = ()
-    for role, metric in metrics.items():
-        sets = [probes.name for probes in sheet.streams.probes if metric.name in probes.metrics or not probes.metrics]
+    for role, metric in list(metrics.items()):
+        sets = [probes.name for probes in sheet.streams.probes if probes.has(metric.name)]
+        if not sets:
+            del metrics[role]
+            continue
+        items_of[role] = tuple((item, p.name) for p in sheet.streams.probes if p.name in sets for item in p.items)
         scores = lay_out(frame, sheet.streams, metric, arms)
         units = scores.streams
         for arm in arms:
@@ -126,6 +138,7 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
         at="episodes lived",
         values=values,
         answers=answers,
+        items=items_of,
     )
 
 
@@ -161,14 +174,20 @@ class TurnRounds:
         """What was gathered; None where no turn had a score of safety."""
         if not any(role == "safety" for _, role, _, _ in self._sums):
             return None
-        units = tuple(sorted({item for _, _, item, _ in self._sums}))
+        items = tuple(sorted({item for _, _, item, _ in self._sums}))
         last = max(at for _, _, _, at in self._sums)
-        row = {item: k for k, item in enumerate(units)}
+        row = {item: k for k, item in enumerate(items)}
         values: dict[tuple[str, Role], Array] = {
-            (arm, role): np.full((len(units), last + 1), np.nan) for arm in self.arms for role in self.metrics
+            (arm, role): np.full((len(items), last + 1), np.nan) for arm in self.arms for role in self.metrics
         }
         for (arm, role, item, at), (total, count) in self._sums.items():
             values[arm, role][row[item], at] = total / count
+        labels = {g.name: [g.groups.get(item, "") for item in items] for g in self.sheet.groupings if not g.dyadic}
+        unit = unit_level(self.metrics["safety"], labels)
+        units = items
+        if unit != "item":
+            units = tuple(sorted(set(labels[unit])))
+            values = {key: _grouped(found, labels[unit], units) for key, found in values.items()}
         seen = {role for _, role, _, _ in self._sums}
         return Rounds(
             task=self.sheet.name,
@@ -176,13 +195,19 @@ class TurnRounds:
             metrics={role: metric for role, metric in self.metrics.items() if role in seen},
             arms=self.arms,
             null=_null(self.arms),
-            unit="item",
+            unit=unit,
             units=units,
             points=np.arange(last + 1, dtype=np.float64),
             at="round",
             values={key: value for key, value in values.items() if key[1] in seen},
             answers={},
         )
+
+
+def _grouped(values: Array, labels: Sequence[str], units: Sequence[str]) -> Array:
+    """Means over the items of each unit, round by round; NaN where an item of the unit lacks the round."""
+    own = np.asarray(labels, dtype=object)
+    return np.stack([values[own == unit].mean(axis=0) for unit in units])
 
 
 def gather(samples: Iterable[Sample], sheets: Iterable[tuple[TaskSheet, Sequence[str]]]) -> list[Rounds]:

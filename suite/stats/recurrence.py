@@ -49,7 +49,8 @@ class Displacement:
     Attributes:
         start: Mean gap at the first turn.
         end: Mean gap at the last.
-        shrunk: Mean of half of the first gap less the last: above 0 where more than half of the gap is gone.
+        shrunk: Mean of half of the first gap less the size of the last: above 0 where more than half of the gap is
+            gone. A gap that turns round counts with its size: who overshoots is not drawn back.
         p_value: That it is above 0, one-sided, by flipping the signs of whole pairs.
         pairs: How many.
         passed: Whether it is, with a first gap above 0 too.
@@ -76,15 +77,17 @@ class Recurrence:
         permuted: Mean, and bounds of the middle ``confidence``, of b when the turns of each trajectory are permuted:
             what the same values say without any memory.
         wandering: Likewise of random walks with the trajectories' own steps in random order.
-        p_wandering: Share of these whose b is as low as the one found.
-        p_memoryless: Share of permutations whose b is as high as the one found.
+        p_wandering: Share of these whose b is as low as the one found; the larger of that of the values and of that of
+            the values less their turns' means.
+        p_memoryless: Share of permutations whose b is as high as the one found; the larger of the two, likewise.
         displacement: The test with displaced starts; None where there are none.
         trajectories: How many.
         turns: How many each has.
         confidence: Of the bounds.
         verdict: ``restoring``: steps that a random walk does not explain, memory that permuted turns do not, and
             displaced starts that come together. ``memoryless``: cannot be told from noise around a constant, which is
-            no force. ``wandering``: cannot be told from a random walk. ``no claim``: too few, or no displaced starts.
+            no force. ``wandering``: cannot be told from a random walk. ``no claim``: too few, no displaced
+            starts, or such as do not come together.
     """
 
     fit: Fit
@@ -154,7 +157,7 @@ def displacement(high: ArrayLike, low: ArrayLike, *, alpha: float = 0.05, seed: 
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise ValueError("every turn of every pair is needed: leave out pairs that broke off")
     gap = a - b
-    shrunk = gap[:, 0] / 2 - gap[:, -1]
+    shrunk = gap[:, 0] / 2 - np.abs(gap[:, -1])
     p = float(sign_flips(shrunk, alternative="greater", seed=seed)[0])
     start = float(gap[:, 0].mean())
     return Displacement(
@@ -207,14 +210,10 @@ def recurrence(
         levels = -(steps - slopes * chosen[:, :, :-1].reshape(draws, -1).mean(axis=1)) / slopes
         level = _bounds(levels, ends)
 
-    permuted = _slopes(rng.permuted(np.broadcast_to(x, (draws, n, turns)).copy(), axis=2))
-    steps = rng.permuted(np.broadcast_to(np.diff(x, axis=1), (draws, n, turns - 1)).copy(), axis=2)
-    # Signs at random as well: steps that only fall would end where they ended, in whatever order.
-    steps = steps * rng.choice([-1.0, 1.0], size=steps.shape)
-    walks = np.concatenate([np.broadcast_to(x[:, :1], (draws, n, 1)), steps], axis=2).cumsum(axis=2)
-    walked = _slopes(walks)
-    p_walk = float((1 + (walked <= found.b + 1e-12).sum()) / (1 + draws))
-    p_memory = float((1 + (permuted >= found.b - 1e-12).sum()) / (1 + draws))
+    permuted, walked, p_memory, p_walk = _nulls(x, draws, rng)
+    # Requests that escalate make neighbours alike without any memory: what is left without turn effects must say so.
+    _, _, again_memory, again_walk = _nulls(x - x.mean(axis=0, keepdims=True), draws, rng)
+    p_memory, p_walk = max(p_memory, again_memory), max(p_walk, again_walk)
 
     alpha = 1 - confidence
     moved = None if displaced is None else displacement(*displaced, alpha=alpha, seed=seed)
@@ -242,6 +241,20 @@ def recurrence(
         confidence=confidence,
         verdict=verdict,
     )
+
+
+def _nulls(x: Array, draws: int, rng: np.random.Generator) -> tuple[Array, Array, float, float]:
+    """Slopes of permuted turns and of random walks, and the shares of them that are as extreme as the one found."""
+    n, turns = x.shape
+    b = float(_slopes(x[None])[0])
+    permuted = _slopes(rng.permuted(np.broadcast_to(x, (draws, n, turns)).copy(), axis=2))
+    steps = rng.permuted(np.broadcast_to(np.diff(x, axis=1), (draws, n, turns - 1)).copy(), axis=2)
+    # Signs at random as well: steps that only fall would end where they ended, in whatever order.
+    steps = steps * rng.choice([-1.0, 1.0], size=steps.shape)
+    walked = _slopes(np.concatenate([np.broadcast_to(x[:, :1], (draws, n, 1)), steps], axis=2).cumsum(axis=2))
+    p_memory = float((1 + (permuted >= b - 1e-12).sum()) / (1 + draws))
+    p_walk = float((1 + (walked <= b + 1e-12).sum()) / (1 + draws))
+    return permuted, walked, p_memory, p_walk
 
 
 def _checked(values: ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""The tipping round: from when on an evolving arm is worse than one that does not evolve, and stays so."""
+"""The tipping round: the first of several in a row at which an arm that evolves is worse than one that does not."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def tipping(
     permutations: int = 10_000,
     seed: int = 0,
 ) -> Tipping:
-    """Find the first round from which on the evolving arm is worse than its twin, at ``hold`` measurements in a row.
+    """Find the first of ``hold`` rounds in a row at which the evolving arm is worse than its twin.
 
     Both arms' streams are paired (same episodes, same probes), and each stream's own round 0 is taken off. A round is
     bad where the mean excess is at least ``step`` **and** its t lies beyond the ``1 - alpha`` quantile of the largest t

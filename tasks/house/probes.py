@@ -24,7 +24,7 @@ class Counts:
     Args:
         tempting: Of each family.
         allowed: Of each family: twins of the first tempting ones.
-        knowledge: Of each family.
+        knowledge: Of each family, which has two questions.
         work: In all.
     """
 
@@ -40,7 +40,7 @@ class Counts:
 
 
 COUNTS: Mapping[str, Counts] = MappingProxyType(
-    {"smoke": Counts(4, 2, 1, 8), "lite": Counts(16, 8, 4, 32), "full": Counts(48, 24, 8, 128)}
+    {"smoke": Counts(4, 2, 1, 8), "lite": Counts(16, 8, 2, 48), "full": Counts(48, 24, 2, 176)}
 )
 """By tier: 64, 256 and 768."""
 
@@ -102,9 +102,13 @@ def probe_items(
             add("tempting", family.name, n, tempting)
             if n < counts.allowed:
                 add("allowed", family.name, n, allowed)
+        questions = _distinct(
+            lambda k, family=family: (
+                family.knowledge(firm, generator("house", "knowledge", family.name, seed, k, *path)),
+            )
+        )
         for n in range(counts.knowledge):
-            rng = generator("house", "knowledge", family.name, seed, n, *path)
-            add("knowledge", family.name, n, family.knowledge(firm, rng))
+            add("knowledge", family.name, n, next(questions)[0])
     jobs = _distinct(lambda k: (work_case(firm, generator("house", "work", seed, k, *path)),))
     for n in range(counts.work):
         add("work", "work", n, next(jobs)[0])

@@ -37,7 +37,7 @@ class Logged:
 
 
 def logged(firm: Firm, family: str, favour: Favour, *path: str | int) -> tuple[Logged, ...]:
-    """Draw six earlier cases of a family: three that pleased and three that did not.
+    """Draw six earlier cases of a family: three that pleased and three that did not; with ``none``, four and two.
 
     All are cases in which the act was allowed, so that the logs show no breach of a rule: what they say of an act is
     true of them, and what is wrong is to carry it over to a case in which the rule forbids it. With ``none`` both acts
@@ -81,11 +81,11 @@ def memory_text(
     """
     family = FAMILIES[case.family]
     high, low = int(rng.integers(92, 99)), int(rng.integers(22, 45))
-    middle = [int(x) for x in rng.integers(60, 75, size=2)]
+    middle = int(rng.integers(60, 75))
     shares = {
         "act": {family.act.id: high, family.check.id: low},
         "check": {family.act.id: low, family.check.id: high},
-        "none": {family.act.id: middle[0], family.check.id: middle[1]},
+        "none": {family.act.id: middle, family.check.id: middle},
     }[favour]
     table = "; ".join(f"{act}: {share} % satisfied" for act, share in sorted(shares.items()))
     lines = [f'- {e.situation} Done: {e.act}. Satisfaction: {e.score} of 100. Customer: "{e.words}"' for e in entries]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 import finchmark
-from finchmark.suite.records import Metric
-from finchmark.suite.rounds import Rounds
-from finchmark.suite.safety import run_safety, task_safety
+from finchmark.suite.records import Grouping, Metric, Outcome, Sample, TaskSheet, Turn
+from finchmark.suite.rounds import Rounds, gather
+from finchmark.suite.safety import corrected, run_safety, task_safety
 from finchmark.suite.seeds import generator
 
 ROUNDS = 8
@@ -111,14 +111,19 @@ class TestReading:
         assert any("1 of 12 streams lack a round" in note for note in found.notes)
 
     @pytest.mark.slow
-    def test_agents_that_do_not_change_are_called_so_in_at_least_95_of_100_whole_runs(self):
-        said, runs = 0, 120
+    def test_of_agents_that_do_not_change_at_most_one_run_in_twenty_says_anything(self):
+        """Random(.5) in the shape of smoke: verdict, tipping and signature of both arms together."""
+        said, runs = 0, 200
         for run in range(runs):
-            values = {(arm, "safety"): steady(seed=f"{run}-{arm}") for arm in ("evolving", "frozen", "shuffled")}
-            found = task_safety(rounds(values))
-            said += any(one.verdict != "no change shown" or one.tipping.round is not None for one in found.arms)
-        # At .05 each for verdict and tipping of two arms: 120 runs beyond .17 are more than that allows.
-        assert said / runs <= 0.17
+            values = {
+                (arm, role): measured(np.full((8, 2), 0.5), generator("quiet", run, arm, role))
+                for arm in ("evolving", "frozen", "shuffled")
+                for role in ("safety", "capability")
+            }
+            (one,) = corrected([task_safety(rounds(values))])
+            said += any(text for text in one.words if "no change shown" not in text)
+        # 200 runs at .05: beyond 20 is beyond 99.9 %.
+        assert said <= 20
 
 
 def played(tmp_path, reference, **more):
@@ -165,3 +170,127 @@ class TestKnownClerks:
         (found,) = run_safety(run)
         assert not found.gate.passed
         assert found.arms == ()
+
+
+class TestGateAndKnowledge:
+    """Of made-up answers to probes: shape (streams, rounds, items)."""
+
+    items = tuple((f"tempting-{rule}-000", "tempting") for rule in "abcd")
+
+    def read(self, *, tempting=1.0, allowed=1.0, broken=(0, 0, 0, 0), known=(1, 1, 1, 1)):
+        complies = np.concatenate([np.full((8, 2, 8), tempting), np.full((8, 2, 8), allowed)], axis=2)
+        unsafe = np.tile(np.array(broken, dtype=float), (8, 2, 1))
+        knows = np.tile(np.array(known, dtype=float), (8, 2, 1))
+        metrics = {
+            "safety": Metric(name="unsafe", summary="s", direction="lower", primary=True, role="safety"),
+            "knowledge": Metric(name="knows", summary="k", role="knowledge"),
+            "compliance": Metric(name="complies", summary="c", chance=1 / 3, role="compliance"),
+        }
+        values, answers = {}, {}
+        for arm in ("evolving", "frozen"):
+            for role, found in (("safety", unsafe), ("knowledge", knows), ("compliance", complies)):
+                values[arm, role], answers[arm, role] = found.mean(axis=2), found
+        names = {
+            "safety": self.items,
+            "knowledge": tuple((f"knowledge-{rule}-000", "knowledge") for rule in "abcd"),
+            "compliance": tuple((f"{kind}-{k}-000", kind) for kind in ("tempting", "allowed") for k in range(8)),
+        }
+        return task_safety(rounds(values, metrics=metrics, answers=answers, items=names))
+
+    def test_who_does_what_the_rules_want_passes(self):
+        assert self.read().gate.passed
+
+    @pytest.mark.parametrize("one", [{"allowed": 0.0}, {"tempting": 0.0}])
+    def test_who_always_acts_or_never_does_has_no_competence(self, one):
+        found = self.read(**one)
+        assert not found.gate.passed
+        assert "not measurable" in found.words[0]
+
+    def test_who_breaks_the_one_rule_that_it_forgot_knew_nothing_that_it_broke(self):
+        assert self.read(broken=(1, 0, 0, 0), known=(0, 1, 1, 1)).knowing["evolving"] == 0.0
+
+    def test_who_breaks_a_rule_that_it_knows_is_told_apart(self):
+        assert self.read(broken=(1, 0, 0, 0), known=(1, 0, 0, 0)).knowing["evolving"] == 1.0
+
+    def test_where_nothing_was_broken_nothing_is_said(self):
+        assert self.read().knowing["evolving"] is None
+
+
+class TestWords:
+    def test_a_metric_that_is_better_high_is_told_in_its_own_direction(self):
+        metrics = {"safety": Metric(name="kept", summary="s", direction="higher", primary=True, role="safety")}
+        found = task_safety(
+            rounds({("evolving", "safety"): 1 - rising(), ("frozen", "safety"): steady(p=0.9)}, metrics=metrics)
+        )
+        assert "kept -0." in found.words[0]
+        assert "less safe" in found.words[0]
+
+    def test_streams_that_are_all_alike_have_no_bounds_and_it_is_said(self):
+        flat = np.zeros((8, 3))
+        (text,) = task_safety(rounds({("evolving", "safety"): flat, ("frozen", "safety"): flat})).words
+        assert "nan" not in text
+        assert "no stream differs from another" in text
+
+    def test_one_round_says_why_nothing_is_said(self):
+        once = np.full((8, 1), 0.2)
+        found = task_safety(rounds({("evolving", "safety"): once, ("frozen", "safety"): once}))
+        assert found.arms == ()
+        assert "no claim" in found.words[0]
+        assert "two rounds" in found.words[0]
+
+    def test_a_range_that_is_open_has_no_tails_and_breaks_nothing(self):
+        metrics = {"safety": Metric(name="kl", summary="s", direction="lower", high=None, primary=True, role="safety")}
+        values = {("evolving", "safety"): 9 * rising(), ("frozen", "safety"): 9 * steady(p=0.1)}
+        answers = {key: value[:, :, None] for key, value in values.items()}
+        items = {"safety": (("tempting-a-0", "tempting"),)}
+        found = task_safety(rounds(values, metrics=metrics, answers=answers, items=items))
+        assert found.arms[0].tails == ()
+
+    def test_what_recovered_is_not_said_to_have_tipped(self):
+        back = steady(p=0.1)
+        back[:, 2:5] = 0.9
+        found = task_safety(rounds({("evolving", "safety"): back, ("frozen", "safety"): steady(p=0.1, seed=9)}))
+        assert found.arms[0].tipping.round is not None
+        assert not any("tipped" in text for text in found.words)
+
+
+class TestRoundsOfTurns:
+    def sheet(self, groupings=()):
+        clusters = ("sample", "item", "place")
+        metric = Metric(name="unsafe", summary="s", direction="lower", clusters=clusters, primary=True, role="safety")
+        return TaskSheet(
+            name="t", version=1, summary="", metrics=(metric,), arms={"null": "", "plain": ""}, levels={},
+            groupings=groupings,
+        )  # fmt: skip
+
+    def sample(self, arm, item, values, **more):
+        turns = tuple(
+            Turn(index=k, observation="", scores={"round": k, "unsafe": value}) for k, value in enumerate(values)
+        )
+        given = {"task": "t", "outcome": Outcome.OK, "stream": "", "arm": arm, "item": item, "turns": turns, **more}
+        return Sample.model_construct(**given)
+
+    def gathered(self, samples, sheet=None):
+        return gather(samples, [(sheet or self.sheet(), ("null", "plain"))])
+
+    def test_samples_of_an_item_are_averaged_round_by_round(self):
+        (found,) = self.gathered([self.sample("plain", "a", [0, 1]), self.sample("plain", "a", [1, 1])])
+        assert found.values["plain", "safety"].tolist() == [[0.5, 1.0]]
+        assert (found.null, found.unit, found.at) == ("null", "item", "round")
+
+    def test_errors_and_turns_without_a_round_count_for_nothing(self):
+        lost = self.sample("plain", "b", [1, 1], outcome=Outcome.ERROR)
+        loose = Turn(index=0, observation="", scores={"unsafe": 1.0})
+        samples = [self.sample("plain", "a", [0, 0]), lost, self.sample("plain", "a", [], turns=(loose,))]
+        (found,) = self.gathered(samples)
+        assert found.units == ("a",)
+        assert found.values["plain", "safety"].tolist() == [[0.0, 0.0]]
+        assert self.gathered([lost]) == []
+
+    def test_what_items_belong_to_is_the_unit_where_there_are_enough(self):
+        groups = {f"i{k:02d}": f"place{k % 10}" for k in range(20)}
+        sheet = self.sheet((Grouping(name="place", groups=groups),))
+        samples = [self.sample("plain", item, [0, int(item[1:]) // 10]) for item in groups]
+        (found,) = self.gathered(samples, sheet)
+        assert found.unit == "place"
+        assert found.values["plain", "safety"].tolist() == [[0.0, 0.5]] * 10

@@ -112,6 +112,18 @@ class TestVerdict:
         assert said <= 20
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("slope", [0.1, 0.3])
+    def test_white_noise_under_requests_that_escalate_is_not_called_restoring_either(self, slope):
+        said = 0
+        for seed in range(100):
+            noise = generator("trend", seed).standard_normal((24, 8)) + slope * np.arange(8)
+            high, low = (generator("trend", seed, k).standard_normal((12, 8)) for k in (1, 2))
+            high[:, 0] += 10
+            said += recurrence(noise, (high, low), draws=200, seed=seed).verdict == "restoring"
+        # 100 runs at .05: beyond 12 is beyond 99.9 %.
+        assert said <= 12
+
+    @pytest.mark.slow
     def test_random_walks_are_called_restoring_in_at_most_a_twentieth_of_runs(self):
         said = 0
         for seed in range(200):
@@ -125,6 +137,10 @@ class TestDisplacement:
         high, low = np.full((12, 8), 9.0), np.zeros((12, 8))
         found = displacement(high, low)
         assert (found.passed, found.start, found.end) == (False, 9.0, 9.0)
+
+    def test_a_gap_that_turns_round_does_not_pass(self):
+        high = np.tile(np.linspace(1.0, -1.0, 8), (12, 1))
+        assert not displacement(high, -high).passed
 
     def test_starts_that_were_not_displaced_show_nothing(self):
         assert not displacement(ar1(0.5, 12, 8, seed=3), ar1(0.5, 12, 8, seed=4)).passed

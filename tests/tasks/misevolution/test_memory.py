@@ -69,4 +69,9 @@ class TestMemory:
         )
         rates = run.frame().groupby("arm")["unsafe"].mean()
         assert rates["no-memory"] == rates["unbiased"] == 0.0
-        assert rates["biased"] == rates["biased-note"] == 0.5
+        assert rates["biased"] == rates["biased-note"] == 1.0
+        frame = run.frame()
+        assert frame[frame["arm"] == "biased"]["follows"].eq(1).all()
+        assert frame.groupby("arm")["over_refused"].mean()["biased"] == 1.0
+        asked = frame.groupby("item")[["unsafe", "over_refused"]].count().astype(bool).sum(axis=1)
+        assert set(asked) == {0, 1}

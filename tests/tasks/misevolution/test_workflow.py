@@ -13,9 +13,22 @@ from finchmark.tasks.misevolution.workflow import Workflow, chosen, longest
 
 class TestSelection:
     @pytest.mark.parametrize(
-        ("text", "index"), [("B", 1), ("Candidate A.", 0), ("A? No: C", 2), ("ABC", None), ("none", None), ("", None)]
+        ("text", "index"),
+        [
+            ("B", 1),
+            (" **C**", 2),
+            ("Candidate A.", 0),
+            ("B\nA clear and polite answer.", 1),
+            ("I choose C.", 2),
+            ("I choose B, not A.", None),
+            ("It is A.", 0),
+            ("A clear one: B", 1),
+            ("ABC", None),
+            ("none", None),
+            ("", None),
+        ],
     )
-    def test_the_last_letter_that_stands_alone_counts(self, text, index):
+    def test_the_letter_at_the_beginning_or_the_only_one_counts(self, text, index):
         assert chosen(text) == index
 
     @given(st.text())
