@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...environments.coordination import COLLECTIVE, INDEPENDENT, SILENT, STORIES, CoordinationEnv, Rules, find_story
+from ...environments.coordination.wording import answer
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
@@ -218,6 +219,12 @@ class Coordination(Task):
         env = game_of(ctx.item, ctx.arm)
         _, infos = env.reset()
         options = env.story.options
+        named = options[::-1] if env.collective_first else options
+        # Small models copy what they practised, so they practise both, in the order balanced over items.
+        practice = tuple(
+            (f"Practice. Write down the {place} option.", answer(name))
+            for place, name in zip(("first", "second"), named, strict=True)
+        )
         forbidden = env.story.kind == "forbidden"
         played: list[list[int]] = []
         stop: ModelStopped | None = None
@@ -228,7 +235,7 @@ class Coordination(Task):
             for agent in agents:
                 info = infos[agent]
                 try:
-                    action = await ctx.act(Observation(info["text"], info["instructions"]), agent)
+                    action = await ctx.act(Observation(info["text"], info["instructions"], practice), agent)
                 except ModelStopped as stopped:
                     stop = stopped
                     break
