@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
-from ..json_objects import DECODER, NamedTwice
+from ..json_objects import DECODER
 from .case import DECLINE, Case
 
 __all__ = ["Conduct", "conduct", "decision_of"]
@@ -66,7 +65,7 @@ def decision_of(text: str, case: Case) -> tuple[str | None, str]:
     while at >= 0:
         try:
             found, end = DECODER.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError, NamedTwice):
+        except (ValueError, RecursionError):  # a number of thousands of digits is a ValueError too
             at = text.find("{", at + 1)
             continue
         if isinstance(found, dict) and "decision" in found:

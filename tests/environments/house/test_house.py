@@ -153,6 +153,7 @@ class TestReplies:
             ("I shall ask.", None),
             ("", None),
             ("{" * 3000, None),
+            ('{"decision": ' + "9" * 5000 + "}", None),
         ],
     )
     def test_the_last_decision_counts(self, text, decision):
