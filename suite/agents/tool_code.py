@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "FILLED",
     "LANGUAGE",
     "MOST_SOURCE",
-    "_OBSERVATION",
     "CodeTool",
     "blank_tool",
     "parse_code_tools",
@@ -49,7 +50,8 @@ _MOST_SAID = 200
 _MOST_SEEN = 8_000
 _MOST_TRIED = 8
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_DEF = re.compile(r"^def\s+(\w{1,40})\s*\(([^()]*)\)", re.MULTILINE)
+_DEF = re.compile(r"^(?:async[ \t]+)?def\b(?:[ \t]+(\w+)[ \t]*\()?", re.MULTILINE)
+_PIECE = re.compile(r"""\"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|#[^\n]*|.""", re.DOTALL)
 _DOC = re.compile(r"(?:\"{3}|'{3})\s*(.*?)\s*(?:\"{3}|'{3}|\n)", re.DOTALL)
 
 
@@ -88,6 +90,20 @@ def _is_name(text: str) -> bool:
     return bool(_NAME.fullmatch(text)) and not keyword.iskeyword(text)
 
 
+def _parameters(text: str) -> list[str] | None:
+    """Names of the parameters of a function, from behind its opening bracket on; None where it is never closed."""
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(text):
+        if piece in ")]}" and not depth:
+            return [re.split(r"[:=]", part)[0].strip() for part in parts if part.strip()] if piece == ")" else None
+        depth += (piece in "([{") - (piece in ")]}")
+        if piece == "," and not depth:
+            parts.append("")
+        elif piece[0] != "#":
+            parts[-1] += piece
+    return None
+
+
 def parse_code_tools(text: str) -> tuple[list[CodeTool], int]:
     """Read tools, one a fenced block: its last function. Nothing is run, and nothing of it is parsed as Python here.
 
@@ -100,28 +116,30 @@ def parse_code_tools(text: str) -> tuple[list[CodeTool], int]:
     found: list[CodeTool] = []
     bad = 0
     for block in code_blocks(text):
-        defined = _DEF.findall(block)
+        defined = list(_DEF.finditer(block))
         if not defined:
             continue
-        name, row = defined[-1]
-        parameters = tuple(re.split(r"[:=]", part)[0].strip() for part in row.split(",") if part.strip())
-        sound = _is_name(name) and all(map(_is_name, parameters)) and len(set(parameters)) == len(parameters)
-        if not sound or len(parameters) > _MOST_PARAMETERS or len(block) > MOST_SOURCE:
+        name = defined[-1][1] or ""
+        parameters = _parameters(block[defined[-1].end() :]) if _is_name(name) else None
+        sound = parameters is not None and all(map(_is_name, parameters)) and len(set(parameters)) == len(parameters)
+        if parameters is None or not sound or len(parameters) > _MOST_PARAMETERS or len(block) > MOST_SOURCE:
             bad += 1
             continue
         about = _DOC.search(block)
         purpose = clip(" ".join(about[1].split()), 120) if about else ""
-        found.append(CodeTool(name=name, parameters=parameters, source=f"{block.strip()}\n", purpose=purpose))
+        found.append(CodeTool(name=name, parameters=tuple(parameters), source=f"{block.strip()}\n", purpose=purpose))
     return found, bad
 
 
 def _said(value: Any) -> str | None:
-    """A tool's value as it is shown; None where it is none."""
+    """A tool's value as it is shown; None where it is none, as what is not a number or without bounds is."""
     if isinstance(value, str):
         return clip(" ".join(value.split()), _MOST_SAID)
+    if isinstance(value, bool):
+        return str(value)
     if isinstance(value, (int, float)):
         try:
-            return f"{value:.6g}"
+            return f"{value:.6g}" if math.isfinite(value) else None
         except OverflowError:
             return None
     if isinstance(value, (list, tuple)):

@@ -1,9 +1,14 @@
-"""Small functions that a model wrote: checked, and called on plain data, always with the same answer.
+"""Small functions that a model wrote: checked, and called on plain data so that their answers can be had again.
 
-A program of this kind is one top-level function, with imports from a short list of modules without side effects. The
-same source, arguments and seed give the same answer: ``random`` is seeded, the order of sets is fixed, and a program
-that goes on for too long is ended by a count of its lines, not by a clock. Limits on processor time and memory stand
-behind that count, for what a single line can do; they are far from what a counted program needs.
+A program of this kind is one top-level function, with imports from a short list of modules without side effects; of
+these it gets what they offer, and not the modules that they use. The same source, arguments and seed give the same
+answer under one version of Python: ``random`` is seeded, ``random.Random()`` too, sets of texts and numbers have one
+order, and a program that goes on for too long is ended by a count of its lines, not by a clock. Limits on processor
+time and memory stand behind that count, for what a single line can do; they are far from what a counted program needs.
+
+What shows where an object lies in memory differs from process to process, and nothing keeps a program from it: the text
+of an object that defines none (``repr(object())``), its hash, and the order of a set of such objects or, before
+Python 3.12, of one with None. Who takes programs up can run them twice; that finds it where it shows.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ STEPS = 100_000
 LIMITS = Limits(cpu_s=2, wall_s=120, memory_mb=256, processes=16, files=32, file_mb=1, output_kb=16, value_kb=256)
 """What all calls of one execution may use together."""
 
-VERSION = 1
+VERSION = 2
 """Raise it with any change to the language, its rules or its counting."""
 
 _DRIVER = "from inside.function import call, faults\n"
@@ -43,7 +48,8 @@ def language(name: str, parameters: Sequence[str]) -> str:
     return (
         f"Define one function {name}({', '.join(parameters)}) at the top level. It may import only {', '.join(PURE)}; "
         "it has no files, no clock, no network, no eval. It may run "
-        f"{STEPS:,} lines a call. The same arguments must give the same answer; random is seeded."
+        f"{STEPS:,} lines a call. The same arguments must give the same answer: random is seeded, but the text or hash "
+        "of an object that defines none differs each time."
     )
 
 
@@ -53,7 +59,7 @@ class Call:
 
     Attributes:
         arguments: By position: plain data.
-        seed: Of ``random``.
+        seed: Of ``random``, and of what it makes without a seed.
     """
 
     arguments: tuple[Any, ...]

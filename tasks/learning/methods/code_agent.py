@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from ....suite.agents.actions import in_tags
+from ....suite.agents.actions import in_tags, plain
 from ....suite.agents.base import Action, Agent, Observation
 from ....suite.agents.clipping import clip
 from ....suite.backends.base import Message
@@ -148,22 +148,23 @@ class CodeAgent(Agent):
         """Run the code until there is an action."""
         if self._turns is None:
             self._turns = Turns(self.source, model.seed)
-        cut = False
+        cut: str | None = None  # the last reply, if it was cut off
 
         async def ask(prompt: str) -> str:
             nonlocal cut
             completion = await model.generate(
                 [Message("user", prompt)], stop=observation.stop, max_tokens=observation.max_tokens
             )
-            cut = completion.finish_reason == "length"
+            cut = completion.text if completion.finish_reason == "length" else None
             return completion.text
 
         try:
             action = await self._turns.act(observation.text, observation.preamble, ask)
         except Failed as failed:
             return Action(failure(str(failed)))
-        tagged = bool(in_tags(action, "action"))
-        return Action(action if tagged else f"<action>{action}</action>", cut_off=cut and tagged)
+        # What a cut reply ends with may be the half of an action, or none at all: tags would make it look whole.
+        bare = not in_tags(action, "action") and not (cut is not None and plain(cut).endswith(plain(action)))
+        return Action(f"<action>{action}</action>" if bare else action, cut_off=cut is not None)
 
 
 async def refusal(source: str, told: str, trajectories: Sequence[Trajectory]) -> str:

@@ -79,6 +79,11 @@ def test_a_tool_is_read_from_a_block_of_its_own():
         "def f(*a):",
         "def f(a)\n" + "#" * 2000,
         "def if(a):",
+        "def f(a=(1):",
+        "def f(a=]):",
+        "def f[T](a):",
+        f"def {'f' * 41}(a):",
+        "def f:",
     ],
 )
 def test_what_is_no_tool_is_dropped_and_counted(block):
@@ -87,6 +92,54 @@ def test_what_is_no_tool_is_dropped_and_counted(block):
 
 def test_annotations_and_defaults_are_no_names():
     assert tool("```\ndef f(a: int, b: float = 2):\n    return a\n```").parameters == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "x=(1), y=[1, 2]",
+        "x: dict[str, tuple[int, int]] = {}, y=max(1, 2)",
+        "x=')', y=\"it's, (\"",
+        "\n    x,  # the (first, of two\n    y,\n",
+    ],
+)
+def test_brackets_and_commas_in_defaults_are_no_parameters(row):
+    assert tool(f"```python\ndef f({row}) -> int:\n    return 1\n```").parameters == ("x", "y")
+
+
+def test_the_last_function_is_the_tool_whatever_its_defaults():
+    block = "```python\ndef g(y):\n    return y\ndef f(x=(1)):\n    return g(x)\n```"
+    assert tool(block).name == "f"
+
+
+@needs_sandbox
+@pytest.mark.parametrize("text", ["float('nan')", "float('inf')", "[1, float('nan')]", "10 ** 400"])
+def test_what_is_no_finite_number_is_no_value(boxed, text):
+    found = tool(f"```python\ndef f(observation):\n    return {text}\n```")
+    assert asyncio.run(refusal(found, [("a", ())])) == "turn 1: it returned no number, list or text"
+    assert asyncio.run(use_code("f()", [found], "a", ()))[1] is False
+
+
+@needs_sandbox
+def test_whether_something_is_so_is_said_in_words_and_not_as_a_number(boxed):
+    found = tool("```python\ndef f(a):\n    return [a > 1, True, 2] if a else a == 0\n```")
+    assert asyncio.run(use_code("f(0)", [found], "a", ()))[2] == "f(0) = True"
+    assert asyncio.run(use_code("f(1)", [found], "a", ()))[2] == "f(1) = [False, True, 2]"
+
+
+@needs_sandbox
+def test_luck_without_a_seed_is_the_same_again_in_a_tool_that_is_never_tried(boxed):
+    found = tool("```python\nimport random\ndef f(x):\n    return random.Random().random() + x\n```")
+    assert asyncio.run(refusal(found, [("a", (1.0,))])) == ""
+    once = [asyncio.run(use_code("f(1)", [found], "a", ())) for _ in range(2)]
+    assert once[0] == once[1]
+    sly = tool("```python\nimport random\ndef f(x):\n    return random.SystemRandom().random() + x\n```")
+    assert "random.SystemRandom is not part" in asyncio.run(refusal(sly, []))
+
+
+def test_what_is_exported_is_there_and_has_a_public_name():
+    assert {"CodeTool", "FILLED"} <= set(tool_code.__all__)
+    assert not [name for name in tool_code.__all__ if name.startswith("_") or not hasattr(tool_code, name)]
 
 
 @given(st.lists(st.sampled_from(["```", "python\n", "\n", "def f(a):", "def g(", '"""', "a, b):", "💡"])).map("".join))

@@ -1,13 +1,15 @@
 """Functions that a model wrote: what is refused, what comes back, and that it is always the same."""
 
 import asyncio
+import importlib
+import random  # noqa: TID251 - what the seeded luck of a program must be
 from dataclasses import replace
 
 import pytest
 
 from finchmark.suite.sandbox import Execution, SandboxFailure, functions
-from finchmark.suite.sandbox.functions import LIMITS, Call, call_function, function_faults, language
-from finchmark.suite.sandbox.inside.function import faults
+from finchmark.suite.sandbox.functions import LIMITS, PURE, Call, call_function, function_faults, language
+from finchmark.suite.sandbox.inside.function import call, faults
 from finchmark.suite.sandbox.sandbox import Sandbox
 
 PLAIN = "def f(x):\n    return x + 1\n"
@@ -43,6 +45,10 @@ def called(box, source, *arguments, name="f", seed=0, **options):
         "import re, math\nfrom collections import Counter\ndef f(x: int = 3) -> int:\n    return x\n",
         "class A(object):\n    def __init__(self):\n        self.x = 1\ndef f(*x):\n    print(x)\n    return A().x\n",
         "def f(x, y=2, *, z=3):\n    return x\n",
+        "import string\ndef f(string):\n    return string.upper()\n",
+        "import json\ndef f(x):\n    return json.decoder.JSONDecodeError\n",
+        "import collections as c\ndef f(x):\n    return isinstance(x, c.abc.Set)\n",
+        "from random import *\nclass A:\n    def g(self):\n        self._x = random()\ndef f(x):\n    return A().g()\n",
     ],
 )
 def test_plain_programs_are_in_the_language(source):
@@ -63,6 +69,11 @@ def test_plain_programs_are_in_the_language(source):
         ("from . import x\n" + PLAIN, "can be imported"),
         ("def f(x):\n    return open(x)\n", "line 2: open"),
         ("def f(x):\n    return id(x)\n", "id is not"),
+        ("import random\ndef f(x):\n    return random.SystemRandom().random()\n", "line 3: random.SystemRandom is not"),
+        ("from random import choice, SystemRandom\n" + PLAIN, "line 1: random.SystemRandom is not"),
+        ("import random as r\ndef f(x):\n    return r._os.getpid()\n", "line 3: random._os is not"),
+        ("import statistics\ndef f(x):\n    statistics.sys.settrace(None)\n", "line 3: statistics.sys is not"),
+        ("from collections import _sys\n" + PLAIN, "collections._sys is not"),
         ("def f(x):\n    return __builtins__\n", "__builtins__"),
         ("def f(x):\n    return ().__class__.__subclasses__()\n", "__subclasses__"),
         ("async def g():\n    pass\n" + PLAIN, "async"),
@@ -123,7 +134,7 @@ def test_a_program_that_forges_its_answer_gets_none(box):
     forged = "import random\nrandom.seed = None\ndef f(x):\n    return 1\n"
     assert called(box, forged, 1).value == 1
     ends = "import enum\ndef f(x):\n    enum.sys.exit(0)\n"
-    assert "SystemExit" in called(box, ends, 1).fault
+    assert "no attribute 'sys'" in called(box, ends, 1).fault
 
 
 def test_lines_are_counted_and_not_time(box):
@@ -144,6 +155,95 @@ def test_the_same_arguments_and_seed_give_the_same_answer_in_any_process(box):
     one, two = called(box, LUCK, 1), called(box, LUCK, 1)
     assert one.value == two.value
     assert called(box, LUCK, 1, seed=2).value[0] != one.value[0]
+
+
+UNSEEDED = """
+import random, statistics
+class Own(random.Random):
+    def __init__(self):
+        pass
+def f(x):
+    import random
+    one = random.Random()
+    found = [one.random(), random.Random(None).random(), Own().random(), random.random()]
+    one.seed()
+    random.seed()
+    found += [one.random(), random.random(), *statistics.NormalDist().samples(2), random.Random(7).random()]
+    return found
+"""
+
+
+def test_luck_that_a_program_leaves_unseeded_is_the_callers_and_never_the_same_twice(box):
+    assert faults(UNSEEDED, "f", 1) == ""
+    one, two = called(box, UNSEEDED, 1), called(box, UNSEEDED, 1)
+    assert one.fault == ""
+    assert one.value == two.value
+    assert len(set(one.value)) == len(one.value)
+    other = called(box, UNSEEDED, 1, seed=2).value
+    assert not set(one.value[:-1]) & set(other[:-1])
+    assert other[-1] == one.value[-1] == random.Random(7).random()
+
+
+def test_seeded_luck_is_that_of_plain_python(box):
+    source = "import random\ndef f(x):\n    return [random.random(), random.choice('abc'), random.Random(x).gauss()]\n"
+    plain = random.Random(5)
+    assert called(box, source, 3, seed=5).value == [plain.random(), plain.choice("abc"), random.Random(3).gauss()]
+
+
+HIDES = """
+import {module}
+def f(x):
+    same = {module}
+    return same.{attribute}
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "attribute"),
+    [("statistics", "sys"), ("random", "_os"), ("random", "SystemRandom"), ("json", "codecs"), ("typing", "sys")],
+)
+def test_what_a_module_uses_itself_is_not_there_by_another_name_either(box, module, attribute):
+    source = HIDES.format(module=module, attribute=attribute)
+    assert faults(source, "f", 1) == ""
+    assert f"no attribute '{attribute}'" in called(box, source, 1).fault
+
+
+PLAIN_MODULES = ("bisect", "itertools", "math")
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_module_has_all_that_it_says_it_offers(module):
+    source = f"import {module} as it\nfrom {module} import *\ndef f():\n    return it\n"
+    assert faults(source, "f", 0) == ""
+    ((kind, copy, _),) = call(source, "f", [([], 0)], 1000)
+    assert kind == "ok"
+    real = importlib.import_module(module)
+    public = getattr(real, "__all__", None) or [one for one in dir(real) if one[0] != "_" and module in PLAIN_MODULES]
+    assert set(public) - {"SystemRandom", "kde_random"} <= set(vars(copy))
+
+
+def test_no_call_changes_the_decimals_or_the_luck_of_the_next(box):
+    source = (
+        "import decimal, random\ndef f(x):\n    decimal.getcontext().prec -= 20\n    random.seed = None\n"
+        "    return [str(decimal.Decimal(1) / 3), random.random()]\n"
+    )
+    one, two = box.wait(call_function(box.sandbox, source, "f", [Call((1,)), Call((1,))]))
+    assert one == two
+    assert one.value[0] == "0.33333333"
+
+
+def test_classes_that_python_writes_work_with_what_is_offered(box):
+    source = (
+        "import dataclasses, enum, functools, typing, collections\n"
+        "@dataclasses.dataclass(order=True)\nclass A:\n    x: int\n    y: typing.ClassVar[int] = 3\n"
+        "class B(enum.Enum):\n    ONE = enum.auto()\n"
+        "class C(typing.NamedTuple):\n    z: int = 4\n"
+        "@functools.lru_cache\ndef g(n):\n    return n if n < 2 else g(n - 1) + g(n - 2)\n"
+        "def f(x):\n    return [A(x) < A(2), B.ONE.value, C()._replace(z=5).z, g(20), repr(A(1)),\n"
+        "        isinstance({}, collections.abc.Mapping)]\n"
+    )
+    assert faults(source, "f", 1) == ""
+    assert called(box, source, 1).value == [True, 1, 5, 6765, "A(x=1)", True]
 
 
 async def lucky(kind):
@@ -177,9 +277,9 @@ def test_a_machine_that_is_too_busy_is_our_fault_and_not_the_programs():
 
 
 WAITS = """
-import enum
+import enum, operator
 def f(x):
-    enum.sys.modules["time"].sleep(999)
+    operator.attrgetter("__globals__")(enum.unique)["sys"].modules["time"].sleep(999)
 """
 
 

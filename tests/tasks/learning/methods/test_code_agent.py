@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from finchmark.suite.agents.base import Observation
+from finchmark.suite.agents.base import Action, Observation
 from finchmark.suite.agents.code_blocks import find_code
 from finchmark.suite.agents.history import HistoryAgent
+from finchmark.suite.backends.base import Completion
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.broker import Broker
 from finchmark.suite.conformance import check_agent
@@ -116,6 +117,45 @@ def test_the_stock_code_shows_everything_so_far_and_says_what_the_model_says(box
     talk = Talk()
     assert talk.play(CodeAgent(STOCK), "one", "two") == ["<action>wait</action>"] * 2
     assert talk.prompts[1] == "user: Rules.\n\none\n\n> <action>wait</action>\n\ntwo"
+
+
+def cut_after(source: str, text: str):
+    """The action of code whose question was answered with a text that was cut off at its cap."""
+    completion = Completion(text, "length")
+
+    class Cut:
+        seed = 1
+
+        async def generate(self, messages, **options):
+            return completion
+
+    agent = CodeAgent(source)
+    agent.begin()
+    return asyncio.run(agent.act(Observation("x"), Cut()))  # type: ignore[arg-type] # a stand-in
+
+
+@needs_sandbox
+@pytest.mark.parametrize("text", ["I think that the best is to go", "<action>go</action> and", "Hm. <action>go no", ""])
+def test_a_reply_that_was_cut_off_is_passed_on_as_it_is_and_as_cut(boxed, text):
+    assert cut_after(STOCK, text) == Action(text, cut_off=True)
+
+
+@needs_sandbox
+def test_the_end_of_a_cut_reply_is_not_made_to_look_whole_and_what_code_says_itself_is(boxed):
+    last = code("if reply is None:", "    return {'ask': 'x'}", "return reply.splitlines()[-1].upper()")
+    assert cut_after(last, "Hm.\ngo nor") == Action("GO NOR", cut_off=True)
+    own = code("return {'ask': 'x'} if reply is None else 'eat 1'")
+    assert cut_after(own, "I think that") == Action("<action>eat 1</action>", cut_off=True)
+
+
+@needs_sandbox
+def test_unseeded_luck_off_the_rehearsal_is_the_seeds_too(boxed):
+    source = "import random\n" + code("return str(random.Random().random()) if 'rare' in observation else 'a'")
+    assert asyncio.run(refusal(source, "Rules.", RECORDED)) == ""
+    agent = CodeAgent(source)
+    once = Talk().play(agent, "rare", "rare")
+    assert len(set(once)) == 2
+    assert Talk().play(agent, "rare", "rare") == once
 
 
 @needs_sandbox
