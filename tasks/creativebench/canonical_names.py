@@ -32,6 +32,8 @@ def inline_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     bound, read = stores(function), loads(function)
     parameters = {a.arg for a in walk(function.args) if isinstance(a, ast.arg)}
     nested = {n for inner in _nested(function) for n in (*stores(inner), *loads(inner))}
+    # What an augmented target reads is read twice once the assignment is written out.
+    twice = {n for node in walk(function) if isinstance(node, ast.AugAssign) for n in loads(node.target)}
     for block in function_blocks(function):
         for k, statement in enumerate(block):
             if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
@@ -56,7 +58,8 @@ def inline_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
                 _fill(block)
                 _replace_in(function, name, value)
                 return True
-            if read.get(name) == 1 and name not in nested and _inline_once(block, k, name, value):
+            once = read.get(name) == 1 and name not in nested and name not in twice
+            if once and _inline_once(block, k, name, value):
                 return True
     return False
 
@@ -195,6 +198,12 @@ def _separate(block: list[ast.stmt], seen: set[str], left: set[str], taken: set[
 
 def turn_flags(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     """Let variables that are only ever True or False begin with False."""
+    while _turn_flag(function):
+        pass
+
+
+def _turn_flag(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Turn the first that begins with True; the body is another one afterwards, so that the next is looked for anew."""
     inner = {n for scope in _nested(function) for n in (*stores(scope), *loads(scope))}
     values: dict[str, list[ast.Constant]] = {}
     for node in _in_order(function):
@@ -209,6 +218,8 @@ def turn_flags(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
             value.value = not value.value
         turned = ast.UnaryOp(ast.Not(), ast.Name(name, ast.Load()))
         function.body = [replaced(statement, {name: turned}) for statement in function.body]
+        return True
+    return False
 
 
 def _in_order(node: ast.AST) -> Iterator[ast.AST]:

@@ -269,3 +269,25 @@ def test_a_form_does_not_depend_on_the_seed_of_hashes():
         for seed in ("1", "2", "3")
     }
     assert len(forms) == 1
+
+
+def test_two_flags_that_begin_with_true_keep_what_they_mean():
+    source = (
+        "def f(lists):\n    every = True\n    for xs in lists:\n        good = True\n        for x in xs:\n"
+        "            if x < 0:\n                good = False\n                break\n        if not good:\n"
+        "            every = False\n    return every\n"
+    )
+    made: dict[str, object] = {}
+    exec(canonical(source, ("f",)), made)
+    f = made["f"]
+    assert callable(f)
+    assert [f([[1], [2]]), f([[1], [-2]]), f([])] == [True, False, True]
+
+
+def test_an_index_with_a_name_of_its_own_stays_named_where_an_assignment_is_written_out():
+    source = (
+        "def f(xs, n):\n    c = [0] * n\n    for x in xs:\n        k = min(int(x * n), n - 1)\n        {}\n"
+        "    return c\n"
+    )
+    forms = {canonical(source.format(text), ("f",)) for text in ("c[k] += 1", "c[k] = c[k] + 1")}
+    assert len(forms) == 1
