@@ -74,7 +74,7 @@ def test_a_program_sees_no_more_than_it_is_given(trial):
         ("return 'no', 1", "ValueError"),
         ("import os; os._exit(0)", "its process ended by itself"),
         ("raise SystemExit(0)", ""),
-        ("import finchmark", "No module"),
+        ("import finchmark.suite", "No module"),
     ],
 )
 def test_a_program_that_fails_is_told_and_worst(body, fault, trial):
