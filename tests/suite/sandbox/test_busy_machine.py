@@ -1,10 +1,8 @@
 """A busy machine makes an execution last longer and decides nothing."""
 
-import multiprocessing
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -27,10 +25,12 @@ asyncio.run(go())
 """
 
 
-def spin(cpu, until):
-    os.sched_setaffinity(0, {cpu})
-    while time.monotonic() < until:
-        pass
+SPIN = """
+import os, time
+os.sched_setaffinity(0, {{{cpu}}})
+end = time.monotonic() + 120
+while time.monotonic() < end: pass
+"""
 
 
 @pytest.mark.slow
@@ -39,17 +39,15 @@ def test_time_that_a_program_waits_for_a_processor_is_not_counted(kind):
     if not next(tier for tier in available() if tier.kind == kind).usable:
         pytest.skip(f"no sandbox {kind} here")
     cpu = min(os.sched_getaffinity(0))
-    context = multiprocessing.get_context("spawn")
-    crowd = [context.Process(target=spin, args=(cpu, time.monotonic() + 120), daemon=True) for _ in range(3)]
+    crowd = [subprocess.Popen([sys.executable, "-c", SPIN.format(cpu=cpu)]) for _ in range(3)]
     try:
-        for process in crowd:
-            process.start()
         said = subprocess.run(
             [sys.executable, "-c", CROWDED.format(cpu=cpu, kind=kind)], capture_output=True, text=True, check=True
         ).stdout.split()
     finally:
         for process in crowd:
             process.kill()
+            process.wait()
     assert said[0] == "ok", said
     if float(said[-1]) <= 1.2:
         pytest.skip("this machine found the program a processor all the same: nothing was crowded")
