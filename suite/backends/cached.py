@@ -7,25 +7,15 @@ import dataclasses
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..canonical import content_hash
 from ..environment import version
 from ..errors import BackendError
 from .answers import answer_key, decode_answer, encode_answer, exact
-from .base import (
-    Backend,
-    Capabilities,
-    Completion,
-    GenerateRequest,
-    HiddenRequest,
-    ScoreRequest,
-    TokenScores,
-)
+from .base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
 from .response_cache import ResponseCache
-
-if TYPE_CHECKING:
-    import numpy as np
+from .wrapped import WrappedBackend
 
 __all__ = ["CachedBackend"]
 
@@ -33,7 +23,7 @@ _COMPUTING = ("torch", "transformers", "tokenizers", "peft", "accelerate")
 _Answer = TypeVar("_Answer", Completion, TokenScores)
 
 
-class CachedBackend(Backend):
+class CachedBackend(WrappedBackend):
     """Keeps the answers of another backend, and gives them again for the same request of the same sample.
 
     It is for going on after a crash, for more samples or items of what was played already, and for scoring again with
@@ -65,10 +55,8 @@ class CachedBackend(Backend):
     """
 
     def __init__(self, inner: Backend, cache: ResponseCache, *, choice: Mapping[str, Any] | None = None) -> None:
-        self.inner, self.cache = inner, cache
-        self.price, self.placement = inner.price, inner.placement
-        self.name: str = getattr(inner, "name", type(inner).__name__)
-        self.model: str = str(getattr(inner, "model", ""))
+        super().__init__(inner)
+        self.cache = cache
         self._choice = dict(choice or {})
         self._scope = ""
         self._off = "it is not started"
@@ -80,28 +68,6 @@ class CachedBackend(Backend):
         return f"CachedBackend({self.inner!r})"
 
     # -- who and where
-
-    @property
-    def capabilities(self) -> Capabilities:  # pyright: ignore[reportIncompatibleVariableOverride] - they change at start
-        """Those of the backend that is asked."""
-        return self.inner.capabilities
-
-    @property
-    def reference(self) -> str | None:
-        """That of the backend that is asked."""
-        return self.inner.reference
-
-    def bind(self, session: str, policy: Any) -> None:
-        """Hand a policy on."""
-        self.inner.bind(session, policy)
-
-    def identity(self) -> dict[str, Any]:
-        """That of the backend that is asked: a cache makes no other model."""
-        return self.inner.identity()
-
-    def origin(self) -> dict[str, Any] | None:
-        """That of the backend that is asked."""
-        return self.inner.origin()
 
     def describe(self) -> dict[str, Any]:
         """What the backend that is asked says, with the cache's counts among its own, and what is wrong with the cache.
@@ -162,10 +128,6 @@ class CachedBackend(Backend):
     async def score(self, request: ScoreRequest) -> TokenScores:
         """Give the log-probabilities of before, or ask for them and keep them. Raises what the backend raises."""
         return await self._answer(request, self.inner.score, TokenScores)
-
-    async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
-        """Ask the backend; hidden states are too large to be kept."""
-        return await self.inner.hidden_states(request)
 
     async def _answer(self, request: Any, ask: Callable[[Any], Awaitable[_Answer]], kind: type[_Answer]) -> _Answer:
         key = self._key(request)
@@ -244,14 +206,6 @@ class CachedBackend(Backend):
                 return _again(answer)
         self._counts["asked"] += 1
         return None
-
-    def release(self, session: str) -> None:
-        """Hand it on; the answers of a session are kept."""
-        self.inner.release(session)
-
-    def delayed(self, session: str) -> float:
-        """What the backend says."""
-        return self.inner.delayed(session)
 
     def notice(self) -> str:
         """What the backend says, and why the cache does less than it should."""

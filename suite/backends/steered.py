@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ..errors import UsageError
-from .base import Backend, Capabilities, Completion, GenerateRequest, HiddenRequest, Message, ScoreRequest, TokenScores
+from .base import Backend, Completion, GenerateRequest, HiddenRequest, Message, ScoreRequest, TokenScores
 from .steering import Steering
 from .vector_file import VectorFile, read_vector
+from .wrapped import WrappedBackend
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,7 @@ __all__ = ["SteeredBackend"]
 _Request = TypeVar("_Request", GenerateRequest, ScoreRequest, HiddenRequest)
 
 
-class SteeredBackend(Backend):
+class SteeredBackend(WrappedBackend):
     """Adds a vector to the residual stream of another backend's model, in every request.
 
     The vector's hash, its layer, the strength and the positions are part of :meth:`identity`, and so of a run's
@@ -42,7 +43,7 @@ class SteeredBackend(Backend):
     def __init__(
         self, inner: Backend, vector: VectorFile | str | Path, *, strength: float | str = 1.0, where: str = "all"
     ) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.vector = vector if isinstance(vector, VectorFile) else read_vector(Path(vector).expanduser())
         try:
             number = float(strength)
@@ -55,28 +56,11 @@ class SteeredBackend(Backend):
         self.strength = number
         self.where = cast("Literal['all', 'reply']", where)
         self.steering = Steering(self.vector.layer, self.vector.direction.vector, number, self.where)
-        self.price, self.placement = inner.price, inner.placement
-        self.name: str = getattr(inner, "name", type(inner).__name__)
-        self.model: str = str(getattr(inner, "model", ""))
 
     def __repr__(self) -> str:
         return f"SteeredBackend({self.inner!r}, {self.steering!r})"
 
     # -- who and where
-
-    @property
-    def capabilities(self) -> Capabilities:  # pyright: ignore[reportIncompatibleVariableOverride] - they change at start
-        """Those of the backend that is steered."""
-        return self.inner.capabilities
-
-    @property
-    def reference(self) -> str | None:
-        """That of the backend that is steered."""
-        return self.inner.reference
-
-    def bind(self, session: str, policy: Any) -> None:
-        """Hand a policy on."""
-        self.inner.bind(session, policy)
 
     def identity(self) -> dict[str, Any]:
         """That of the model, and under ``steering`` what is added to it."""
@@ -90,14 +74,6 @@ class SteeredBackend(Backend):
                 "where": self.where,
             },
         }
-
-    def origin(self) -> dict[str, Any] | None:
-        """That of the backend that is steered."""
-        return self.inner.origin()
-
-    def describe(self) -> dict[str, Any]:
-        """What the backend that is steered says."""
-        return self.inner.describe()
 
     def locate(self) -> None:
         """Find the model, and see that the vector belongs to it.
@@ -124,10 +100,6 @@ class SteeredBackend(Backend):
         # The smallest request that goes through the layer: what does not fit is refused here, before any sample.
         await self.hidden_states(HiddenRequest((Message("user", "?"),), (self.vector.layer,)))
 
-    async def aclose(self) -> None:
-        """Close the model."""
-        await self.inner.aclose()
-
     # -- requests
 
     def _steered(self, request: _Request) -> _Request:
@@ -148,21 +120,3 @@ class SteeredBackend(Backend):
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
         """Read the stream with the vector added."""
         return await self.inner.hidden_states(self._steered(request))
-
-    def release(self, session: str) -> None:
-        """Forget a session."""
-        self.inner.release(session)
-
-    # -- what people watch
-
-    def delayed(self, session: str) -> float:
-        """That of the backend that is steered."""
-        return self.inner.delayed(session)
-
-    def notice(self) -> str:
-        """That of the backend that is steered."""
-        return self.inner.notice()
-
-    def stats(self) -> dict[str, float]:
-        """Those of the backend that is steered."""
-        return self.inner.stats()

@@ -14,6 +14,8 @@ from finchmark.suite.backends.openai import OpenAIBackend
 from finchmark.suite.backends.openai_http import Answer, Http
 from finchmark.suite.backends.response_cache import ResponseCache
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.backends.steered import SteeredBackend
+from finchmark.suite.backends.wrapped import WrappedBackend
 from finchmark.suite.broker import Broker
 from finchmark.suite.conformance import check_backend
 from finchmark.suite.errors import BackendError, UsageError
@@ -367,9 +369,11 @@ def test_a_wave_that_comes_back_short_is_a_fault(place, monkeypatch):
 
 
 def test_every_member_of_a_backend_is_handed_on():
-    """A member that a cached backend does not define itself would answer for no backend at all."""
+    """A member that a backend around another does not define itself would answer for no backend at all."""
     members = {name for name in vars(Backend) if not name.startswith("_")} - {"price", "placement"}
-    assert members <= set(vars(CachedBackend))
+    assert members <= set(vars(WrappedBackend))
+    assert issubclass(CachedBackend, WrappedBackend)
+    assert issubclass(SteeredBackend, WrappedBackend)
 
 
 def test_members_come_from_the_backend_that_is_asked(place):
