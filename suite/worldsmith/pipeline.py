@@ -13,6 +13,7 @@ from typing import Any
 
 from ...environments.worlds.spec.model import SpecError
 from ..backends.base import Backend, Completion, ContextOverflow, GenerateRequest, Message
+from ..backends.recorded import request_hash
 from ..broker import Broker
 from ..errors import UsageError
 from ..records import storable
@@ -22,7 +23,7 @@ from .guide import design_prompt, guide_hash, repair_prompt, specification_promp
 from .journal import Journal
 from .package import write_package
 from .proof import Proved, prove_apart
-from .replay import Replay, request_hash
+from .replay import Replay
 from .yields import Yield, yield_table, yields
 
 __all__ = ["Generated", "Plan", "Theme", "generate", "replay_plan", "run_generation"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ....suite.backends.base import Completion, ContextOverflow, GenerateRequest, Message
+from ....suite.backends.recorded import request_hash
 from ....suite.broker import Broker
 from ....suite.canonical import content_hash
 from ....suite.records import storable
@@ -18,7 +19,6 @@ from ..workshop import Workshop
 from .bounded import bounded_run
 from .journal import Journal, Place
 from .plan import Plan
-from .replay import request_hash
 from .tally import Event
 
 __all__ = ["Desk", "Judged", "Stopped"]
