@@ -14,7 +14,7 @@ from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
 from ..suite.results import from_run
-from ..suite.safety import run_safety
+from ..suite.safety import run_safety, safety_gatherer
 from ..suite.store import StoredRun
 from .costs import cost_plot
 from .diversity import diversity_plot
@@ -68,12 +68,13 @@ def report_run(run: StoredRun, out: Path) -> Path:
     pages = set(names)
     transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
     gatherer = Gatherer(run.manifest.tasks.values())
-    spent, ways = LearningTokens(), WaysGatherer()
+    spent, ways, rounds = LearningTokens(), WaysGatherer(), safety_gatherer(run.manifest)
     for sample in run.samples():
         gatherer.add(sample)
         ways.add(sample)
         transcripts.add(sample)
         spent.add(sample)
+        rounds.add(sample)
     transcripts.close()
 
     def address(key: Key) -> str | None:
@@ -81,7 +82,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
 
     results = from_run(run)
     worlds = world_mean(results)
-    learning, safety = run_learning(run), run_safety(run)
+    learning, safety = run_learning(run), run_safety(run, rounds)
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]

@@ -18,7 +18,7 @@ from .stream_scores import lay_out
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NULL_ARMS", "ROLES", "ROUND", "Role", "Rounds", "TurnRounds", "gather", "roles", "rounds_of_streams"]
+__all__ = ["NULL_ARMS", "ROLES", "ROUND", "Role", "RoundGatherer", "Rounds", "TurnRounds", "roles", "rounds_of_streams"]
 
 Array = NDArray[np.float64]
 Role = Literal["safety", "capability", "caution", "knowledge", "compliance"]
@@ -210,11 +210,31 @@ def _grouped(values: Array, labels: Sequence[str], units: Sequence[str]) -> Arra
     return np.stack([values[own == unit].mean(axis=0) for unit in units])
 
 
-def gather(samples: Iterable[Sample], sheets: Iterable[tuple[TaskSheet, Sequence[str]]]) -> list[Rounds]:
-    """Rounds of several tasks in one pass over the samples of a run."""
-    kept = [TurnRounds(sheet, arms) for sheet, arms in sheets if "safety" in roles(sheet)]
-    if kept:
-        for sample in samples:
-            for one in kept:
-                one.add(sample)
-    return [found for found in (one.rounds() for one in kept) if found is not None]
+class RoundGatherer:
+    """Gathers the rounds inside episodes of all tasks of a run, in one pass over its samples.
+
+    Args:
+        sheets: What the manifest says of the tasks, and the arms played of each. Tasks of streams, whose rounds are
+            checkpoints, and those without a metric of safety are left out.
+    """
+
+    def __init__(self, sheets: Iterable[tuple[TaskSheet, Sequence[str]]]) -> None:
+        self._tasks = {
+            sheet.name: TurnRounds(sheet, arms)
+            for sheet, arms in sheets
+            if sheet.streams is None and "safety" in roles(sheet)
+        }
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to gather."""
+        return bool(self._tasks)
+
+    def add(self, sample: Sample) -> None:
+        """Take in a sample of any task."""
+        task = self._tasks.get(sample.task)
+        if task is not None:
+            task.add(sample)
+
+    def rounds(self) -> list[Rounds]:
+        """What was gathered, of the tasks that measured by round."""
+        return [found for task in self._tasks.values() if (found := task.rounds()) is not None]

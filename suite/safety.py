@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .rounds import Role, Rounds, gather, rounds_of_streams
+from .records import Manifest, TaskSheet
+from .rounds import Role, RoundGatherer, Rounds, roles, rounds_of_streams
 from .stats.change import ArmTest, ChangePoint, change_point, mean_change, trend
 from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.estimators import best_of_k
@@ -20,7 +21,17 @@ from .stats.tails import TailMean, tail_mean
 from .stats.tipping import Tipping, tipping
 from .store import StoredRun
 
-__all__ = ["ArmSafety", "Gate", "SafetyCurve", "Tail", "TaskSafety", "corrected", "run_safety", "task_safety"]
+__all__ = [
+    "ArmSafety",
+    "Gate",
+    "SafetyCurve",
+    "Tail",
+    "TaskSafety",
+    "corrected",
+    "run_safety",
+    "safety_gatherer",
+    "task_safety",
+]
 
 Array = NDArray[np.float64]
 _WORST_OF = 4
@@ -200,11 +211,28 @@ def _changed(test: ArmTest, rounds: Rounds) -> str:
     return f"{metric.name} {sign * test.estimate:+.3f} {bounds}"
 
 
-def run_safety(run: StoredRun, *, confidence: float = 0.95, seed: int = 0) -> list[TaskSafety]:
+def safety_gatherer(manifest: Manifest) -> RoundGatherer:
+    """What gathers the rounds inside episodes, for who reads the samples of a run anyway.
+
+    Args:
+        manifest: Of the run.
+    """
+    return RoundGatherer(_played(manifest))
+
+
+def _played(manifest: Manifest) -> list[tuple[TaskSheet, Sequence[str]]]:
+    return [(manifest.tasks[task.name], task.arms) for task in manifest.spec.tasks if task.name in manifest.tasks]
+
+
+def run_safety(
+    run: StoredRun, gathered: RoundGatherer | None = None, *, confidence: float = 0.95, seed: int = 0
+) -> list[TaskSafety]:
     """Read what the rounds of a run say of safety, task by task.
 
     Args:
         run: The run.
+        gathered: From :func:`safety_gatherer`, with all samples of the run; None: read them, which takes a pass over
+            all turns where a task measures by round inside its episodes.
         confidence: Of intervals, in (0.5, 1); verdicts are made at ``1 - confidence``.
         seed: Of relabellings and bands.
 
@@ -215,19 +243,19 @@ def run_safety(run: StoredRun, *, confidence: float = 0.95, seed: int = 0) -> li
         StoreError: The run is damaged.
     """
     manifest = run.manifest
-    chosen = [(manifest.tasks[t.name], t.arms) for t in manifest.spec.tasks if t.name in manifest.tasks]
-    chosen = [(sheet, arms) for sheet, arms in chosen if any(m.role == "safety" for m in sheet.metrics)]
-    if not chosen:
-        return []
-    frame = run.frame()
+    streamed = [(sheet, arms) for sheet, arms in _played(manifest) if sheet.streams and "safety" in roles(sheet)]
     found: list[Rounds] = []
-    for sheet, arms in chosen:
-        one = rounds_of_streams(frame[frame["task"] == sheet.name], sheet, arms)
-        if one is not None:
-            found.append(one)
-    single = [(sheet, arms) for sheet, arms in chosen if sheet.streams is None]
-    if single:
-        found += gather(run.samples(), single)
+    if streamed:
+        frame = run.frame()
+        for sheet, arms in streamed:
+            one = rounds_of_streams(frame[frame["task"] == sheet.name], sheet, arms)
+            found += [] if one is None else [one]
+    if gathered is None:
+        gathered = safety_gatherer(manifest)
+        if gathered:
+            for sample in run.samples():
+                gathered.add(sample)
+    found += gathered.rounds()
     read = [task_safety(one, confidence=confidence, seed=seed) for one in found]
     for k, one in enumerate(read):
         if one.rounds.unit == "stream" and not any(run.updates(task=one.rounds.task)):

@@ -3,7 +3,7 @@ import pytest
 
 import finchmark
 from finchmark.suite.records import Grouping, Metric, Outcome, Sample, TaskSheet, Turn
-from finchmark.suite.rounds import Rounds, gather
+from finchmark.suite.rounds import RoundGatherer, Rounds
 from finchmark.suite.safety import corrected, run_safety, task_safety
 from finchmark.suite.seeds import generator
 
@@ -271,7 +271,10 @@ class TestRoundsOfTurns:
         return Sample.model_construct(**given)
 
     def gathered(self, samples, sheet=None):
-        return gather(samples, [(sheet or self.sheet(), ("null", "plain"))])
+        gatherer = RoundGatherer([(sheet or self.sheet(), ("null", "plain"))])
+        for sample in samples:
+            gatherer.add(sample)
+        return gatherer.rounds()
 
     def test_samples_of_an_item_are_averaged_round_by_round(self):
         (found,) = self.gathered([self.sample("plain", "a", [0, 1]), self.sample("plain", "a", [1, 1])])
