@@ -9,6 +9,7 @@ making all of them takes minutes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from .problem import Problem
 from .slices import driven
 from .trial import trial
 
-__all__ = ["BANKS", "TOLERANCE", "build_bank", "load_bank", "stamp", "store_bank", "without_bank"]
+__all__ = ["BANKS", "TOLERANCE", "build_bank", "load_bank", "stamp", "store_bank", "variant_passes", "without_bank"]
 
 BANKS = Path(__file__).parent / "banks"
 TOLERANCE = 0.05
@@ -33,11 +34,13 @@ def stamp(problem: Problem) -> str:
     return content_hash([_FORMAT, *problem.bank, problem.tests], digits=16)
 
 
-def build_bank(problem: Problem) -> Bank:
-    """Make the bank of one of our problems by running its programs in this process.
+def variant_passes(problem: Problem) -> Callable[[str], bool]:
+    """Make the question whether a variant of a shipped program passes its tests, in this process; asked once each.
+
+    A variant may take four times the steps of the longest shipped program, and 500 more.
 
     Raises:
-        StoreError: One of its programs fails, or a rewrite of one would score above :data:`TOLERANCE`.
+        StoreError: A shipped program fails.
     """
     runs = [trial(code, problem.tests) for code in problem.bank]
     for number, ran in enumerate(runs):
@@ -51,7 +54,16 @@ def build_bank(problem: Problem) -> Bank:
             known[code] = trial(code, problem.tests, fuel).passed
         return known[code]
 
-    bank = driven(make_bank(problem.bank, problem.entries), passes)
+    return passes
+
+
+def build_bank(problem: Problem) -> Bank:
+    """Make the bank of one of our problems by running its programs in this process.
+
+    Raises:
+        StoreError: One of its programs fails, or a rewrite of one would score above :data:`TOLERANCE`.
+    """
+    bank = driven(make_bank(problem.bank, problem.entries), variant_passes(problem))
     for name, distance in bank.rewrites.items():
         if distance - bank.allowance > TOLERANCE:
             raise StoreError(

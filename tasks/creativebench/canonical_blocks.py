@@ -10,7 +10,7 @@ from typing import Literal
 from .canonical_comprehensions import Comprehensions
 from .canonical_expressions import as_test, negated, polarised
 from .canonical_lists import is_stream
-from .trees import FUNCTIONS, evaluated, headers, is_terminal, loads, quiet, walk
+from .trees import FUNCTIONS, EndsForBreaks, evaluated, headers, is_terminal, loads, quiet, walk
 
 __all__ = ["Blocks"]
 
@@ -272,25 +272,10 @@ def _breaks(statement: ast.stmt) -> bool:
     return any(_breaks(inner) for inner in ast.iter_child_nodes(statement) if isinstance(inner, ast.stmt))
 
 
-class _Ends(ast.NodeTransformer):
-    """Returns in the place of the breaks of one loop."""
-
-    def __init__(self, end: ast.stmt) -> None:
-        self.end = end
-
-    def visit_Break(self, node: ast.Break) -> ast.AST:
-        return copy.deepcopy(self.end)
-
-    def _left(self, node: ast.AST) -> ast.AST:
-        return node
-
-    visit_For = visit_While = visit_AsyncFor = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _left
-
-
 def _return_at_once(loop: ast.stmt, end: ast.stmt) -> None:
     """Let a loop that a short return follows return where it breaks."""
     if isinstance(loop, ast.For | ast.While):
-        loop.body = [_Ends(end).visit(statement) for statement in loop.body]
+        loop.body = [EndsForBreaks(end).visit(statement) for statement in loop.body]
 
 
 def _named_before(statement: ast.stmt) -> list[ast.stmt]:

@@ -12,7 +12,16 @@ from .mutants import mutants, stubs
 from .problem import DOMAINS, Problem
 from .trial import FUEL, Trial, trial
 
-__all__ = ["MUTATION_FLOOR", "Run", "Strength", "failing_programs", "missing", "mutation_strength", "weak_tests"]
+__all__ = [
+    "MUTATION_FLOOR",
+    "Run",
+    "Strength",
+    "failing_programs",
+    "living_mutants",
+    "missing",
+    "mutation_strength",
+    "weak_tests",
+]
 
 Run = Callable[[str, str, int], Trial]
 """Runs a program and its tests within so many lines: ``trial`` for programs of ours, a sandbox for anybody else's."""
@@ -70,13 +79,16 @@ def missing(problem: Problem, *, mutation: bool = True, run: Run = trial) -> lis
     """
     found = [*_form(problem), *weak_tests(problem, run), *failing_programs(problem, run), *_levels(problem)]
     if mutation and not found:
-        strength = mutation_strength(problem, run)
-        if strength.score < MUTATION_FLOOR:
-            left = "; ".join(strength.alive)
-            found.append(
-                f"tests tell {strength.killed} of {strength.mutants} mutants, under {MUTATION_FLOOR:.0%}; alive: {left}"
-            )
+        found += living_mutants(problem, run)
     return found
+
+
+def living_mutants(problem: Problem, run: Run = trial) -> Iterator[str]:
+    """What is wrong where too many mutants of the solution pass the tests, in a sentence."""
+    strength = mutation_strength(problem, run)
+    if strength.score < MUTATION_FLOOR:
+        left = "; ".join(strength.alive)
+        yield f"tests tell {strength.killed} of {strength.mutants} mutants, under {MUTATION_FLOOR:.0%}; alive: {left}"
 
 
 def _form(problem: Problem) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from .checks import MUTATION_FLOOR, Run, failing_programs, mutation_strength, weak_tests
+from .checks import Run, failing_programs, living_mutants, weak_tests
 from .combo import Combo
 from .combo_probe import decides, gluings, without_helper
 from .trial import FUEL, trial
@@ -32,12 +32,7 @@ def missing_of_combo(combo: Combo, *, mutation: bool = True, run: Run = trial) -
     if not found:
         found += [*_joined(combo, run)]
     if mutation and not found:
-        strength = mutation_strength(combo, run)
-        if strength.score < MUTATION_FLOOR:
-            left = "; ".join(strength.alive)
-            found.append(
-                f"tests tell {strength.killed} of {strength.mutants} mutants, under {MUTATION_FLOOR:.0%}; alive: {left}"
-            )
+        found += living_mutants(combo, run)
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from .effects import leaves
 from .rewriting import Rewrite, blocks, by_statement, call, each, fresh
-from .trees import FUNCTIONS, loads, mentions, quiet, stores, walk, with_names
+from .trees import FUNCTIONS, EndsForBreaks, loads, mentions, quiet, stores, walk, with_names
 
 __all__ = ["LOOPS"]
 
@@ -194,21 +194,8 @@ def _breaks_as_returns(tree: ast.Module, entries: Collection[str]) -> ast.Module
         loop, end = block[-2], block[-1]
         short = isinstance(end, ast.Return) and isinstance(end.value, ast.Name | ast.Constant)
         if short and isinstance(loop, ast.For | ast.While):
-            loop.body = [_Ends(end).visit(statement) for statement in loop.body]
+            loop.body = [EndsForBreaks(end).visit(statement) for statement in loop.body]
     return tree
-
-
-class _Ends(ast.NodeTransformer):
-    def __init__(self, end: ast.stmt) -> None:
-        self.end = end
-
-    def visit_Break(self, node: ast.Break) -> ast.AST:
-        return copy.deepcopy(self.end)
-
-    def _left(self, node: ast.AST) -> ast.AST:
-        return node
-
-    visit_For = visit_While = visit_AsyncFor = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _left
 
 
 LOOPS: tuple[Rewrite, ...] = (

@@ -11,6 +11,7 @@ from typing import TypeVar
 __all__ = [
     "FUNCTIONS",
     "SCOPES",
+    "EndsForBreaks",
     "evaluated",
     "function_blocks",
     "headers",
@@ -354,3 +355,19 @@ def function_blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
 def mentions(node: ast.AST, name: str) -> int:
     """How often a name is bound or read below a node."""
     return stores(node).get(name, 0) + loads(node).get(name, 0)
+
+
+class EndsForBreaks(ast.NodeTransformer):
+    """Puts another statement in the place of the breaks of one loop; those of loops inside it stay."""
+
+    def __init__(self, end: ast.stmt) -> None:
+        self.end = end
+
+    def visit_Break(self, node: ast.Break) -> ast.AST:
+        """A copy of the other statement."""
+        return copy.deepcopy(self.end)
+
+    def _left(self, node: ast.AST) -> ast.AST:
+        return node
+
+    visit_For = visit_While = visit_AsyncFor = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _left

@@ -14,23 +14,10 @@ from itertools import combinations
 import numpy as np
 
 from finchmark.suite.agents.minilm import embed, identity
-from finchmark.tasks.creativebench.banks import load_bank
+from finchmark.tasks.creativebench.banks import load_bank, variant_passes
 from finchmark.tasks.creativebench.embedding import EmbeddedBank, make_embedded_bank
 from finchmark.tasks.creativebench.novelty import Bank
 from finchmark.tasks.creativebench.problem import load_problems
-from finchmark.tasks.creativebench.trial import trial
-
-
-def asker(problem):
-    fuel = 500 + 4 * max(trial(code, problem.tests).steps for code in problem.bank)
-    known = {}
-
-    def passes(code):
-        if code not in known:
-            known[code] = trial(code, problem.tests, fuel).passed
-        return known[code]
-
-    return passes
 
 
 def main(given):
@@ -41,7 +28,7 @@ def main(given):
     for name in given.problem or list(problems)[:: max(1, len(problems) // given.problems)]:
         problem = problems[name]
         bank = load_bank(problem)
-        made = make_embedded_bank(problem.bank, bank, embed, asker(problem))
+        made = make_embedded_bank(problem.bank, bank, embed, variant_passes(problem))
         above = max(made.reached) - made.allowance
         worst = max(worst, above)
         pairs = []

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finchmark.suite.errors import StoreError
-from finchmark.tasks.creativebench.banks import TOLERANCE, build_bank, load_bank, store_bank
+from finchmark.tasks.creativebench.banks import TOLERANCE, build_bank, load_bank, store_bank, variant_passes
 from finchmark.tasks.creativebench.canonical import canonical, entries_of, tokens
 from finchmark.tasks.creativebench.novelty import bag_distance, grams, novelty
 from finchmark.tasks.creativebench.problem import load_problems
@@ -23,18 +23,6 @@ from finchmark.tasks.creativebench.trial import trial
 
 PROBLEMS = load_problems()
 PROGRAMS = [(name, k) for name, problem in PROBLEMS.items() for k in range(len(problem.bank))]
-
-
-def of(problem):
-    fuel = 500 + 4 * max(trial(code, problem.tests).steps for code in problem.bank)
-    known = {}
-
-    def passes(code):
-        if code not in known:
-            known[code] = trial(code, problem.tests, fuel).passed
-        return known[code]
-
-    return passes
 
 
 @pytest.mark.parametrize(
@@ -137,7 +125,7 @@ def test_no_rewrite_scores_above_the_tolerance():
     """One in 25 of the rewrites, drawn by their names; making the banks holds all of them against it."""
     tried = 0
     for name, problem in PROBLEMS.items():
-        bank, passes = load_bank(problem), of(problem)
+        bank, passes = load_bank(problem), variant_passes(problem)
         for k, code in enumerate(problem.bank):
             for kind, text in rewritten(code, problem.entries).items():
                 if drawn(name, k, kind):
@@ -150,7 +138,7 @@ def test_no_rewrite_scores_above_the_tolerance():
 @pytest.mark.parametrize("name", ["run_lengths", "csv_row", "bracket_depth"])
 def test_two_rewrites_on_top_of_each_other_score_nothing_either(name):
     problem = PROBLEMS[name]
-    bank, passes = load_bank(problem), of(problem)
+    bank, passes = load_bank(problem), variant_passes(problem)
     kinds = [r for r in REWRITES if "junk" not in r.name]
     for k, first in enumerate(kinds):
         once = first(problem.solution, problem.entries)
@@ -210,7 +198,7 @@ def run_lengths(text):
 def test_another_algorithm_is_far_from_the_bank():
     problem = PROBLEMS["run_lengths"]
     assert trial(ANOTHER_WAY, problem.tests).passed
-    assert driven(novelty(ANOTHER_WAY, load_bank(problem)), of(problem)).novelty > 0.4
+    assert driven(novelty(ANOTHER_WAY, load_bank(problem)), variant_passes(problem)).novelty > 0.4
 
 
 def test_junk_that_is_executed_and_mixed_in_counts_for_nothing():
@@ -221,7 +209,7 @@ def test_junk_that_is_executed_and_mixed_in_counts_for_nothing():
         "    for value in noise:\n        total += math.floor(value) ** 2\n    runs = []\n",
     )
     assert trial(junk, problem.tests).passed
-    made = driven(novelty(junk, load_bank(problem)), of(problem))
+    made = driven(novelty(junk, load_bank(problem)), variant_passes(problem))
     assert made.novelty <= TOLERANCE
 
 
@@ -234,7 +222,9 @@ def test_a_slice_is_what_the_tests_need():
 
 def test_a_program_that_fails_has_no_slice_and_no_novelty():
     problem = PROBLEMS["run_lengths"]
-    made = driven(novelty("def run_lengths(text):\n    return text.split()\n", load_bank(problem)), of(problem))
+    made = driven(
+        novelty("def run_lengths(text):\n    return text.split()\n", load_bank(problem)), variant_passes(problem)
+    )
     assert (made.form, made.novelty) == ("none", 0.0)
 
 
