@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -18,3 +19,28 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"others' data for parity checks is not here ({path}; set FINCHMARK_SHARED)")
     return path
+
+
+@pytest.fixture(scope="module")
+def opened():
+    """A sandbox of bubblewrap that a whole file of tests uses: it takes time to start."""
+    from finchmark.suite.sandbox.sandbox import Sandbox
+
+    with asyncio.Runner() as runner:
+        sandbox = Sandbox("bubblewrap", workers=3, packages=())
+        runner.run(sandbox.__aenter__())
+        yield sandbox
+        runner.run(sandbox.__aexit__())
+
+
+@pytest.fixture
+def boxed(opened, monkeypatch):
+    """That sandbox for all that runs a model's code: every episode of a test has an event loop of its own."""
+    from finchmark.suite.agents import skill_code, tool_code
+    from finchmark.tasks.learning.methods import code_agent
+
+    async def same():
+        return opened
+
+    for module in (skill_code, tool_code, code_agent):
+        monkeypatch.setattr(module, "shared_sandbox", same)

@@ -17,29 +17,9 @@ from finchmark.suite.errors import UsageError
 from finchmark.suite.sandbox import SandboxFailure, SandboxUnavailable, Tier, available
 from finchmark.suite.sandbox import shared as sharing
 from finchmark.suite.sandbox.inside.function import faults
-from finchmark.suite.sandbox.sandbox import Sandbox
 from finchmark.suite.seeds import generator
 
 needs_sandbox = pytest.mark.skipif(not available()[0].usable, reason=f"no bubblewrap here: {available()[0].detail}")
-
-
-@pytest.fixture(scope="module")
-def opened():
-    with asyncio.Runner() as runner:
-        sandbox = Sandbox("bubblewrap", workers=3, packages=())
-        runner.run(sandbox.__aenter__())
-        yield sandbox
-        runner.run(sandbox.__aexit__())
-
-
-@pytest.fixture
-def boxed(opened, monkeypatch):
-    """One sandbox for many event loops: every episode of these tests has its own, and a sandbox takes time to start."""
-
-    async def same():
-        return opened
-
-    monkeypatch.setattr(skill_code, "shared_sandbox", same)
 
 
 KNOCK = """

@@ -20,7 +20,6 @@ from finchmark.suite.errors import UsageError
 from finchmark.suite.sandbox import SandboxFailure, SandboxUnavailable, Tier, available
 from finchmark.suite.sandbox import shared as sharing
 from finchmark.suite.sandbox.inside.function import faults
-from finchmark.suite.sandbox.sandbox import Sandbox
 from finchmark.suite.seeds import generator
 
 needs_sandbox = pytest.mark.skipif(not available()[0].usable, reason=f"no bubblewrap here: {available()[0].detail}")
@@ -37,23 +36,6 @@ def tool(text: str) -> CodeTool:
     ((found,), bad) = parse_code_tools(text)
     assert bad == 0
     return found
-
-
-@pytest.fixture(scope="module")
-def opened():
-    with asyncio.Runner() as runner:
-        sandbox = Sandbox("bubblewrap", workers=2, packages=())
-        runner.run(sandbox.__aenter__())
-        yield sandbox
-        runner.run(sandbox.__aexit__())
-
-
-@pytest.fixture
-def boxed(opened, monkeypatch):
-    async def same():
-        return opened
-
-    monkeypatch.setattr(tool_code, "shared_sandbox", same)
 
 
 def coded(*tools: str, **arguments) -> ToolmakerAgent:

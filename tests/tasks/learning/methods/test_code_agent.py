@@ -19,7 +19,6 @@ from finchmark.suite.records import Limits, Sampling, Thinking
 from finchmark.suite.sandbox import SandboxFailure, SandboxUnavailable, Tier, available
 from finchmark.suite.sandbox import shared as sharing
 from finchmark.suite.sandbox.inside.function import faults
-from finchmark.suite.sandbox.sandbox import Sandbox
 from finchmark.tasks.learning.methods import code_agent
 from finchmark.tasks.learning.methods.arena import WorldArena
 from finchmark.tasks.learning.methods.candidate import Candidate
@@ -40,25 +39,6 @@ HEAD = f"def act({', '.join(PARAMETERS)}):\n"
 
 def code(*lines: str) -> str:
     return HEAD + "".join(f"    {line}\n" for line in lines)
-
-
-@pytest.fixture(scope="module")
-def opened():
-    with asyncio.Runner() as runner:
-        sandbox = Sandbox("bubblewrap", workers=3, packages=())
-        runner.run(sandbox.__aenter__())
-        yield sandbox
-        runner.run(sandbox.__aexit__())
-
-
-@pytest.fixture
-def boxed(opened, monkeypatch):
-    """One sandbox for the many event loops of these tests."""
-
-    async def same():
-        return opened
-
-    monkeypatch.setattr(code_agent, "shared_sandbox", same)
 
 
 class Talk:
