@@ -1,0 +1,1 @@
+"""A forum: several agents post, comment, vote and rewrite their memories, round by round."""
