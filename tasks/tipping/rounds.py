@@ -16,11 +16,11 @@ def mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def rates(acts: Sequence[Choice], rounds: int, name: str) -> dict[str, float | None]:
+def rates(acts: Sequence[float | None], rounds: int, name: str) -> dict[str, float | None]:
     """Rate of an act over the rounds of an episode, and its bounds.
 
     Args:
-        acts: Of the rounds that were played, in order.
+        acts: Of the rounds that were played, in order: whether it was taken, or to what share.
         rounds: How many there should be: missing ones are unreadable.
         name: What the metrics are named after.
 
