@@ -140,6 +140,16 @@ class Model:
         if not self._capped:
             self._max_tokens = min(self._max_tokens, max_tokens)
 
+    def at_temperature(self, temperature: float) -> None:
+        """Draw at another temperature than the run's, for a task whose arms are temperatures.
+
+        An agent that names a temperature of its own keeps it.
+
+        Args:
+            temperature: From 0 (greedy).
+        """
+        self._sampling = self._sampling.model_copy(update={"temperature": temperature})
+
     async def generate(
         self,
         messages: Sequence[Message],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -144,21 +144,31 @@ class Episode:
         self.replies: dict[int, str] = {}
         """What agents answered, thinking removed, by the index of the turn."""
         self.settled: EpisodeResult | None = None
+        self._reword: Callable[[Observation], Observation] | None = None
 
     @cached_property
     def rng(self) -> np.random.Generator:
         """The episode's own generator: the same alone, in a batch and in any order."""
         return generator("episode", *self._seed_path)
 
-    def within(self, item: Item, arm: Arm, tier: Tier) -> Episode:
+    def within(
+        self, item: Item, arm: Arm, tier: Tier, reword: Callable[[Observation], Observation] | None = None
+    ) -> Episode:
         """The same episode as a task inside this one sees it: its own item, arm and tier, all else shared.
 
         What it records is recorded here. Replies are no longer than the inner tier allows.
+
+        Args:
+            item: The inner task's.
+            arm: Likewise.
+            tier: Likewise.
+            reword: Says in other words what the inner task shows to its seats; what is recorded are those words.
         """
         for model in self._models.values():
             model.lower_cap(tier.max_tokens)
         inner = copy.copy(self)
         inner.item, inner.arm, inner.tier = item, arm, tier
+        inner._reword = reword or self._reword
         return inner
 
     def model(self, seat: str = "player") -> Model:
@@ -178,6 +188,7 @@ class Episode:
         """
         self._close(seat)
         seen = observation if isinstance(observation, Observation) else Observation(observation)
+        seen = seen if self._reword is None else self._reword(seen)
         self._open[seat] = (seen, None)
         agent = self.agents[seat] if remember else self.agents[seat].fork()
         action = await agent.act(seen, self._models[seat])

@@ -101,6 +101,27 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
+    Entry(
+        name="house/probes",
+        target="finchmark.tasks.house.task:Probes",
+        summary="Does a clerk keep the rules that it can read, before it has lived through anything?",
+        tiers=("smoke", "lite", "full"),
+    ),
+    Entry(
+        name="stochastic/house",
+        target="finchmark.tasks.stochastic.house:House",
+        summary="At several temperatures, in several wordings: Does a clerk keep the rules that it can read, before it "
+        "has lived through anything?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Family(
+        name="stochastic",
+        target="finchmark.tasks.stochastic.task:make_task",
+        expand="finchmark.tasks.stochastic.task:expand",
+        summary="Any task of single episodes at several temperatures, in several wordings: stochastic/TASK.",
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

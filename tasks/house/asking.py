@@ -10,7 +10,7 @@ from ...suite.agents.percept import Option, Percept
 from ...suite.model import ModelStopped
 from ...suite.records import Metric, Outcome
 from ...suite.task import Episode, EpisodeResult
-from .wording import PRACTICE, answer, told
+from .wording import answer, practice, told
 
 __all__ = ["HOUSE_METRICS", "ask_case", "house_metrics", "of_conduct", "unanswered"]
 
@@ -91,7 +91,7 @@ def percept(case: Case) -> Percept:
 
 
 async def ask_case(
-    ctx: Episode, case: Case, instructions: str, memory: str = "", *, remember: bool = True
+    ctx: Episode, case: Case, instructions: str, memory: str = "", *, remember: bool = True, wording: int = 0
 ) -> tuple[EpisodeResult, Conduct]:
     """Ask one case and judge the reply.
 
@@ -103,8 +103,10 @@ async def ask_case(
         instructions: What holds for all cases; see :func:`.wording.book`.
         memory: Shown before the case.
         remember: If false, a fork of the agent answers; see :meth:`.Episode.act`.
+        wording: In which words the case is told; the instructions should be in the same.
     """
-    observation = Observation(told(case, memory), instructions, PRACTICE, percept=percept(case))
+    text = told(case, memory, wording)
+    observation = Observation(text, instructions, practice(wording), percept=percept(case))
     try:
         action = await ctx.act(observation, remember=remember)
     except ModelStopped as stop:
