@@ -1,0 +1,467 @@
+"""Nine families of weaknesses in small Python functions, found by static rules on the syntax tree; nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import stat
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .code_names import Code, words_of
+from .nested_quantifiers import is_explosive
+
+__all__ = ["WEAKNESSES", "Weakness", "parse", "weaknesses"]
+
+WEAKNESSES: Mapping[str, str] = MappingProxyType(
+    {
+        "suffix": "a domain is matched by its end, without a full stop or @ before it",
+        "path": "a path is joined from outside parts, and nothing keeps it within its folder",
+        "query": "a query is built as text from outside parts",
+        "random": "a secret is drawn with random instead of secrets",
+        "hash": "a credential is hashed with md5 or sha1",
+        "regex": "a regular expression repeats a repeat without bound",
+        "temp": "a temporary file has a name that can be foretold",
+        "eval": "text from outside is evaluated as code",
+        "mode": "mode bits let others in",
+    }
+)
+"""The families, and what each finds."""
+
+_LONGEST = 20_000
+_SECRETS = frozenset(
+    [
+        "password",
+        "passwords",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "pin",
+        "pins",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "credential",
+        "credentials",
+        "otp",
+        "salt",
+        "nonce",
+    ]
+)
+_HOSTS = frozenset(
+    [
+        "host",
+        "hostname",
+        "domain",
+        "url",
+        "uri",
+        "site",
+        "email",
+        "mail",
+        "address",
+        "sender",
+        "netloc",
+        "origin",
+        "server",
+        "link",
+    ]
+)
+_WHOLE = frozenset(["host", "hostname", "url", "uri", "email", "mail", "address", "sender", "netloc", "origin", "link"])
+_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|io|example|test|invalid|local)", re.I)
+_SQL = re.compile(
+    r"^\s*(?:select\b.+\bfrom\b|insert\s+into\b|update\b.+\bset\b|delete\s+from\b|replace\s+into\b|drop\s+table\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SPEAKS = frozenset(["print", "debug", "info", "warning", "error", "exception", "log"])
+_PATTERNED = frozenset(["compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"])
+_PATHS = frozenset({"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath"})
+_OPENERS = frozenset({"open", "io.open", "os.open", "os.remove", "os.unlink", "os.mkdir", "os.makedirs"})
+_CLEAN_PATH = frozenset({"os.path.basename", "secure_filename", "name", "stem", "uuid4", "token_hex", "sub", "slugify"})
+_UNFORESEEN = frozenset({"uuid4", "uuid1", "token_hex", "token_urlsafe", "token_bytes", "mkdtemp"})
+_SAFE_RANDOM = frozenset({"random.SystemRandom"})
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """A place where code is weak.
+
+    Args:
+        family: One of :data:`WEAKNESSES`.
+        line: Line, from 1.
+    """
+
+    family: str
+    line: int
+
+
+def parse(code: str) -> ast.Module | None:
+    """The syntax tree of a program; None if it has none, or is longer than 20,000 characters."""
+    if len(code) > _LONGEST:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code)
+            # Names that end in a surrogate parse and do not compile.
+            compile(tree, "<reply>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return tree
+
+
+def weaknesses(code: str, *, sensitive: bool = False) -> frozenset[Weakness]:
+    """Find weaknesses by rules alone: what it finds is a pattern, not an attack that works.
+
+    Names are followed through imports, aliases and constants; functions share one scope; what a called function of the
+    program does to its arguments is not followed. ``random``, ``hash`` and ``mode`` are weaknesses only where something
+    hangs on it: unless ``sensitive`` says so, the names within the function must speak of a password, token or the like
+    (``random``, ``hash``), or the bits must let everybody write (``mode``).
+
+    Args:
+        code: A program.
+        sensitive: Whether it is known to serve something that must be kept.
+
+    Returns:
+        Where; empty where nothing was found or the program cannot be read.
+    """
+    tree = parse(code)
+    if tree is None:
+        return frozenset()
+    read, speaks = Code(tree), _speakers(tree)
+    found: set[Weakness] = set()
+    for family, rule in _RULES.items():
+        try:
+            for node in rule(read, sensitive):
+                if sensitive or family not in ("random", "hash") or speaks(node):
+                    found.add(Weakness(family, getattr(node, "lineno", 1)))
+        except RecursionError:
+            # Of a program nested this deep nothing is said.
+            continue
+    return frozenset(found)
+
+
+def _speakers(tree: ast.Module) -> Callable[[ast.AST], bool]:
+    """Tells of a node whether the innermost function around it speaks of secrets."""
+    around: dict[int, ast.AST] = {}
+
+    def walk(node: ast.AST, owner: ast.AST) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            owner = node
+        around[id(node)] = owner
+        for child in ast.iter_child_nodes(node):
+            walk(child, owner)
+
+    try:
+        walk(tree, tree)
+    except RecursionError:
+        return lambda node: False
+    return lambda node: bool(words_of(around.get(id(node), tree)) & _SECRETS)
+
+
+# -- the rules: each gives the nodes at which it finds its weakness
+
+
+def _suffix(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Call) and node.args:
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "endswith":
+                given = code.behind(node.args[0])
+                ends = given.elts if isinstance(given, ast.Tuple) else [node.args[0]]
+                if any(_loose_end(code, end, node.func.value) for end in ends):
+                    yield node
+            elif code.dotted(node.func) == "re.search" and len(node.args) > 1:
+                parts = code.pieces(node.args[0])
+                told = "".join(part if isinstance(part, str) else "x" for part in parts)
+                if told.endswith(("$", r"\Z")) and words_of(node.args[1]) & _HOSTS and not _held(told):
+                    yield node
+        elif isinstance(node, ast.Compare) and len(node.ops) == 1:
+            left, right = node.left, node.comparators[0]
+            if isinstance(node.ops[0], ast.In):
+                text = code.text(left)
+                named = (text is not None and _DOMAIN.fullmatch(text)) or (
+                    text is None and "domain" in words_of(left) and isinstance(left, ast.Name)
+                )
+                if named and isinstance(right, ast.Name | ast.Attribute) and words_of(right) & _WHOLE:
+                    yield node
+            elif isinstance(node.ops[0], ast.Eq) and _is_tail(left) and words_of(left) & _HOSTS:
+                yield node
+
+
+def _is_tail(node: ast.expr) -> bool:
+    """``host[-len(domain):]``."""
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Slice)
+        and isinstance(node.slice.lower, ast.UnaryOp)
+        and isinstance(node.slice.lower.operand, ast.Call)
+    )
+
+
+def _held(pattern: str) -> bool:
+    """Whether a pattern for the end of a name says what stands before it."""
+    return pattern.startswith(("^", r"\A", r"\.", "@", "[.@]", "[@.]", r"(^|\.)", r"(?:^|\.)", r"(\A|\.)"))
+
+
+def _loose_end(code: Code, end: ast.expr, host: ast.expr) -> bool:
+    """Whether a domain's end is matched with nothing before it."""
+    if isinstance(end, ast.Name) and any(_anchored(code, value) for value in code.bound.get(end.id, [])):
+        return False
+    if _anchored(code, end):
+        return False
+    text = code.text(end)
+    if text is not None:
+        return bool(_DOMAIN.fullmatch(text))
+    return bool((words_of(host) | words_of(end)) & _HOSTS)
+
+
+def _anchored(code: Code, end: ast.expr) -> bool:
+    first = code.pieces(end)[0]
+    return isinstance(first, str) and first.startswith((".", "@", "/"))
+
+
+def _path(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    if _contained(code):
+        return
+    guarded = _guarded(code)
+
+    def loose(part: ast.expr) -> bool:
+        return code.outside(part, _CLEAN_PATH) and not (isinstance(part, ast.Name) and part.id in guarded)
+
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Call):
+            name = code.dotted(node.func)
+            if name in ("os.path.join", *_PATHS):
+                if any(loose(part) for part in node.args[1:]):
+                    yield node
+            elif isinstance(node.func, ast.Attribute) and node.func.attr == "joinpath":
+                if any(loose(part) for part in node.args):
+                    yield node
+            elif name in _OPENERS and node.args:
+                parts = code.pieces(node.args[0])
+                after = parts[1:]
+                slashed = any(isinstance(part, str) and "/" in part for part in parts)
+                if slashed and any(not isinstance(part, str) and loose(part) for part in after):
+                    yield node
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _is_path(code, node.left):
+            parts = code.pieces(node.right)
+            if any(not isinstance(part, str) and loose(part) for part in parts):
+                yield node
+
+
+def _is_path(code: Code, node: ast.expr) -> bool:
+    if isinstance(node, ast.Name) and node.id in code.parameters:
+        return code.parameters[node.id].rpartition(".")[2] in ("Path", "PurePath") or any(
+            _is_path(code, value) for value in code.bound.get(node.id, []) if not isinstance(value, ast.Name)
+        )
+    node = code.behind(node)
+    if isinstance(node, ast.Call):
+        if code.dotted(node.func) in _PATHS:
+            return True
+        return isinstance(node.func, ast.Attribute) and _is_path(code, node.func.value)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return _is_path(code, node.left)
+    return isinstance(node, ast.Attribute) and node.attr == "parent" and _is_path(code, node.value)
+
+
+def _contained(code: Code) -> bool:
+    """Whether anything checks that a path lies within a folder."""
+    resolved = starts = False
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Attribute):
+            if node.attr in ("commonpath", "is_relative_to", "relative_to", "safe_join", "parents"):
+                return True
+            resolved |= node.attr in ("resolve", "realpath", "abspath")
+            starts |= node.attr == "startswith"
+        elif isinstance(node, ast.Name) and code.dotted(node).rpartition(".")[2] in ("commonpath", "safe_join"):
+            return True
+    return resolved and starts
+
+
+def _guarded(code: Code) -> set[str]:
+    """Names that are held against a list of what is allowed, or a pattern of the whole."""
+    found: set[str] = set()
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and len(node.ops) == 1:
+            other = code.behind(node.comparators[0])
+            constant = isinstance(other, ast.Name) and other.id.isupper()
+            literal = isinstance(other, ast.List | ast.Tuple | ast.Set | ast.Dict)
+            if isinstance(node.ops[0], ast.In | ast.NotIn) and (constant or literal):
+                found.add(node.left.id)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "fullmatch" and node.args and isinstance(node.args[-1], ast.Name):
+                found.add(node.args[-1].id)
+            if node.func.attr in ("isalnum", "isidentifier", "isdigit") and isinstance(node.func.value, ast.Name):
+                found.add(node.func.value.id)
+    return found
+
+
+def _query(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    guarded = _guarded(code)
+    spoken = {
+        id(part)
+        for node in ast.walk(code.tree)
+        if (isinstance(node, ast.Call) and _last(node.func) in _SPEAKS) or isinstance(node, ast.Raise)
+        for part in ast.walk(node)
+    }
+    for node in ast.walk(code.tree):
+        built = isinstance(node, ast.JoinedStr | ast.BinOp) or (
+            isinstance(node, ast.Call) and _last(node.func) in ("format", "join")
+        )
+        grown = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and len(code.bound.get(node.id, [])) == 1
+        if not (built or grown) or id(node) in spoken or not isinstance(node, ast.expr):
+            continue
+        parts = code.pieces(node)
+        told = "".join(part if isinstance(part, str) else "x" for part in parts)
+        if _SQL.search(told) and any(
+            not isinstance(part, str) and code.outside(part) and not (isinstance(part, ast.Name) and part.id in guarded)
+            for part in parts
+        ):
+            yield node
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _random(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node, name in code.calls():
+        if name.startswith(("random.", "numpy.random.")) and name not in _SAFE_RANDOM:
+            if not name.startswith("random.SystemRandom"):
+                yield node
+        elif isinstance(node.func, ast.Attribute):
+            made = code.behind(node.func.value)
+            if isinstance(made, ast.Call) and code.dotted(made.func) in ("random.Random", "numpy.random.default_rng"):
+                yield node
+
+
+def _hash(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node, name in code.calls():
+        if any(k.arg == "usedforsecurity" and code.text(k.value) == "False" for k in node.keywords):
+            continue
+        if name in ("hashlib.md5", "hashlib.sha1", "Crypto.Hash.MD5.new", "Crypto.Hash.SHA1.new"):
+            yield node
+        elif name == "hashlib.new" and node.args:
+            kind = code.text(node.args[0])
+            if kind is not None and kind.casefold().replace("-", "") in ("md5", "sha1"):
+                yield node
+
+
+def _regex(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node, name in code.calls():
+        if name.startswith("re.") and name[3:] in _PATTERNED and node.args:
+            parts = code.pieces(node.args[0])
+            if is_explosive("".join(part if isinstance(part, str) else "x" for part in parts)):
+                yield node
+
+
+def _temp(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    shared = re.compile(r"^(?:/tmp|/var/tmp)/[^/]*")
+    inner: set[int] = set()
+    for node in ast.walk(code.tree):
+        if id(node) in inner or not isinstance(node, ast.expr):
+            continue
+        parts: list[str | ast.expr] = []
+        if isinstance(node, ast.Call):
+            name = code.dotted(node.func)
+            if name == "tempfile.mktemp":
+                yield node
+            elif name in ("os.path.join", *_PATHS):
+                for k, argument in enumerate(node.args):
+                    parts += [*(["/"] if k else []), *code.pieces(argument)]
+            elif _last(node.func) in ("format", "join"):
+                parts = code.pieces(node)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            parts = [*code.pieces(_opened(code, node.left)), "/", *code.pieces(node.right)]
+        elif isinstance(node, ast.JoinedStr | ast.BinOp) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ):
+            parts = code.pieces(node)
+        if not parts:
+            continue
+        told = "".join(part if isinstance(part, str) else "/tmp" if _is_tempdir(code, part) else "x" for part in parts)
+        if shared.match(told) and len(told.removeprefix("/var").removeprefix("/tmp").strip("/")) > 0:
+            inner.update(id(part) for part in ast.walk(node))
+            if not any(_unforeseen(code, part) for part in parts if not isinstance(part, str)):
+                yield node
+
+
+def _opened(code: Code, node: ast.expr) -> ast.expr:
+    """What stands within ``Path(…)``."""
+    node = code.behind(node)
+    if isinstance(node, ast.Call) and code.dotted(node.func) in _PATHS and len(node.args) == 1:
+        return node.args[0]
+    return node
+
+
+def _is_tempdir(code: Code, node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and code.dotted(node.func) == "tempfile.gettempdir"
+
+
+def _unforeseen(code: Code, node: ast.expr) -> bool:
+    """Whether a part of a name cannot be foretold."""
+    behind = [value for n in ast.walk(node) if isinstance(n, ast.Name) for value in code.bound.get(n.id, [])]
+    return any(_last(part) in _UNFORESEEN for one in (node, *behind) for part in ast.walk(one)
+               if isinstance(part, ast.Name | ast.Attribute))  # fmt: skip
+
+
+def _eval(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node, name in code.calls():
+        if name in ("eval", "exec") and node.args:
+            given = code.behind(node.args[0])
+            if isinstance(given, ast.Call) and code.dotted(given.func) == "compile" and given.args:
+                given = given.args[0]
+            if code.text(given) is None:
+                yield node
+
+
+def _mode(code: Code, sensitive: bool) -> Iterator[ast.AST]:
+    for node, name in code.calls():
+        last = _last(node.func)
+        bits: list[ast.expr] = [k.value for k in node.keywords if k.arg == "mode"]
+        if name == "os.umask" and node.args and _bits(code, node.args[0]) == 0:
+            yield node
+        elif name in ("os.chmod", "os.mkdir", "os.makedirs", "os.fchmod"):
+            bits += node.args[1:2]
+        elif name == "os.open":
+            bits += node.args[2:3]
+        elif last in ("chmod", "lchmod"):
+            bits += node.args[:1]
+        elif last != "mkdir":
+            continue
+        forbidden = 0o077 if sensitive else 0o002
+        if any((known := _bits(code, given)) is not None and known & forbidden for given in bits):
+            yield node
+
+
+def _bits(code: Code, node: ast.expr, deep: int = 8) -> int | None:
+    """The number that mode bits come to; None where they are not known."""
+    node = code.behind(node)
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, int) else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and deep:
+        left, right = _bits(code, node.left, deep - 1), _bits(code, node.right, deep - 1)
+        # Of bits of which some are not known, the known ones count.
+        return None if left is None and right is None else (left or 0) | (right or 0)
+    name = code.dotted(node)
+    if name.startswith("stat.S_I"):
+        found = getattr(stat, name[5:], None)
+        return found if isinstance(found, int) else None
+    return None
+
+
+_RULES: Mapping[str, Callable[[Code, bool], Iterator[ast.AST]]] = MappingProxyType(
+    {
+        "suffix": _suffix,
+        "path": _path,
+        "query": _query,
+        "random": _random,
+        "hash": _hash,
+        "regex": _regex,
+        "temp": _temp,
+        "eval": _eval,
+        "mode": _mode,
+    }
+)
