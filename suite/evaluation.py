@@ -25,8 +25,11 @@ from .canonical import content_hash
 from .engine import Engine, Watcher
 from .environment import describe_environment, version
 from .errors import UsageError
+from .executors.base import Executor
+from .executors.local import LocalExecutor
 from .frame import TAKEN
 from .plan import Plan
+from .player import Player
 from .private_items import commitment, private_seed, read_secret
 from .records import (
     REPLAYED,
@@ -396,11 +399,25 @@ async def _run(
     backend = prepared.backend
     if prepared.cache is not None:
         backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
+    player = Player(prepared.spec, prepared.make_agent, amend)
+    executor = LocalExecutor(player, backend, prepared.plans)
+    try:
+        return await _run_on(executor, prepared, out, concurrency, retries, watcher, wanted)
+    finally:
+        await executor.aclose()
+
+
+async def _run_on(
+    executor: Executor,
+    prepared: Prepared,
+    out: Path,
+    concurrency: int | None,
+    retries: int,
+    watcher: Watcher | None,
+    wanted: Callable[[Key, Item], bool] | None,
+) -> StoredRun:
     # The weights are found before the folder is made: their hash is part of what the folder is a run of.
-    await asyncio.to_thread(backend.locate)
-    for plan in prepared.plans:
-        plan.task.ready()
-    identity = backend.identity()
+    identity = await executor.locate()
     environment = describe_environment()
     spec = prepared.spec.model_copy(update={"model_identity": content_hash(identity, digits=16)})
     manifest = prepared.manifest.model_copy(
@@ -416,16 +433,14 @@ async def _run(
         engine = Engine(
             spec,
             prepared.plans,
-            backend,
+            executor,
             writer,
-            make_agent=prepared.make_agent,
             concurrency=concurrency,
             retries=retries,
             watcher=watcher,
-            amend=amend,
             wanted=wanted,
         )
-        session = Session(writer, backend)
+        session = Session(writer, executor)
         ended = False
         try:
             with session.watched(), chosen_python(prepared.sandbox_python):
@@ -442,7 +457,7 @@ async def _run(
                 counts=counts,
                 complete=complete,
                 notes=(*notes, STOPPED_EARLY) if wanted is not None and ended and not complete else tuple(notes),
-                environment={**manifest.environment, "backend": backend.describe()},
+                environment={**manifest.environment, "backend": executor.describe()},
             )
     return StoredRun(out)
 
@@ -465,8 +480,8 @@ def run_prepared(
         concurrency: Episodes open at once; None: what the backend makes good use of.
         retries: How often an errored sample is tried again within this run.
         watcher: Is told what happens.
-        amend: May change a result before it is stored; see :class:`.Engine`.
-        wanted: Whether a sample is still to be played, likewise.
+        amend: May change a result before it is stored; see :class:`.Player`.
+        wanted: Whether a sample is still to be played; see :class:`.Engine`.
 
     Raises:
         UsageError: A number is out of range.

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 from .backends.base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
 from .broker import Broker
-from .engine import Engine
 from .errors import BackendError, UsageError
 from .evaluation import Prepared, check_sandbox, prepare, run_prepared
 from .model import ModelStopped, prompt_hash
+from .player import Player
 from .records import Call, Likelihood, Manifest, Outcome, Sample, storable
 from .sandbox.shared import chosen_python
 from .schedule import Unit
-from .store import RunWriter, StoredRun
+from .store import StoredRun
 from .task import EpisodeResult, Task
 
 __all__ = ["Replay", "ReplayBackend", "Rescored", "rescore"]
@@ -140,13 +140,6 @@ class ReplayBackend(Backend):
         self.stops.pop(sample, None)
 
 
-class _Nowhere(RunWriter):
-    """Takes no sample: what is played again to be compared is not kept."""
-
-    def __init__(self) -> None:
-        """Open nothing."""
-
-
 class Replay:
     """Plays stored samples of one task again, one by one and without writing anything.
 
@@ -163,14 +156,7 @@ class Replay:
         (self._plan,) = prepared.plans
         self._backend = ReplayBackend(manifest)
         self._broker = Broker(self._backend)
-        self._engine = Engine(
-            spec.model_copy(update={"limits": limits}),
-            prepared.plans,
-            self._backend,
-            _Nowhere(),
-            make_agent=prepared.make_agent,
-            amend=self._amend,
-        )
+        self._player = Player(spec.model_copy(update={"limits": limits}), prepared.make_agent, self._amend)
         self._arms = {arm.name: arm for arm in self._plan.arms}
         self._items = {item.id: item for item in self._plan.items}
         self._python = prepared.sandbox_python
@@ -188,12 +174,12 @@ class Replay:
         self._backend.hold(sample)
         unit = Unit(self._plan, self._arms[sample.arm], self._items[sample.item], sample.sample, sample.key, 0)
         with chosen_python(self._python):
-            return await self._engine.play(unit, sample.attempt, self._broker)
+            return (await self._player.play(unit, sample.attempt, self._broker)).sample
 
     def _amend(self, task: Task, session: str, result: EpisodeResult) -> EpisodeResult:
         outcome, reason = self._backend.stops.get(session, (Outcome.OK, ""))
         if reason == "time_limit" and outcome is not Outcome.OK:
-            # The engine's clock ends an episode from outside; a task that ends one by itself may score it otherwise.
+            # The player's clock ends an episode from outside; a task that ends one by itself may score it otherwise.
             return EpisodeResult(task.failure(), outcome, reason)
         return result
 

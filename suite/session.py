@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import StoreError
 
 if TYPE_CHECKING:
-    from .backends.base import Backend
+    from .executors.base import Executor
     from .store import RunWriter
 
 __all__ = ["SAVED_EVERY", "Session", "backend_counts", "total_counts"]
@@ -66,11 +66,11 @@ class Session:
 
     Args:
         writer: Of the run; the last line of its manifest is this call's.
-        backend: What is counted.
+        executor: What is counted.
     """
 
-    def __init__(self, writer: RunWriter, backend: Backend) -> None:
-        self._writer, self._backend = writer, backend
+    def __init__(self, writer: RunWriter, executor: Executor) -> None:
+        self._writer, self._executor = writer, executor
         *self._before, self._line = writer.manifest.sessions
         self._saved: dict[str, float] | None = None
 
@@ -84,7 +84,7 @@ class Session:
         Raises:
             StoreError: It cannot be written.
         """
-        counts = backend_counts(self._backend.describe())
+        counts = backend_counts(self._executor.describe())
         sessions = (*self._before, {**self._line, "ended": ended, "counts": counts})
         self._writer.update(
             sessions=sessions,
@@ -107,7 +107,7 @@ class Session:
             nonlocal timer
             timer = loop.call_later(SAVED_EVERY, look)
             try:
-                if backend_counts(self._backend.describe()) != self._saved:
+                if backend_counts(self._executor.describe()) != self._saved:
                     self.save()
             except StoreError as error:  # a sample that cannot be stored stops the run; its counts alone do not
                 _log.warning("the counts so far cannot be saved: %s", error)
