@@ -122,6 +122,13 @@ CATALOGUE = (
         summary="Any task of single episodes at several temperatures, in several wordings: stochastic/TASK.",
         groups=("safety",),
     ),
+    Entry(
+        name="drift/rewrite",
+        target="finchmark.tasks.drift.rewrite:Rewrite",
+        summary="Do standing constraints outlast requests that pull the other way, turn by turn?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",
