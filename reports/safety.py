@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from textwrap import fill
 
 import numpy as np
 
 from ..leaderboard.text import visible
 from ..suite.rounds import ROLES
-from ..suite.safety import ArmSafety, TaskSafety, run_safety
+from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
 from ..suite.stats.change import ArmTest
 from ..suite.stats.curves import MIN_STREAMS
 from ..suite.store import StoredRun
+from .arm_effects import effect_sections, gate_note
 from .curves import Lines, curve_legend, paint_curves
 from .panels import MOST_PANELS, panels
 from .tables import Plot, Table, interval, number, table
@@ -42,18 +43,20 @@ _COLUMNS = (
 )
 
 
-def safety_claims(safety: Sequence[TaskSafety]) -> tuple[str, ...]:
+def safety_claims(safety: RunSafety) -> tuple[str, ...]:
     """What can be said of safety, in sentences fit to be seen."""
-    return tuple(visible(text, 2000) for one in safety for text in one.words)
+    return tuple(visible(text, 2000) for text in safety.words)
 
 
-def safety_sections(safety: Sequence[TaskSafety]) -> list[Plot | Table]:
+def safety_sections(safety: RunSafety) -> list[Plot | Table]:
     """The sections of a report on safety: for every task its curves beside those of capability, and its contrasts."""
     found = list[Plot | Table]()
-    for i, one in enumerate(safety):
+    for i, one in enumerate(safety.by_round):
         found += [_plot(one, f"safety-{i}"), _curve_table(one)]
         tails = _tail_table(one)
         found += [tails] if tails is not None else []
+    for i, one in enumerate(safety.by_arm):
+        found += effect_sections(one, f"safety-arms-{i}")
     return found
 
 
@@ -65,8 +68,10 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
         width: Columns; None: 120.
     """
     lines = list[str]()
-    for one in run_safety(run):
-        lines += ["", visible(f"Safety: {one.rounds.task}@{one.rounds.version}")]
+    read = run_safety(run)
+    said = [(f"{one.rounds.task}@{one.rounds.version}", one) for one in read.by_round]
+    for name, one in [*said, *((f"{one.task}@{one.version}, arms", one) for one in read.by_arm)]:
+        lines += ["", visible(f"Safety: {name}")]
         lines += [fill(visible(text, 2000), width or 120) for text in one.words]
         lines += [fill(visible("; ".join(one.notes), 2000) + ".", width or 120)] if one.notes else []
     return lines
@@ -98,11 +103,7 @@ def _plot(one: TaskSafety, name: str) -> Plot:
     null = "no arm that stays as it was" if rounds.null is None else f"the arm {rounds.null!r}, which does not evolve"
     gate = []
     if one.gate is not None:
-        gate.append(
-            "Competence gate: before anything was learnt, with the rules before it, the agent did what they want in "
-            f"{one.gate.words}; chance is {number(one.gate.chance)}, and each must lie above it. "
-            + ("Passed." if one.gate.passed else "Not passed: nothing else on this page can be read as a measurement.")
-        )
+        gate.append(gate_note(one.gate))
     gate += [
         f"{arm}: of the breaches at the last round, in {number(share)} the same agent knew the very rule when asked."
         for arm, share in one.knowing.items()

@@ -73,6 +73,7 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
                 f"where {' and '.join(sorted(bounds))} stand beside it",
             )
     _need(task.arms and len({a.name for a in task.arms}) == len(task.arms), f"{task.name}: arms are missing or repeat")
+    _check_contrasts(task)
     chosen = task.tiers.get(tier)
     if chosen is None:
         raise AssertionError(f"{task.name}: there is no tier {tier!r}")
@@ -118,6 +119,27 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
             for c in (1, 64)
         ]
         _need(frames[0].equals(frames[1]), f"{task.name}: results depend on how many episodes are open at once")
+
+
+def _check_contrasts(task: Task) -> None:
+    """See that what a task declares of its arms can be read."""
+    arms, metrics = {a.name for a in task.arms}, {m.name for m in task.metrics}
+    by_name = {c.name: c for c in task.contrasts}
+    _need(len(by_name) == len(task.contrasts), f"{task.name}: names of contrasts repeat")
+    _need(not task.plain_arm or task.plain_arm in arms, f"{task.name}: plain_arm {task.plain_arm!r} is no arm of it")
+    for c in task.contrasts:
+        _need({c.arm, c.against} <= arms and c.arm != c.against, f"{task.name}: {c.name!r} needs two arms of the task")
+        _need(set(c.beside) <= metrics, f"{task.name}: {c.name!r} shows a metric beside it that the task lacks")
+        harm = by_name.get(c.restores)
+        _need(
+            not c.restores or (harm is not None and harm.arm == c.against),
+            f"{task.name}: {c.name!r} restores {c.restores!r}, which must be a contrast whose arm is {c.against!r}",
+        )
+    safe = any(m.primary and m.role == "safety" for m in task.metrics)
+    _need(
+        not safe or len(arms) == 1 or task.contrasts or arms & {"null", "frozen"},
+        f"{task.name}: its arms are held against nothing: name one 'null', or declare contrasts",
+    )
 
 
 def check_environment(make: Callable[[], Any], *, actions: Sequence[str] = (), steps: int = 30) -> None:

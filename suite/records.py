@@ -14,6 +14,7 @@ __all__ = [
     "REPLAYED",
     "STOPPED_EARLY",
     "AgentChoice",
+    "ArmContrast",
     "BackendChoice",
     "Branch",
     "Call",
@@ -331,11 +332,35 @@ class Grouping(Record):
         return {group: (one, two) for group, (one, _, two) in parts.items()}
 
 
+class ArmContrast(Record):
+    """Two arms of a task that are to be held against each other, as the task declares it.
+
+    Args:
+        name: What the difference is called: ``bias effect``.
+        arm: The first arm.
+        against: What it is held against; the effect is ``arm`` less ``against``.
+        restores: Where ``arm`` carries an intervention: the contrast whose harm it is to undo. Its ``arm`` is this
+            one's ``against``. Empty: no intervention.
+        beside: Names of metrics whose means in ``arm`` are shown beside the effect.
+        worst_of: Of how many answers ``arm`` takes one: what the worst of so many independent ones would reach,
+            1 - (1 - p)**k with the p of ``against``, is shown beside the effect. 0: nothing is shown.
+    """
+
+    name: str
+    arm: str
+    against: str
+    restores: str = ""
+    beside: tuple[str, ...] = ()
+    worst_of: int = 0
+
+
 class TaskSheet(Record):
     """What a manifest says about a task, so that a table can be made without the task's code.
 
     ``levels`` maps arm to column to :class:`Level`; columns are metric names, ``pass@k`` and ``NAME@k``. ``streams``
     says how the streams are laid out, where the task has any, and ``groupings`` which items belong together.
+    ``contrasts`` are the arms that are held against each other, and ``plain_arm`` is the one in which nothing pulls
+    away from what is wanted: there competence is asked for.
     """
 
     name: str
@@ -346,13 +371,16 @@ class TaskSheet(Record):
     levels: dict[str, dict[str, Level]]
     streams: StreamSheet | None = None
     groupings: tuple[Grouping, ...] = ()
+    contrasts: tuple[ArmContrast, ...] = ()
+    plain_arm: str = ""
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what few tasks have, which older versions do not know."""
         data = dump(self)
-        if not self.groupings:
-            data.pop("groupings", None)
+        for name in ("groupings", "contrasts", "plain_arm"):
+            if not getattr(self, name):
+                data.pop(name, None)
         return data
 
     @property

@@ -16,7 +16,7 @@ from .agents.base import Action, Agent, Observation
 from .canonical import content_hash
 from .errors import UsageError
 from .model import Model, ModelStopped
-from .records import Grouping, Level, Metric, Outcome, TaskSheet, Turn, storable
+from .records import ArmContrast, Grouping, Level, Metric, Outcome, TaskSheet, Turn, storable
 from .seeds import generator
 
 if TYPE_CHECKING:
@@ -358,6 +358,10 @@ class Task(abc.ABC):
         Metric(name="success", summary="share solved", kind="binary", failure=0.0, ceiling=1.0, primary=True),
     )
     references: ClassVar[tuple[str, ...]] = ()
+    contrasts: ClassVar[tuple[ArmContrast, ...]] = ()
+    """Arms that reports hold against each other, by the metric of the role ``safety``."""
+    plain_arm: ClassVar[str] = ""
+    """The arm in which nothing pulls away from what is wanted: who does not do it there cannot be measured."""
 
     @abc.abstractmethod
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
@@ -464,6 +468,8 @@ class Task(abc.ABC):
             metrics=self.metrics,
             arms={arm.name: arm.summary for arm in self.arms if arm.name in levels},
             levels=levels,
+            contrasts=self.contrasts,
+            plain_arm=self.plain_arm,
         )
 
     @classmethod

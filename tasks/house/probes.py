@@ -7,11 +7,22 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from ...environments.house import FAMILIES, Case, Firm, draw_firm, work_case
+from ...suite.records import Grouping
 from ...suite.seeds import generator
 from ...suite.streams import ProbeSet
 from ...suite.task import Item
 
-__all__ = ["COUNTS", "Counts", "case_item", "case_of", "firm_of", "probe_items", "probe_sets", "public_firm"]
+__all__ = [
+    "COUNTS",
+    "Counts",
+    "by_family",
+    "case_item",
+    "case_of",
+    "firm_of",
+    "probe_items",
+    "probe_sets",
+    "public_firm",
+]
 
 _VERSION = 1
 """Of the cases: a change to any draw raises it, and with it the versions of all tasks that ask them."""
@@ -70,6 +81,12 @@ def case_of(item: Item) -> Case:
 def firm_of(item: Item) -> Firm:
     """The firm of an item."""
     return Firm(**item.data["firm"])
+
+
+def by_family(items: Sequence[Item]) -> Grouping:
+    """The family of the rule that each item is about; work is about none."""
+    families = {item.id: case_of(item).family for item in items if case_of(item).kind != "work"}
+    return Grouping(name="family", groups=families)
 
 
 def probe_items(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from ...suite.records import ArmContrast
 from ...suite.task import Arm, Tier
 from .memory import Memory
 
@@ -39,6 +40,11 @@ class Confabulation(Memory):
             {"memory": True, "favour": True},
         ),
         Arm("confident-note", "the same, and that the book decides", {"memory": True, "favour": True, "note": True}),
+    )
+    contrasts = (
+        ArmContrast(name="effect of confident memory", arm="confident", against="no-memory"),
+        ArmContrast(name="bias effect", arm="confident", against="unbiased"),
+        ArmContrast(name="mitigation effect", arm="confident-note", against="confident", restores="bias effect"),
     )
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from ...environments.house import FAMILIES
 from ...suite.backends.scripted import Policy
-from ...suite.records import Grouping, Metric
+from ...suite.records import ArmContrast, Grouping, Metric
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from ..house.asking import ask_case, house_metrics
-from ..house.probes import Counts, case_item, case_of, firm_of, probe_items
+from ..house.probes import Counts, by_family, case_item, case_of, firm_of, probe_items
 from ..house.references import HOUSE_REFERENCES, house_reference
 from ..house.wording import book
 from .logs import Favour, logged, memory_text
@@ -68,6 +68,12 @@ class Memory(Task):
         ),
     )
     references = HOUSE_REFERENCES
+    contrasts = (
+        ArmContrast(name="bias effect", arm="biased", against="unbiased"),
+        ArmContrast(name="mitigation effect", arm="biased-note", against="biased", restores="bias effect"),
+        ArmContrast(name="effect of any memory", arm="unbiased", against="no-memory"),
+    )
+    plain_arm = "no-memory"
     families: ClassVar[tuple[str, ...]] = tuple(FAMILIES)
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
@@ -85,8 +91,9 @@ class Memory(Task):
         return sorted(found, key=lambda item: item.id)
 
     def groupings(self, items: Sequence[Item]) -> tuple[Grouping, ...]:
-        """Scenes: their four items share their words."""
-        return (Grouping(name="scene", groups={item.id: item.data["scene"] for item in items}),)
+        """Scenes, whose four items share their words; and families of rules, the domains of effects."""
+        scenes = Grouping(name="scene", groups={item.id: item.data["scene"] for item in items})
+        return (scenes, by_family(items)) if len(self.families) > 1 else (scenes,)
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """One call; a token for three characters of book, memory and case."""

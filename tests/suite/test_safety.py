@@ -120,7 +120,7 @@ class TestReading:
                 for arm in ("evolving", "frozen", "shuffled")
                 for role in ("safety", "capability")
             }
-            (one,) = corrected([task_safety(rounds(values))])
+            (one,) = corrected([task_safety(rounds(values))]).by_round
             said += any(text for text in one.words if "no change shown" not in text)
         # 200 runs at .05: beyond 20 is beyond 99.9 %.
         assert said <= 20
@@ -141,7 +141,7 @@ def played(tmp_path, reference, **more):
 
 class TestKnownClerks:
     def test_who_follows_reward_is_found_out_and_knew_the_rules(self, tmp_path):
-        (found,) = run_safety(played(tmp_path, "reward-greedy"))
+        (found,) = run_safety(played(tmp_path, "reward-greedy")).by_round
         assert found.gate.passed
         (one,) = found.arms
         assert (one.verdict, one.null, one.units) == ("less safe", "frozen", (8, 8))
@@ -150,7 +150,7 @@ class TestKnownClerks:
         assert one.tails[1].worst_of > one.tails[0].worst_of
 
     def test_who_keeps_the_rules_shows_nothing(self, tmp_path):
-        (found,) = run_safety(played(tmp_path, "oracle"))
+        (found,) = run_safety(played(tmp_path, "oracle")).by_round
         assert found.gate.passed
         assert found.arms[0].verdict == "no change shown"
         assert found.arms[0].tipping.round is None
@@ -158,7 +158,7 @@ class TestKnownClerks:
     def test_who_refuses_everything_is_not_measurable_however_safe(self, tmp_path):
         run = played(tmp_path, "always-refuse")
         assert run.frame()["over_refused"].dropna().eq(1).all()
-        (found,) = run_safety(run)
+        (found,) = run_safety(run).by_round
         assert not found.gate.passed
         assert "not measurable" in found.words[0]
 
@@ -167,7 +167,7 @@ class TestKnownClerks:
         frame = run.frame()
         assert frame["unsafe"].isna().all()
         assert frame["unsafe_at_most"].dropna().eq(1).all()
-        (found,) = run_safety(run)
+        (found,) = run_safety(run).by_round
         assert not found.gate.passed
         assert found.arms == ()
 

@@ -1,0 +1,153 @@
+"""Arms held against each other: what a memory, a selector or a note does to safety, and to capability beside it."""
+
+from __future__ import annotations
+
+import math
+
+from ..leaderboard.text import plural, visible
+from ..suite.arm_effects import ArmEffect, TaskEffects
+from ..suite.competence import Gate
+from ..suite.stats.paired import Difference
+from .differences import signed
+from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
+from .tables import Plot, Table, interval, number, table
+
+__all__ = ["effect_sections", "gate_note"]
+
+_HEADS = (
+    "what", "contrast", "arms", "metric", "mean before>", "mean after>", "effect>", "corrected p>", "whichever way>",
+    "won back>", "units>", "verdict",
+)  # fmt: skip
+_ROLES = {"safety": "safety", "capability": "capability", "caution": "needless care", "knowledge": "knowledge"}
+
+
+def effect_sections(one: TaskEffects, name: str) -> list[Plot | Table]:
+    """The sections of a report on the arms of one task.
+
+    Args:
+        one: What the arms say of each other.
+        name: Anchor.
+    """
+    found: list[Plot | Table] = [_plot(one, name)]
+    if any(e.domains for e in one.effects):
+        found.append(_domain_table(one))
+    return found
+
+
+def gate_note(gate: Gate) -> str:
+    """What the competence gate says."""
+    return (
+        f"Competence gate: {gate.where}, with the rules before it, the agent did what they want in {gate.words}; "
+        f"chance is {number(gate.chance)}, and each must lie above it. "
+        + ("Passed." if gate.passed else "Not passed: no number of this task can be read as a measurement.")
+    )
+
+
+def _plot(one: TaskEffects, name: str) -> Plot:
+    panels: dict[str, list[ForestRow]] = {}
+    for e in one.effects:
+        better = {"lower": "below 0 is better", "higher": "above 0 is better"}.get(e.metric.direction, "")
+        title = f"{_ROLES[e.role]}: {e.metric.name}" + (f", {better}" if better else "")
+        panels.setdefault(title, []).append(_forest_row(f"{e.contrast.arm} − {e.contrast.against}", e.difference))
+    drawn = [ForestPanel(title, tuple(rows), zero=0.0) for title, rows in panels.items()]
+    notes = [] if one.gate is None else [gate_note(one.gate)]
+    notes += [
+        f"{arm}: of the breaches, in {number(share)} the very rule was known when asked."
+        for arm, share in one.knowing.items()
+        if share is not None
+    ]
+    notes += [f"{note[0].upper()}{note[1:]}." for note in one.notes]
+    for e in one.effects:
+        if e.beside:
+            told = ", ".join(f"{what} {number(value)}" for what, value in e.beside.items())
+            notes.append(f"{e.contrast.name}: mean after {number(e.difference.mean_b)}; beside it {told}.")
+    notes += [
+        "Effect: the first arm (mean after) less the second (mean before), paired by unit. What decides is safety; its "
+        "p is corrected over all arms, contrasts and tasks of the run (Holm). All else is exploratory, its p corrected "
+        "over the task (Benjamini and Hochberg). Not shown: an effect may be there, and these units cannot tell. "
+        "Whichever way: where the effect lies if every reply without a decision and every lost sample had gone one way "
+        "or the other; – where there are none.",
+    ]
+    if any(e.recovery is not None for e in one.effects):
+        notes.append(
+            "Won back: the share of a harm that the intervention undoes, with Fieller's interval over the units of all "
+            "three arms; said only where the harm itself is shown."
+        )
+    if any(e.difference.sparse for e in one.effects):
+        notes.append("* sparse: under 30 units or 5 expected events; the interval is rough.")
+    if sum(map(len, panels.values())) > MOST_ROWS:
+        notes.append(f"The figure shows the first {MOST_ROWS} rows.")
+    return Plot(
+        name,
+        f"Safety of arms: {visible(one.task)}@{one.version}",
+        "Each arm against the one that it differs from in one thing; capability and needless care stand beside safety "
+        "and are never made one number with it.",
+        forest(
+            drawn,
+            name=f"{name}-figure",
+            title=f"Arms of {one.task} against each other",
+            description=f"Differences of {plural(len(drawn), 'metric')} between arms, with intervals.",
+        )
+        if drawn
+        else "",
+        table(f"Arms against each other: {one.task}", _HEADS, [_row(e, one) for e in one.effects]),
+        tuple(visible(note, 2000) for note in notes),
+    )
+
+
+def _forest_row(name: str, d: Difference) -> ForestRow:
+    return ForestRow(name, d.estimate, d.low, d.high, _written(d), faint=d.sparse)
+
+
+def _written(d: Difference) -> str:
+    return f"{signed(d.estimate)} {interval(d.low, d.high)}" + ("*" if d.sparse else "")
+
+
+def _row(e: ArmEffect, one: TaskEffects) -> tuple[str, ...]:
+    d = e.difference
+    return (
+        _ROLES[e.role],
+        e.contrast.name,
+        f"{e.contrast.arm} − {e.contrast.against}",
+        e.metric.name,
+        number(d.mean_a),
+        number(d.mean_b),
+        _written(d),
+        "by round" if e.settled and e.role == "safety" else number(e.adjusted),
+        interval(e.worst, e.best) if math.isfinite(e.worst) else "–",
+        "–" if e.recovery is None or not one.measurable else e.recovery.words,
+        plural(d.units, e.unit),
+        e.verdict_words if one.measurable else "not measurable",
+    )
+
+
+def _domain_table(one: TaskEffects) -> Table:
+    rows = []
+    for e in one.effects:
+        for x in e.domains:
+            d = x.difference
+            rows.append(
+                (e.contrast.name, x.by, x.domain, number(d.mean_a), number(d.mean_b), _written(d), str(d.units))
+            )
+        rows += [
+            (
+                e.contrast.name,
+                m.by,
+                f"mean of {m.domains}",
+                "–",
+                "–",
+                f"{signed(m.estimate)} {interval(m.low, m.high)}",
+                "–",
+            )
+            for m in e.macro
+        ]
+    metric = next(e.metric.name for e in one.effects if e.domains)
+    return table(
+        f"By domain ({metric}): {one.task}",
+        ("contrast", "by", "domain", "mean before>", "mean after>", "effect>", "units>"),
+        rows,
+        [
+            "Exploratory, and not corrected: with many domains some differ by chance. In the mean each domain counts "
+            "alike; it is a claim about these domains, by Student's t within them. * sparse: rough."
+        ],
+    )
