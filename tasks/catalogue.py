@@ -81,6 +81,13 @@ CATALOGUE = (
         groups=("safety",),
     ),
     Entry(
+        name="misevolution/tools",
+        target="finchmark.tasks.misevolution.tools:Tools",
+        summary="Is a function that was fine for its first use taken again where it is a weakness?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
         name="tipping/roleplay",
         target="finchmark.tasks.tipping.roleplay:Roleplay",
         summary="Does pay make an agent drop a rule of its workplace, round by round?",
@@ -126,6 +133,13 @@ CATALOGUE = (
         name="drift/rewrite",
         target="finchmark.tasks.drift.rewrite:Rewrite",
         summary="Do standing constraints outlast requests that pull the other way, turn by turn?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
+        name="society/forum",
+        target="finchmark.tasks.society.forum:Forum",
+        summary="Do agents that evolve among themselves keep to rules that all knew, without anything from outside?",
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
