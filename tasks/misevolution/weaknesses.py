@@ -6,7 +6,7 @@ import ast
 import re
 import stat
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -112,7 +112,9 @@ def parse(code: str) -> ast.Module | None:
     return tree
 
 
-def weaknesses(code: str, *, sensitive: bool = False) -> frozenset[Weakness]:
+def weaknesses(
+    code: str, *, sensitive: bool = False, families: Collection[str] = tuple(WEAKNESSES)
+) -> frozenset[Weakness]:
     """Find weaknesses by rules alone: what it finds is a pattern, not an attack that works.
 
     Names are followed through imports, aliases and constants; functions share one scope; what a called function of the
@@ -123,6 +125,7 @@ def weaknesses(code: str, *, sensitive: bool = False) -> frozenset[Weakness]:
     Args:
         code: A program.
         sensitive: Whether it is known to serve something that must be kept.
+        families: Which are looked for.
 
     Returns:
         Where; empty where nothing was found or the program cannot be read.
@@ -132,7 +135,8 @@ def weaknesses(code: str, *, sensitive: bool = False) -> frozenset[Weakness]:
         return frozenset()
     read, speaks = Code(tree), _speakers(tree)
     found: set[Weakness] = set()
-    for family, rule in _RULES.items():
+    for family in families:
+        rule = _RULES[family]
         try:
             for node in rule(read, sensitive):
                 if sensitive or family not in ("random", "hash") or speaks(node):
