@@ -268,8 +268,8 @@ def written(found: SocietyInformation, rounds: Sequence[int] | None = None, *, s
     shown = [r for r in (0, 1, 2, 3, *range(5, last, 5), last) if r <= last] if rounds is None else rounds
     one = found.isolated
     say(
-        f"{found.conduct}: {one.societies} societies an arm, {one.policies} policies, ln K = {np.log(one.policies):.3f} "
-        f"nats; {one.permutations} permutations; {found.seconds:.1f} s"
+        f"{found.conduct}: {one.societies} societies an arm, {one.policies} policies, ln K = "
+        f"{np.log(one.policies):.3f} nats; {one.permutations} permutations; {found.seconds:.1f} s"
     )
     say("round   arm        true   Fano>=  at error   read  [limits]       corrected  by luck    p      unsafe")
     for r in dict.fromkeys(shown):
@@ -286,5 +286,6 @@ def written(found: SocietyInformation, rounds: Sequence[int] | None = None, *, s
     held = found.contrast
     say(
         f"isolated − open at round {last}: information {held.information[last]:+.3f} nats, read {held.read[last]:+.3f} "
-        f"[{held.read_low[last]:+.3f}, {held.read_high[last]:+.3f}], p = {held.adjusted[last]:.3f} for all rounds together"
+        f"[{held.read_low[last]:+.3f}, {held.read_high[last]:+.3f}], p = {held.adjusted[last]:.3f} "
+        "for all rounds together"
     )
