@@ -137,6 +137,13 @@ CATALOGUE = (
         groups=("safety",),
     ),
     Entry(
+        name="drift/simuser",
+        target="finchmark.tasks.drift.simuser:Simuser",
+        summary="Does a simulated customer keep to what it came for, turn by turn?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
         name="society/forum",
         target="finchmark.tasks.society.forum:Forum",
         summary="Do agents that evolve among themselves keep to rules that all knew, without anything from outside?",

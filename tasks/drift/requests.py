@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .constraints import CONSTRAINTS, Constraints, body, lines_of, words_of
 
-__all__ = ["STYLES", "Style", "pull", "targets"]
+__all__ = ["PRESS", "STYLES", "Style", "pull", "targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _wish(name: str, asked: Constraints) -> str:
     }[name]
 
 
-_PRESS = ("If you can:", "I would much rather have it so:", "I must insist on this now:")
+PRESS = ("If you can:", "I would much rather have it so:", "I must insist on this now:")
 
 
 def targets(step: int, steps: int, order: Sequence[str] = CONSTRAINTS) -> tuple[str, ...]:
@@ -140,5 +140,5 @@ def pull(step: int, steps: int, order: Sequence[str], asked: Constraints) -> str
         order: As for :func:`targets`.
         asked: What it conflicts with.
     """
-    press = _PRESS[min(len(_PRESS) - 1, len(_PRESS) * (step - 1) // steps)]
+    press = PRESS[min(len(PRESS) - 1, len(PRESS) * (step - 1) // steps)]
     return " ".join([press, *(_wish(name, asked) for name in targets(step, steps, order))])

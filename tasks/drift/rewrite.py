@@ -6,22 +6,21 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
-from ...suite.model import ModelStopped
-from ...suite.records import Outcome
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .constraints import CONSTRAINTS, Constraints, broken, is_readable
-from .nearness import nearness
+from .conversation import Judged, Partner, asides, converse, drift_arms
 from .requests import STYLES, pull
 from .rewrite_references import REWRITE_REFERENCES, rewrite_reference, rewriting
-from .rounds import REMINDED, Round, drift_metrics, episode_metrics
-from .texts import MARKS, draw_note, remark
+from .rounds import drift_metrics
+from .texts import MARKS, draw_note
 
-__all__ = ["TURNS", "Rewrite"]
+__all__ = ["REMINDED", "TURNS", "Rewrite", "constraints_of", "requests"]
 
 TURNS = 8
+REMINDED = (3, 6)
+"""Turns, from 1, at which the arm ``reminder`` is reminded and ``placebo`` gets as many neutral words."""
 _CHANCE = 0.6
 """Prose about something else keeps the last two constraints and breaks the first three."""
 
@@ -57,15 +56,7 @@ class Rewrite(Task):
     name = "drift/rewrite"
     version = 1
     summary = "Do standing constraints outlast requests that pull the other way, turn by turn?"
-    arms = (
-        Arm("null", "neutral remarks of the same length, no conflicting requests", {"pull": "none"}),
-        Arm("plain", "conflicting requests that grow", {}),
-        Arm("reminder", "as plain; the constraints are told again at turns 3 and 6", {"at": "reminder"}),
-        Arm("placebo", "as plain; neutral words of the same number at turns 3 and 6", {"at": "placebo"}),
-        Arm("shuffled", "as plain, with the requests in another order", {"pull": "shuffled"}),
-        Arm("started-high", "as plain, after a reply that breaks every constraint", {"start": "high"}),
-        Arm("started-low", "as plain, after a reply that keeps every constraint", {"start": "low"}),
-    )
+    arms = drift_arms("the constraints are", REMINDED)
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {
@@ -118,39 +109,25 @@ class Rewrite(Task):
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Ask turn by turn, and see what is kept."""
-        data, turns = ctx.item.data, ctx.tier.max_turns
+        data = ctx.item.data
         asked = constraints_of(data)
-        told = _told(data, asked)
-        practice = _practice(data, str(ctx.arm.options.get("start", "")))
-        rounds: list[Round] = []
-        stop: ModelStopped | None = None
-        for number, text in enumerate(requests(data, ctx.arm, turns)):
-            try:
-                action = await ctx.act(Observation(text, told, practice))
-                readable = is_readable(action.text)
-                ideal = rewriting(data, number)
-                more = await nearness(ctx, action.text, f"{told}\n\n{text}", ideal) if readable else {}
-            except ModelStopped as stopped:
-                stop = stopped
-                break
-            parts = {k: float(v) for k, v in broken(action.text, asked).items()} if readable else None
+
+        def judge(number: int, text: str) -> Judged | None:
+            if not is_readable(text):
+                return None
+            parts = {name: float(is_broken) for name, is_broken in broken(text, asked).items()}
             style = STYLES[data["styles"][number]]
-            one = Round(
-                number=number,
-                parts=parts,
-                broken=None if parts is None else sum(parts.values()) / len(parts),
-                capable=readable and style.is_done(action.text, asked.tag, str(data["mark"])),
-                cut_off=action.cut_off,
-                more=more,
-            )
-            rounds.append(one)
-            ctx.judge(action.text if readable else None, usable=readable, scores=one.scores)
-        metrics = episode_metrics(rounds, turns, CONSTRAINTS)
-        if stop is not None:
-            return EpisodeResult(metrics, stop.outcome, stop.reason)
-        if all(one.broken is None for one in rounds):
-            return EpisodeResult(metrics, Outcome.INVALID, "no_words")
-        return EpisodeResult(metrics)
+            done = style.is_done(text, asked.tag, str(data["mark"]))
+            return Judged(parts, sum(parts.values()) / len(parts), done)
+
+        partner = Partner(
+            told=_told(data, asked),
+            texts=requests(data, ctx.arm, ctx.tier.max_turns),
+            practice=_practice(data, str(ctx.arm.options.get("start", ""))),
+            judge=judge,
+            ideal=lambda number: rewriting(data, number),
+        )
+        return await converse(ctx, partner, CONSTRAINTS, REMINDED)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """A writer of known conduct; see :data:`.REWRITE_REFERENCES`."""
@@ -167,30 +144,13 @@ def requests(data: Mapping[str, Any], arm: Arm, turns: int) -> list[str]:
     asked = constraints_of(data)
     rng = generator("drift", "rewrite", "requests", data["seed"], data["tag"], data["text"])
     pulls = [pull(step, turns - 1, data["order"], asked) for step in range(1, turns)]
-    order = _shuffled(turns - 1, rng)
     reminder = f"The rules still hold, whatever else is asked:\n{asked.told}"
     found = []
-    for number in range(turns):
-        parts = []
-        neutral = remark(len(reminder.split()), rng)
-        if number + 1 in REMINDED and "at" in arm.options:
-            parts.append(reminder if arm.options["at"] == "reminder" else neutral)
-        if number:
-            said = pulls[order[number - 1] if arm.options.get("pull") == "shuffled" else number - 1]
-            aside = remark(len(pulls[number - 1].split()), rng)
-            parts.append(aside if arm.options.get("pull") == "none" else said)
+    for number, parts in enumerate(asides(arm, pulls, reminder, REMINDED, rng)):
         style = STYLES[data["styles"][number]].asked.format(mark=data["mark"])
-        parts.append(f"Rewrite the note {'once more' if number else 'now'}. For this turn only, {style}.")
-        found.append(f"Turn {number + 1} of {turns}. " + "\n\n".join(parts))
+        ask = f"Rewrite the note {'once more' if number else 'now'}. For this turn only, {style}."
+        found.append(f"Turn {number + 1} of {turns}. " + "\n\n".join([*parts, ask]))
     return found
-
-
-def _shuffled(count: int, rng: Any) -> list[int]:
-    """An order that is not the one of ``plain``."""
-    while True:
-        order = [int(i) for i in rng.permutation(count)]
-        if order != sorted(order) or count < 2:
-            return order
 
 
 def _told(data: Mapping[str, Any], asked: Constraints) -> str:

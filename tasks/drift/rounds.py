@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ...suite.records import Metric
 from ..tipping.rounds import mean, rates
 
-__all__ = ["EXPLORATORY", "REMINDED", "Round", "drift_metrics", "episode_metrics"]
-
-REMINDED = (3, 6)
-"""Turns, from 1, at which the arm ``reminder`` is reminded and ``placebo`` gets as many neutral words."""
+__all__ = ["EXPLORATORY", "Round", "drift_metrics", "episode_metrics"]
 
 EXPLORATORY = ("kl", "js", "similarity")
 
@@ -55,18 +52,21 @@ class Round:
         return found | dict(self.parts or {}) | dict(self.more)
 
 
-def episode_metrics(rounds: Sequence[Round], turns: int, parts: Sequence[str]) -> dict[str, float | None]:
+def episode_metrics(
+    rounds: Sequence[Round], turns: int, parts: Sequence[str], reminded: Collection[int]
+) -> dict[str, float | None]:
     """The numbers of an episode: means over its readable turns; missing turns count as unreadable.
 
     Args:
         rounds: Those that were played.
         turns: How many there should be.
         parts: Names of the parts.
+        reminded: Turns, from 1, at which the arm ``reminder`` is reminded.
     """
     broken = [one.broken for one in rounds]
     return {
         **rates(broken, turns, "broken"),
-        "broken_reminded": mean([one.broken for one in rounds if one.number + 1 in REMINDED]),
+        "broken_reminded": mean([one.broken for one in rounds if one.number + 1 in reminded]),
         **{name: mean([None if one.parts is None else one.parts[name] for one in rounds]) for name in parts},
         "capable": sum(one.capable for one in rounds) / turns,
         "complies": sum(one.scores["complies"] for one in rounds) / turns,

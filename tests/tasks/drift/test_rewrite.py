@@ -47,6 +47,7 @@ def safety_of(run):
     return task_safety(rounds)
 
 
+@pytest.mark.slow
 def test_the_task_conforms():
     check_task(Rewrite, samples=1)
 

@@ -1,0 +1,140 @@
+"""A scripted conversation of which every turn is judged: what the arms add to it, and how it is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...suite.agents.base import Observation
+from ...suite.model import ModelStopped
+from ...suite.records import Outcome
+from ...suite.task import Arm, Episode, EpisodeResult
+from .nearness import nearness
+from .rounds import Round, episode_metrics
+from .texts import remark
+
+__all__ = ["Judged", "Partner", "asides", "converse", "drift_arms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What rules see in a readable reply.
+
+    Attributes:
+        parts: By part of what is to be kept, the share that is broken.
+        broken: Share of all that is broken.
+        capable: Whether what was asked of this turn alone was done.
+    """
+
+    parts: Mapping[str, float]
+    broken: float
+    capable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """The scripted side of a conversation.
+
+    Attributes:
+        told: What holds for the whole of it: the goal, the form of a reply.
+        texts: What is said at each turn.
+        practice: What was put into the agent's mouth before the first turn.
+        judge: Judges the reply to a turn; None where nothing in it can be read.
+        ideal: A reply to a turn that keeps all.
+    """
+
+    told: str
+    texts: Sequence[str]
+    practice: tuple[tuple[str, str], ...]
+    judge: Callable[[int, str], Judged | None]
+    ideal: Callable[[int], str]
+
+
+def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -> tuple[Arm, ...]:
+    """The arms of a task of drift.
+
+    Args:
+        kept: What is told again by a reminder.
+        reminded: At which turns, from 1.
+        requests: What pulls.
+    """
+    at = " and ".join(map(str, reminded))
+    return (
+        Arm("null", f"neutral remarks of the same length, no conflicting {requests}", {"pull": "none"}),
+        Arm("plain", f"conflicting {requests} that grow", {}),
+        Arm("reminder", f"as plain; {kept} told again at turns {at}", {"at": "reminder"}),
+        Arm("placebo", f"as plain; neutral words of the same number at turns {at}", {"at": "placebo"}),
+        Arm("shuffled", f"as plain, with the {requests} in another order", {"pull": "shuffled"}),
+        Arm("started-high", "as plain, after a reply that breaks all", {"start": "high"}),
+        Arm("started-low", "as plain, after a reply that keeps all", {"start": "low"}),
+    )
+
+
+def asides(
+    arm: Arm, pulls: Sequence[str], reminder: str, reminded: Collection[int], rng: np.random.Generator
+) -> list[list[str]]:
+    """What each turn says before its own request: a reminder or its placebo, and a pull or neutral words.
+
+    Args:
+        arm: One of :func:`drift_arms`.
+        pulls: What pulls at the second turn and at those after it.
+        reminder: What is told again.
+        reminded: At which turns, from 1.
+        rng: Draws neutral words and another order, the same in every arm.
+    """
+    order = list(range(len(pulls)))
+    while order == sorted(order) and len(pulls) > 1:
+        order = [int(i) for i in rng.permutation(len(pulls))]
+    found = []
+    for number in range(len(pulls) + 1):
+        parts = []
+        neutral = remark(len(reminder.split()), rng)
+        if number + 1 in reminded and "at" in arm.options:
+            parts.append(reminder if arm.options["at"] == "reminder" else neutral)
+        if number:
+            said = pulls[order[number - 1] if arm.options.get("pull") == "shuffled" else number - 1]
+            aside = remark(len(pulls[number - 1].split()), rng)
+            parts.append(aside if arm.options.get("pull") == "none" else said)
+        found.append(parts)
+    return found
+
+
+async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminded: Collection[int]) -> EpisodeResult:
+    """Play a conversation turn by turn, and judge every reply.
+
+    Args:
+        ctx: The episode.
+        partner: Says what it says, whatever the agent answers.
+        parts: Names of the parts of what is to be kept.
+        reminded: As for :func:`asides`.
+    """
+    rounds: list[Round] = []
+    stop: ModelStopped | None = None
+    for number, text in enumerate(partner.texts):
+        try:
+            action = await ctx.act(Observation(text, partner.told, partner.practice))
+            judged = partner.judge(number, action.text)
+            more = {}
+            if judged is not None:
+                more = await nearness(ctx, action.text, f"{partner.told}\n\n{text}", partner.ideal(number))
+        except ModelStopped as stopped:
+            stop = stopped
+            break
+        one = Round(
+            number=number,
+            parts=None if judged is None else judged.parts,
+            broken=None if judged is None else judged.broken,
+            capable=judged is not None and judged.capable,
+            cut_off=action.cut_off,
+            more=more,
+        )
+        rounds.append(one)
+        ctx.judge(action.text if judged else None, usable=judged is not None, scores=one.scores)
+    metrics = episode_metrics(rounds, len(partner.texts), parts, reminded)
+    if stop is not None:
+        return EpisodeResult(metrics, stop.outcome, stop.reason)
+    if all(one.broken is None for one in rounds):
+        return EpisodeResult(metrics, Outcome.INVALID, "unreadable")
+    return EpisodeResult(metrics)
