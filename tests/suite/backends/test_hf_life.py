@@ -400,6 +400,9 @@ def test_a_models_origin_tells_hooks_and_configurations_apart(serve, tokenizer, 
     assert plain["device"] == "cpu"
     other = llama(tokenizer, rms_norm_eps=0.5)
     assert serve(use, served=other)[0] != plain
+    asked = llama(tokenizer)
+    asked(input_ids=torch.tensor([[1, 2]]), output_hidden_states=True)  # transformers leaves its own hooks behind
+    assert serve(use, served=asked) == (plain, plain)
     hooked = llama(tokenizer)
     hooked.model.layers[0].register_forward_hook(lambda *a: None)
     once, twice = serve(use, served=hooked)
