@@ -14,6 +14,7 @@ from ..environment import version
 from ..errors import BackendError
 from .answers import answer_key, decode_answer, encode_answer, exact
 from .base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .greedy_once import weights_are_known
 from .response_cache import ResponseCache
 from .wrapped import WrappedBackend
 
@@ -100,7 +101,7 @@ class CachedBackend(WrappedBackend):
         """Start the backend and open the cache."""
         await self.inner.start()
         identity, origin = self.inner.identity(), self.inner.origin()
-        hashed = _has_hash(identity)
+        hashed = weights_are_known(identity)
         if self.inner.reference is not None:
             self._off = f"scripted:{self.inner.reference} is played by a task's policy, which is never cached"
             return
@@ -221,13 +222,6 @@ def _again(answer: _Answer) -> _Answer:
     if isinstance(answer, Completion):
         return dataclasses.replace(answer, replayed=True, cost=0.0, spared=answer.cost + answer.spared)
     return answer
-
-
-def _has_hash(identity: Any) -> bool:
-    """Whether the hash of weights is anywhere in an identity."""
-    if isinstance(identity, Mapping):
-        return bool(identity.get("sha256")) or any(map(_has_hash, identity.values()))
-    return isinstance(identity, (list, tuple)) and any(map(_has_hash, identity))
 
 
 def _installed(package: str) -> str:
