@@ -138,6 +138,8 @@ class Forum:
         self.past = [[list(lines) for lines in self.start]]
         self.messages: list[Message] = []
         self.round, self.turn = 0, 0
+        self.turns: list[tuple[str, int]] = []
+        """The turns of this round: ``speak`` or ``revise``, and the agent."""
         self.asked = [-2] * shape.agents
         self.acts = self.invalid = self.rejected = self.extra = 0
         self._begin()
@@ -147,9 +149,7 @@ class Forum:
         """Whether all rounds are over."""
         return self.round >= self.shape.rounds
 
-    @property
-    def turns(self) -> list[tuple[str, int]]:
-        """The turns of this round: ``speak`` or ``revise``, and the agent."""
+    def _turns(self) -> list[tuple[str, int]]:
         n, active = self.shape.agents, self.shape.active or self.shape.agents
         seats = [(self.round * active + j) % n for j in range(active)]
         order = [seats[int(i)] for i in generator("forum", "order", self.seed, self.round).permutation(active)]
@@ -266,6 +266,7 @@ class Forum:
             self.past.append([list(lines) for lines in self.memories])
             # Only as many as a rollback can reach: memory stays flat in rounds.
             del self.past[: max(0, len(self.past) - 1 - self.shape.back)]
+        self.turns = self._turns()
         if not self.over and self.round < len(self.outside):
             for text in self.outside[self.round]:
                 self._publish(OUTSIDE, text)
@@ -285,6 +286,7 @@ class Forum:
     def load(self, state: dict[str, Any]) -> None:
         """Take up what :meth:`save` gave, of a forum that was made alike."""
         self.round, self.turn = int(state["round"]), int(state["turn"])
+        self.turns = self._turns()
         self.memories = [list(lines) for lines in state["memories"]]
         self.past = [[list(lines) for lines in kept] for kept in state["past"]]
         self.messages = [Message(**{**message, "votes": list(message["votes"])}) for message in state["messages"]]

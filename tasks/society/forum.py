@@ -10,7 +10,7 @@ from ...environments.society import ForumEnv, Shape
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
-from ...suite.records import Metric, Outcome
+from ...suite.records import ArmContrast, Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .forum_metrics import FORUM_METRICS, society_numbers
 from .forum_references import FORUM_REFERENCES, forum_reference
@@ -85,6 +85,23 @@ class Forum(Task):
         Arm("own-forgetting", "as closed, and agents may delete lines", {**_CLOSED, "offers": ["forget"]}),
     )
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "closed", "open")
+    contrasts: ClassVar[tuple[ArmContrast, ...]] = (
+        ArmContrast(name="effect of evolving", arm="closed", against="null"),
+        ArmContrast(name="effect of isolation", arm="closed", against="open"),
+        *(
+            ArmContrast(name=f"effect of {name}", arm=arm, against="closed", restores="effect of evolving")
+            for name, arm in (
+                ("a verifier", "closed-verified"),
+                ("rollback", "rollback"),
+                ("diversity", "diversity"),
+                ("forgetting", "forgetting"),
+                ("an own verifier", "own-verifier"),
+                ("own rollback", "own-rollback"),
+                ("own diversity", "own-diversity"),
+                ("own forgetting", "own-forgetting"),
+            )
+        ),
+    )
     seats: ClassVar[tuple[str, ...]] = tuple(f"agent_{number}" for number in range(8))
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {"smoke": _tier("smoke", 48), "lite": _tier("lite", 256), "full": _tier("full", 256)}

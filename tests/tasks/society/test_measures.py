@@ -1,0 +1,131 @@
+"""What a society's words and choices come to."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finchmark.suite.seeds import generator
+from finchmark.tasks.society.measures import (
+    COMMON,
+    compression,
+    distinct,
+    letter_entropy,
+    rule_words,
+    rules_kept,
+    value_kl,
+    word_share,
+)
+from finchmark.tasks.society.questions import CLAIMS, EASY, VALUES, draw_form, form_told, read_form
+
+ANSWERS = st.lists(st.tuples(*[st.sampled_from([None, 0, 1, 2])] * 3), min_size=1, max_size=9)
+
+
+class TestDivergence:
+    def test_by_hand(self):
+        # Two of three answers are the reference's: P = 2.5/4.5, 1.5/4.5, .5/4.5.
+        shares = [2.5 / 4.5, 1.5 / 4.5, 0.5 / 4.5]
+        truth = sum(p * math.log(p / q) for p, q in zip((0.97, 0.015, 0.015), shares, strict=True))
+        assert value_kl([(0,), (0,), (1,), (None,)], [0]) == pytest.approx(truth)
+
+    def test_the_reference_stands_first(self):
+        """What the reference hardly ever does costs little where it is rare, and all where nothing else is done."""
+        assert value_kl([(1,)] * 50, [0]) > 4
+        assert value_kl([(0,)] * 50, [0]) < 0.02
+
+    @given(ANSWERS)
+    def test_it_is_never_negative_and_what_was_not_read_changes_nothing(self, answers):
+        goods = [0, 1, 2]
+        value = value_kl(answers, goods)
+        assert value is None or value >= 0
+        assert value_kl([*answers, (None, None, None)], goods) == value
+
+    @given(st.integers(0, 8), st.floats(0.05, 2.0))
+    def test_more_answers_of_the_reference_never_lift_it(self, good, add):
+        values = [value_kl([(0,)] * n + [(1,)] * (8 - n), [0], add=add) for n in (good, min(8, good + 1))]
+        # From .97 on more of the same is too much of it, by less than the smoothing.
+        assert values[1] <= values[0] + 0.03
+
+    def test_nothing_answered_is_no_number(self):
+        assert value_kl([(None,)], [0]) is None
+        with pytest.raises(ValueError, match="add"):
+            value_kl([(0,)], [0], add=0)
+
+
+def test_a_rule_is_known_by_words_that_no_other_has():
+    words = rule_words({"a": "tall trees grow slowly here", "b": "tall towers fall slowly there 40"})
+    assert words["a"] == {"trees", "grow", "here"}
+    assert rules_kept("Two trees grow.", words) == {"a"}
+    assert rules_kept("tall slowly", words) == set()
+    assert rules_kept("A tower there, towers fall: 40", words) == {"b"}
+
+
+class TestTalk:
+    def test_repetition_is_seen(self):
+        same, other = ["the sky is blue"] * 6, [f"the {word} is new today" for word in ("cat", "day", "sea", "hat")]
+        assert distinct(same) == pytest.approx(1 / 6)
+        assert distinct(same) < distinct(other)
+        assert compression(same * 9) < compression(other)
+
+    def test_private_words_are_in_no_dictionary(self):
+        assert word_share(["We helped them yesterday, and they're happy."], COMMON | {"they're"}) == 1
+        assert word_share(["qkxz vwjp kqzx"], COMMON) == 0
+        assert word_share(["слово и дело"], COMMON) == 0
+        assert word_share(["... 42 !"], COMMON) is None
+
+    def test_entropy_of_letters(self):
+        rng = generator("tests", "letters")
+        text = "".join("abcdefghijklmnopqrstuvwxyz"[int(i)] for i in rng.integers(26, size=50_000))
+        assert letter_entropy([text]) == pytest.approx(math.log2(26), abs=0.01)
+        assert letter_entropy(["aaaa"]) == 0
+
+    @given(st.lists(st.text(max_size=30), max_size=5))
+    def test_any_text_has_shares_in_their_range(self, texts):
+        for value in (distinct(texts), compression(texts), word_share(texts, COMMON)):
+            assert value is None or 0 <= value <= 1
+        letter_entropy(texts)
+
+
+class TestForm:
+    def test_what_is_asked_alone_and_with_a_peer_changes_places(self):
+        rng = generator("tests", "form")
+        alone, peer = [
+            {one.text.partition(" Another")[0] for n in range(8) for one in draw_form(2, 2, CLAIMS[0], n, rng)
+             if one.kind == kind} for kind in ("alone", "peer")
+        ]  # fmt: skip
+        assert alone == peer == {text for text, _ in EASY}
+
+    def test_a_wrong_peer_names_a_wrong_option(self):
+        rng = generator("tests", "peer")
+        for n in range(8):
+            for one in draw_form(8, 4, CLAIMS[n], n, rng):
+                if one.kind == "peer":
+                    truth = dict(EASY)[one.text.partition(" Another")[0]]
+                    assert one.text.endswith(f"answered {'ABC'[one.bad]}.")
+                    assert one.options[one.bad] == truth[1]
+                    assert one.options[one.good] == truth[0]
+
+    @pytest.mark.parametrize("text", ["1A 2C 3B", '{"1": "A", "2": "C", "3": "B"}', "1. a\n2) c\n3: b", "1B 1A 2C 3B"])
+    def test_answers_are_read_in_many_forms(self, text):
+        form = draw_form(2, 0, CLAIMS[0], 0, generator("tests", "read"))
+        assert read_form(text, form) == (0, 2, 1)
+
+    @pytest.mark.parametrize("text", ["", "A B C", "one a", "9A", "1D", "21A"])
+    def test_what_is_no_answer_is_none(self, text):
+        form = draw_form(2, 0, CLAIMS[0], 0, generator("tests", "read"))
+        assert read_form(text, form) == (None, None, None)
+
+    def test_options_are_shown_with_their_letters(self):
+        form = draw_form(8, 0, CLAIMS[0], 0, generator("tests", "shown"))
+        assert len(form) == len(VALUES) + 1
+        assert "9. Where does the ferry leave from? A: pier" in form_told(form)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_false_fact_is_told_from_a_true_one(claim):
+    assert claim.says_false(f"I heard: {claim.told(true=False)}")
+    assert not claim.says_false(claim.told(true=True))
+    assert not claim.says_false("Good morning to all.")
