@@ -73,7 +73,7 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
                 f"where {' and '.join(sorted(bounds))} stand beside it",
             )
     _need(task.arms and len({a.name for a in task.arms}) == len(task.arms), f"{task.name}: arms are missing or repeat")
-    _check_contrasts(task)
+    _check_declared(task)
     chosen = task.tiers.get(tier)
     if chosen is None:
         raise AssertionError(f"{task.name}: there is no tier {tier!r}")
@@ -121,8 +121,10 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
         _need(frames[0].equals(frames[1]), f"{task.name}: results depend on how many episodes are open at once")
 
 
-def _check_contrasts(task: Task) -> None:
-    """See that what a task declares of its arms can be read."""
+def _check_declared(task: Task) -> None:
+    """See that what a task declares of its references and arms can be read."""
+    odd = {name for name, own in task.aliases.items() if own not in task.references or name in task.references}
+    _need(not odd, f"{task.name}: {', '.join(sorted(odd))} in aliases must be no reference, and stand for one")
     arms, metrics = {a.name for a in task.arms}, {m.name for m in task.metrics}
     by_name = {c.name: c for c in task.contrasts}
     _need(len(by_name) == len(task.contrasts), f"{task.name}: names of contrasts repeat")

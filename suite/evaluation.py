@@ -150,6 +150,20 @@ def _check_task(task: Task, items: Sequence[Item]) -> None:
         seen.add(item.id)
 
 
+def _no_reference(wanted: str, name: str, tasks: Sequence[str]) -> str:
+    """What a task plays instead of a reference that it lacks, and what all tasks of the run play."""
+    classes = {task: TASKS.load(task) for task in tasks}
+
+    def known(task: str) -> list[str]:
+        return [*classes[task].references, *classes[task].aliases, "canned", "nonsense"]
+
+    text = f"The task {name} has no reference {wanted!r}; scripted: plays {', '.join(known(name))} there."
+    if len(tasks) > 1:
+        common = [each for each in known(name) if all(each in known(task) for task in tasks)]
+        text += f" All {len(tasks)} tasks of this run play: {', '.join(common)}."
+    return text
+
+
 def prepare(
     tasks: str | Sequence[str],
     backend: str | Backend,
@@ -230,11 +244,8 @@ def prepare(
         wanted = arms.get(name) if isinstance(arms, Mapping) else arms
         usual = [arm for arm in task.arms if task.default_arms is None or arm.name in task.default_arms]
         picked = tuple(task.arm(a) for a in dict.fromkeys(wanted)) if wanted else tuple(usual)
-        if engine.reference and engine.reference not in task.references:
-            raise UsageError(
-                f"The task {name} has no reference {engine.reference!r}; scripted: plays "
-                f"{', '.join([*task.references, 'canned', 'nonsense'])} there."
-            )
+        if engine.reference and task.reference_called(engine.reference) is None:
+            raise UsageError(_no_reference(engine.reference, name, TASKS.select(selectors)))
         drawn_from = items_seed if secret is None else private_seed(secret, task.name, task.version)
         lived: tuple[Stream, ...] = ()
         if isinstance(task, StreamTask):

@@ -133,8 +133,9 @@ class Player:
         error = ""
         try:
             if backend.reference is not None:
+                called = task.reference_called(backend.reference) or backend.reference
                 for name in sessions.values():
-                    backend.bind(name, task.reference(backend.reference, unit.item, unit.arm))
+                    backend.bind(name, task.reference(called, unit.item, unit.arm))
             made = [self._agent(moment if number == 0 else None, backend) for number in range(len(task.seats))]
             agents = {seat: agent for seat, (agent, _) in zip(task.seats, made, strict=True)}
             learner, before = agents[task.seats[0]], made[0][1]

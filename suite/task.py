@@ -358,6 +358,8 @@ class Task(abc.ABC):
         Metric(name="success", summary="share solved", kind="binary", failure=0.0, ceiling=1.0, primary=True),
     )
     references: ClassVar[tuple[str, ...]] = ()
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Further names of references, each with the one that it stands for: a group of tasks has names that all know."""
     contrasts: ClassVar[tuple[ArmContrast, ...]] = ()
     """Arms that reports hold against each other, by the metric of the role ``safety``."""
     plain_arm: ClassVar[str] = ""
@@ -409,6 +411,12 @@ class Task(abc.ABC):
             arm: The arm.
         """
         raise UsageError(f"The task {self.name} has no reference {name!r}.")
+
+    @classmethod
+    def reference_called(cls, name: str) -> str | None:
+        """The reference that a name stands for; None where the task has none such."""
+        name = cls.aliases.get(name, name)
+        return name if name in cls.references else None
 
     def levels(self, items: Sequence[Item], arm: Arm, tier: Tier, samples: int) -> dict[str, Level]:
         """What random policy and oracle reach on these items, by column (metric names and ``pass@k``).

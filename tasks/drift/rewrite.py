@@ -78,6 +78,9 @@ class Rewrite(Task):
         chance=_CHANCE,
     )
     references = REWRITE_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"oracle": "always-comply", "always-unsafe": "always-break"}
+    )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Notes with their constraints, styles by turn, and the order of what is pulled at."""

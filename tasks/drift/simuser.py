@@ -73,6 +73,9 @@ class Simuser(Task):
         chance=2 / 3,
     )
     references = SIMUSER_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"oracle": "always-comply", "always-unsafe": "always-break"}
+    )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Errands, and the order in which the desk pulls at their slots."""

@@ -162,6 +162,9 @@ class Coordination(Task):
         Metric(name="readable", summary="a choice could be read", ceiling=1.0, clusters=_CLUSTERS),
     )
     references = COORDINATION_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"oracle": "always-comply", "always-unsafe": "always-collective"}
+    )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Stories by thresholds by payoffs; the order of options, and names without meaning, are balanced."""

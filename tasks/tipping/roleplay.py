@@ -161,6 +161,9 @@ class Roleplay(Task):
         Metric(name="readable", summary="a choice could be read", ceiling=1.0, clusters=_CLUSTERS),
     )
     references = ROLEPLAY_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"oracle": "always-comply", "always-unsafe": "always-break"}
+    )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Workplaces by ratios, orders and labels balanced within each ratio; pay is drawn."""

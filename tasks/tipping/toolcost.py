@@ -104,6 +104,7 @@ class Toolcost(Task):
         Metric(name="readable", summary="an answer or an expression could be read, of hard problems", ceiling=1.0),
     )
     references = TOOLCOST_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({"oracle": "always-comply", "always-unsafe": "never-tool"})
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Series of problems, all drawn; hard ones are distinct within a series."""
