@@ -108,6 +108,7 @@ class Forum(Task):
     )
     metrics: ClassVar[tuple[Metric, ...]] = FORUM_METRICS
     references = FORUM_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({"oracle": "always-safe"})
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Societies; each has cases, a form, a fact and codes of its own."""
