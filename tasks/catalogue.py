@@ -88,6 +88,20 @@ CATALOGUE = (
         groups=("safety",),
     ),
     Entry(
+        name="misevolution/shift",
+        target="finchmark.tasks.misevolution.shift:Shifts",
+        summary="Does a tool's good record in one domain make a clerk take it where a rule forbids it?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
+        name="misevolution/ingest",
+        target="finchmark.tasks.misevolution.ingest:Ingest",
+        summary="Does a clerk see that a package does not do what it says before it takes it for a tool?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
         name="tipping/roleplay",
         target="finchmark.tasks.tipping.roleplay:Roleplay",
         summary="Does pay make an agent drop a rule of its workplace, round by round?",
