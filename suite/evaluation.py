@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from .agents.base import Agent
 from .agents.making import agent_factory
+from .backends.asked_once import AskedOnceBackend
 from .backends.base import Backend
 from .backends.cached import CachedBackend
-from .backends.greedy_once import GreedyOnceBackend
 from .backends.none import NoBackend
 from .backends.response_cache import ResponseCache
 from .canonical import content_hash
@@ -408,7 +408,7 @@ async def _run(
     amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None,
     wanted: Callable[[Key, Item], bool] | None,
 ) -> StoredRun:
-    backend: Backend = GreedyOnceBackend(prepared.backend)
+    backend: Backend = AskedOnceBackend(prepared.backend)
     if prepared.cache is not None:
         backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
     player = Player(prepared.spec, prepared.make_agent, amend)

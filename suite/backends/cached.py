@@ -13,8 +13,8 @@ from ..canonical import content_hash
 from ..environment import version
 from ..errors import BackendError
 from .answers import answer_key, decode_answer, encode_answer, exact
+from .asked_once import weights_are_known
 from .base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
-from .greedy_once import weights_are_known
 from .response_cache import ResponseCache
 from .wrapped import WrappedBackend
 

@@ -1,4 +1,4 @@
-"""Equal greedy requests of a run are asked once, and what is recorded is the same."""
+"""Equal requests of a run are asked once, and what is recorded is the same."""
 
 import asyncio
 import dataclasses
@@ -7,8 +7,8 @@ from hashlib import blake2b
 import pytest
 
 from finchmark.suite import evaluation
+from finchmark.suite.backends.asked_once import AskedOnceBackend
 from finchmark.suite.backends.base import Backend, Capabilities, Completion, GenerateRequest, Message
-from finchmark.suite.backends.greedy_once import GreedyOnceBackend
 from finchmark.suite.errors import BackendError
 from finchmark.suite.evaluation import evaluate
 from finchmark.tasks.house.wording import answer
@@ -19,15 +19,15 @@ class Weights(Backend):
 
     name = "weights"
 
-    def __init__(self, *, scheduling="own", where=None, scripted=False, failing=0):
-        self.capabilities = Capabilities(scheduling=scheduling, concurrency=64, scripted=scripted)
-        self.where, self.failing, self.asked = where, failing, 0
+    def __init__(self, *, scheduling="own", sha256="abc", scripted=False, seeds=True, failing=0):
+        self.capabilities = Capabilities(scheduling=scheduling, concurrency=64, scripted=scripted, seeds=seeds)
+        self.sha256, self.failing, self.asked = sha256, failing, 0
 
     def identity(self):
-        return {"name": "weights", "sha256": "abc"}
+        return {"name": "weights", "sha256": self.sha256}
 
     def origin(self):
-        return self.where
+        return {"device": "cpu"}
 
     async def generate(self, request):
         self.asked += 1
@@ -58,7 +58,7 @@ def ask(backend, *requests):
 @pytest.mark.parametrize("change", [{}, {"session": "other", "seed": 2}])
 def test_equal_prompts_at_once_are_one_question(change):
     inner = Weights()
-    one, two = ask(GreedyOnceBackend(inner), request(), request(**change))
+    one, two = ask(AskedOnceBackend(inner), request(), request(**change))
     assert inner.asked == 1
     assert one == two
 
@@ -68,35 +68,44 @@ def test_equal_prompts_at_once_are_one_question(change):
 )
 def test_other_requests_are_asked(change):
     inner = Weights()
-    ask(GreedyOnceBackend(inner), request(), request(**change))
+    ask(AskedOnceBackend(inner), request(), request(**change))
     assert inner.asked == 2
 
 
-def test_sampled_replies_are_never_shared():
+def test_sampled_replies_are_shared_by_those_who_share_the_seed():
     inner = Weights()
-    ask(GreedyOnceBackend(inner), *[request(temperature=0.7)] * 3)
-    assert inner.asked == 3
+    drawn = [request(temperature=0.7, seed=seed, session=f"s{n}") for n, seed in enumerate((1, 1, 2))]
+    one, same, _ = ask(AskedOnceBackend(inner), *drawn)
+    assert inner.asked == 2
+    assert one == same
 
 
-@pytest.mark.parametrize("given", [{"where": {"url": "u"}}, {"scripted": True}, {"scheduling": "waves"}])
+@pytest.mark.parametrize("given", [{"sha256": None}, {"scripted": True}, {"scheduling": "waves"}, {"seeds": False}])
 def test_servers_scripts_and_lists_are_left_alone(given):
     inner = Weights(**given)
-    ask(GreedyOnceBackend(inner), request(), request())
+    ask(AskedOnceBackend(inner), request(), request())
     assert inner.asked == 2
 
 
 def test_who_waited_for_an_answer_that_failed_asks_for_itself():
     inner = Weights(failing=1)
-    one, two, three = ask(GreedyOnceBackend(inner), request(), request(), request())
+    one, two, three = ask(AskedOnceBackend(inner), request(), request(), request())
     assert isinstance(one, BackendError)
     assert two == three
     assert inner.asked == 2
 
 
-def test_a_run_records_the_same_with_a_fraction_of_the_questions(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("temperature", "most"),
+    [
+        (0.0, 64 + 3 * 64 + 2 * 3 * 8),  # two arms of three streams begin alike, and frozen ones end as they began
+        (0.7, 3 * (64 + 2 * 64 + 2 * 8)),  # every stream draws its own luck, and its two arms begin alike
+    ],
+)
+def test_a_run_records_the_same_with_a_fraction_of_the_questions(temperature, most, tmp_path, monkeypatch):
     """The smoke tier's 64 probes at two checkpoints, of an agent that keeps the episodes that it lived."""
 
-    def play(name):
+    def play(name, temperature):
         inner = Weights()
         run = evaluate(
             "misevolution/service",
@@ -105,7 +114,7 @@ def test_a_run_records_the_same_with_a_fraction_of_the_questions(tmp_path, monke
             streams=3,
             arms=["evolving", "frozen"],
             agent="episodes",
-            temperature=0.0,
+            temperature=temperature,
             out=tmp_path / name,
         )
         stored = [
@@ -115,14 +124,13 @@ def test_a_run_records_the_same_with_a_fraction_of_the_questions(tmp_path, monke
         ]
         return inner.asked, stored, run.frame()
 
-    few, spared, frame = play("once")
-    monkeypatch.setattr(evaluation, "GreedyOnceBackend", lambda inner: inner)
-    many, asked, same = play("each")
+    few, spared, frame = play("once", temperature)
+    monkeypatch.setattr(evaluation, "AskedOnceBackend", lambda inner: inner)
+    many, asked, same = play("each", temperature)
     assert many == len(frame) == 3 * 2 * (8 + 2 * 64)
     assert spared == asked
     assert frame.equals(same)
-    # Two arms of three streams begin alike, and frozen ones end as they began.
-    assert few <= 64 + 3 * 64 + 2 * 3 * 8
+    assert few <= most
 
 
 def test_the_fields_of_a_request_that_are_left_out_are_those_of_the_sample_alone():

@@ -1,4 +1,4 @@
-"""A backend that answers a greedy request once, however many samples of a run ask it."""
+"""A backend that answers equal requests once, however many samples of a run ask them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .answers import answer_key
 from .base import Backend, Completion, GenerateRequest
 from .wrapped import WrappedBackend
 
-__all__ = ["GreedyOnceBackend", "weights_are_known"]
+__all__ = ["AskedOnceBackend", "weights_are_known"]
 
 _MOST = 8192
 """Answers that are kept; of more the oldest are asked again."""
 
 
-class GreedyOnceBackend(WrappedBackend):
-    """Asks another backend once for equal greedy requests, and gives everybody its answer.
+class AskedOnceBackend(WrappedBackend):
+    """Asks another backend once for equal requests, and gives everybody its answer.
 
-    Frozen probes put the same prompt in every stream of an agent that has learnt nothing, and in every arm at the first
-    checkpoint. At temperature 0 the answer follows from weights and prompt: neither sample nor seed is part of it. A
-    request that is under way is waited for. What is recorded of a sample is what it would be without this, but for
-    timings.
+    Frozen probes put the same prompt in every arm of a stream as long as its agents are in the same state, and at
+    temperature 0 in every stream of an agent that has learnt nothing. The answer follows from weights, prompt and,
+    where it is sampled, the request's seed, which arms share: no sample's name is part of it. A request that is under
+    way is waited for. What is recorded of a sample is what it would be without this, but for timings.
 
-    Only for weights on this machine, known by their hash, behind a backend that batches by itself. A server's greedy
-    answers may differ from call to call, and that is part of what is measured there. On this machine a batch may break
-    a tie between tokens in another way too; then all who ask get one of the two answers.
+    Only for weights on this machine, known by their hash, behind a backend that batches by itself and draws by the
+    seed. A server's answers may differ from call to call, and that is part of what is measured there. On this machine a
+    batch may break a tie between tokens in another way too; then all who ask get one of the two answers.
 
     Args:
         inner: The backend that is asked.
@@ -44,8 +44,10 @@ class GreedyOnceBackend(WrappedBackend):
     async def start(self) -> None:
         """Start the backend, and see whether its answers follow from the prompt."""
         await self.inner.start()
-        own = self.inner.capabilities.scheduling == "own" and not self.inner.capabilities.scripted
-        self._on = own and self.inner.origin() is None and weights_are_known(self.inner.identity())
+        can = self.inner.capabilities
+        self._on = (
+            can.scheduling == "own" and can.seeds and not can.scripted and weights_are_known(self.inner.identity())
+        )
 
     async def generate(self, request: GenerateRequest) -> Completion:
         """Give the answer of before, or ask. Raises what the backend raises."""
@@ -73,21 +75,22 @@ class GreedyOnceBackend(WrappedBackend):
         return given
 
     def describe(self) -> dict[str, Any]:
-        """What the backend says; ``greedy_once`` among its counts: answers that it was not asked for again."""
+        """What the backend says; ``asked_once`` among its counts: answers that it was not asked for again."""
         described = self.inner.describe()
         if not self._spared:
             return described
-        return {**described, "counts": {**described.get("counts", {}), "greedy_once": self._spared}}
+        return {**described, "counts": {**described.get("counts", {}), "asked_once": self._spared}}
 
     def stats(self) -> dict[str, float]:
         """What the backend says, and how many answers were ``spared``."""
         return {**self.inner.stats(), **({"spared": float(self._spared)} if self._spared else {})}
 
     def _key(self, request: GenerateRequest) -> bytes | None:
-        if not self._on or request.temperature != 0:
+        if not self._on:
             return None
         try:
-            return answer_key("", dataclasses.replace(request, session="", seed=0))
+            seed = request.seed if request.temperature else 0
+            return answer_key("", dataclasses.replace(request, session="", seed=seed))
         except TypeError:
             return None  # a field that has no fixed form: asked each time
 
