@@ -70,6 +70,15 @@ def run(
     cache_size: Annotated[int | None, typer.Option(help="MiB that the response cache may take. [1024]")] = None,
     sandbox_python: SandboxPython = None,
     concurrency: Annotated[int | None, typer.Option(help="Episodes open at once. [what the backend likes]")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="Where samples are played: local, or ray, for more than one machine. [local]")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Ray cluster, auto, or local. [RAY_ADDRESS, or local]")
+    ] = None,
+    ray_workers: Annotated[int | None, typer.Option(help="Workers on Ray, each with a backend. [what fits]")] = None,
+    ray_cpus: Annotated[float | None, typer.Option(help="Cores a worker. [1]")] = None,
+    ray_gpus: Annotated[float | None, typer.Option(help="GPUs a worker. [1 for hf where there are any]")] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="US dollars that this call may spend, with a backend that knows prices.")
     ] = None,
@@ -104,6 +113,7 @@ def run(
             concurrency=options.concurrency,
             retries=options.retries,
             watcher=make_watcher(options.quiet),
+            ray=options.ray,
         )
     except KeyboardInterrupt:
         say(f"\nStopped. What was finished is stored in {folder}; the same command with --out {folder} goes on.")

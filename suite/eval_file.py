@@ -24,11 +24,11 @@ from typing import Any
 
 from .errors import UsageError
 from .policy import Policy, make_policy, read_policy
-from .runfile import RUN_FLAGS, RunOptions, checked_value, run_options
+from .runfile import PLACING_FLAGS, RUN_FLAGS, RunOptions, checked_value, run_options
 
 __all__ = ["EvalTask", "read_eval_file"]
 
-_RUN_KEYS = RUN_FLAGS - {"tasks", "task", "out", "quiet", "max_errors"}
+_RUN_KEYS = RUN_FLAGS - PLACING_FLAGS - {"tasks", "task", "out", "quiet", "max_errors"}
 _SHARED = frozenset(("confidence", "policy"))
 _OWN = frozenset(("at_least", "at_most", "baseline"))
 _STRANGE = "If it is no file of Finchmark's, set finchmark_files in pytest's configuration."

@@ -28,6 +28,8 @@ from .environment import describe_environment, version
 from .errors import UsageError
 from .executors.base import Executor
 from .executors.local import LocalExecutor
+from .executors.options import RayOptions
+from .executors.ray_executor import RayExecutor
 from .frame import TAKEN
 from .plan import Plan
 from .player import Player
@@ -72,6 +74,10 @@ class Prepared:
     make_agent: Callable[[], Agent]
     cache: ResponseCache | None = None
     sandbox_python: str | None = None
+    made: tuple[str, Mapping[str, Any]] | None = None
+    """Name and arguments of the backend, for other processes that make one of their own; None: it came as an object."""
+    include: tuple[Path, ...] = ()
+    """Where tasks, backends and agents of others are from."""
 
     @property
     def expected(self) -> int:
@@ -330,7 +336,12 @@ def prepare(
             "asks none (tabular, bandit, least-squares)."
         )
     python = None if sandbox_python is None else str(sandbox_python)
-    return Prepared(spec, tuple(plans), engine, manifest, make_agent, kept, python)
+    made = None
+    if isinstance(backend, str):
+        name, _, model = backend.partition(":")
+        made = (name, {**({"model": model} if model else {}), **(model_args or {})})
+    files = tuple(Path(file) for file in include)
+    return Prepared(spec, tuple(plans), engine, manifest, make_agent, kept, python, made, files)
 
 
 def _sandbox_choice(python: str | Path | None) -> SandboxChoice | None:
@@ -407,16 +418,48 @@ async def _run(
     watcher: Watcher | None,
     amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None,
     wanted: Callable[[Key, Item], bool] | None,
+    ray: RayOptions | None,
 ) -> StoredRun:
     backend: Backend = AskedOnceBackend(prepared.backend)
     if prepared.cache is not None:
         backend = CachedBackend(backend, prepared.cache, choice=prepared.spec.backend.model_dump(mode="json"))
-    player = Player(prepared.spec, prepared.make_agent, amend)
-    executor = LocalExecutor(player, backend, prepared.plans)
+    executor: Executor
+    if ray is None:
+        executor = LocalExecutor(Player(prepared.spec, prepared.make_agent, amend), backend, prepared.plans)
+    else:
+        executor = _on_ray(prepared, ray, concurrency)
     try:
         return await _run_on(executor, prepared, out, concurrency, retries, watcher, wanted)
     finally:
         await executor.aclose()
+
+
+def _on_ray(prepared: Prepared, options: RayOptions, concurrency: int | None) -> RayExecutor:
+    """Make the executor, where a run may be spread over workers.
+
+    Raises:
+        UsageError: It may not.
+    """
+    if prepared.cache is not None:
+        raise UsageError(
+            "--cache and --executor ray exclude each other: a response cache is one file of one process. A run that "
+            "was stopped goes on from its folder without one."
+        )
+    if prepared.made is not None and prepared.made[1].get("max_cost") is not None:
+        raise UsageError(
+            "--max-cost and --executor ray exclude each other: each worker would count for itself. One process bears "
+            "thousands of requests to a server; leave out --executor ray."
+        )
+    return RayExecutor(
+        prepared.spec,
+        prepared.plans,
+        prepared.backend,
+        options,
+        made=prepared.made,
+        include=prepared.include,
+        sandbox_python=prepared.sandbox_python,
+        concurrency=concurrency,
+    )
 
 
 async def _run_on(
@@ -483,6 +526,7 @@ def run_prepared(
     watcher: Watcher | None = None,
     amend: Callable[[Task, str, EpisodeResult], EpisodeResult] | None = None,
     wanted: Callable[[Key, Item], bool] | None = None,
+    ray: RayOptions | None = None,
 ) -> StoredRun:
     """Play a prepared run, also where an event loop already runs (a notebook).
 
@@ -494,12 +538,15 @@ def run_prepared(
         watcher: Is told what happens.
         amend: May change a result before it is stored; see :class:`.Player`.
         wanted: Whether a sample is still to be played; see :class:`.Engine`.
+        ray: Play on a Ray cluster; None: in this process.
 
     Raises:
-        UsageError: A number is out of range.
+        UsageError: A number is out of range, or the run cannot be spread over a cluster.
     """
     if retries < 0:
         raise UsageError(f"retry-errors must be at least 0, not {retries}.")
+    if ray is not None and amend is not None:
+        raise UsageError("--executor ray: results cannot be changed on their way; play them in this process.")
     if concurrency is not None and concurrency < 1:
         raise UsageError(f"concurrency must be at least 1, not {concurrency}.")
     folder = Path(out) if out is not None else prepared.default_out()
@@ -510,7 +557,7 @@ def run_prepared(
         task = asyncio.current_task()
         assert task is not None
         playing.append((asyncio.get_running_loop(), task))
-        return await _run(prepared, folder, concurrency, retries, watcher, amend, wanted)
+        return await _run(prepared, folder, concurrency, retries, watcher, amend, wanted, ray)
 
     def go() -> StoredRun:
         return asyncio.run(main())
@@ -553,6 +600,7 @@ def evaluate(
     concurrency: int | None = None,
     retries: int = 0,
     watcher: Watcher | None = None,
+    ray: RayOptions | None = None,
     **options: Any,
 ) -> StoredRun:
     """Evaluate one model on some tasks, and return the run.
@@ -566,6 +614,7 @@ def evaluate(
         concurrency: Episodes open at once; None: what the backend makes good use of.
         retries: How often an errored sample is tried again within this call.
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
+        ray: Play on a Ray cluster (``finchmark.suite.executors.options.RayOptions``); None: in this process.
         **options: As for :func:`prepare`: ``arms`` (names, or names by task; default all), ``tier`` (``"smoke"``),
             ``samples`` (4; of probes in streams 1), ``streams`` (an arm; by the tier), ``limit`` (first items only; of
             streams the first episodes), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a file:
@@ -584,7 +633,7 @@ def evaluate(
         SpecMismatch: ``out`` holds another run.
     """
     return run_prepared(
-        prepare(tasks, backend, **options), out, concurrency=concurrency, retries=retries, watcher=watcher
+        prepare(tasks, backend, **options), out, concurrency=concurrency, retries=retries, watcher=watcher, ray=ray
     )
 
 

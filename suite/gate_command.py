@@ -14,7 +14,7 @@ from .forecast import forecast
 from .gate import GateReport, decide_gate
 from .policy import Policy, make_policy, read_policy
 from .results import read_results
-from .runfile import read_run_file, run_options
+from .runfile import PLACING_FLAGS, RUN_FLAGS, read_run_file, run_options
 
 __all__ = ["GateOutputs", "decide"]
 
@@ -84,7 +84,7 @@ def _played(
     from .gate_run import drive
     from .progress import make_watcher
 
-    options = run_options(read_run_file(config))
+    options = run_options(read_run_file(config, RUN_FLAGS - PLACING_FLAGS))
     prepared = options.prepare()
     alpha = base.level(rules.alpha, rules.lifetime_alpha)
     demanded = checks(base, rules)

@@ -9,10 +9,14 @@ from typing import Any
 
 from .errors import UsageError
 from .evaluation import Prepared, parse_pairs, prepare
+from .executors.options import EXECUTORS, RayOptions
 
-__all__ = ["RUN_FLAGS", "RunOptions", "checked_value", "read_run_file", "run_options"]
+__all__ = ["PLACING_FLAGS", "RUN_FLAGS", "RunOptions", "checked_value", "read_run_file", "run_options"]
 
-RUN_FLAGS = frozenset(
+PLACING_FLAGS = frozenset(("executor", "ray_address", "ray_workers", "ray_cpus", "ray_gpus"))
+"""Flags that say where ``finchmark run`` plays; gates and tests play in their own process."""
+
+RUN_FLAGS = PLACING_FLAGS | frozenset(
     (
         "tasks",
         "task",
@@ -66,6 +70,7 @@ class RunOptions:
         concurrency: Episodes open at once.
         retries: How often an errored sample is tried again.
         max_errors: How many errors are allowed.
+        ray: Where it is played, None: in this process.
     """
 
     tasks: tuple[str, ...]
@@ -76,6 +81,7 @@ class RunOptions:
     concurrency: int | None = None
     retries: int = 0
     max_errors: int = 0
+    ray: RayOptions | None = None
 
     def prepare(self) -> Prepared:
         """Prepare the run."""
@@ -110,6 +116,7 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
         arms = rest.pop("arm")
         rest["arms"] = [arms] if isinstance(arms, str) else arms
     out = rest.pop("out", None)
+    ray = _ray_options(rest)
     return RunOptions(
         tasks=(tasks,) if isinstance(tasks, str) else tuple(tasks),
         backend=backend,
@@ -119,7 +126,25 @@ def run_options(given: Mapping[str, Any]) -> RunOptions:
         retries=int(rest.pop("retry_errors", 0)),
         max_errors=int(rest.pop("max_errors", 0)),
         options=rest,
+        ray=ray,
     )
+
+
+def _ray_options(rest: dict[str, Any]) -> RayOptions | None:
+    """Take out what says where the run is played.
+
+    Raises:
+        UsageError: There is no such executor, or there are flags of another.
+    """
+    executor = rest.pop("executor", None) or "local"
+    given = {name: rest.pop(f"ray_{name}") for name in ("address", "workers", "cpus", "gpus") if f"ray_{name}" in rest}
+    if executor not in EXECUTORS:
+        raise UsageError(f"--executor {executor}: there are {' and '.join(EXECUTORS)}.")
+    if executor == "ray":
+        return RayOptions(**given)
+    if given:
+        raise UsageError(f"--ray-{next(iter(given))} belongs to --executor ray.")
+    return None
 
 
 def read_run_file(path: Path, known: Collection[str] = RUN_FLAGS) -> dict[str, Any]:
@@ -180,10 +205,11 @@ _WHOLE = (
     "token_limit",
     "cache_size",
     "concurrency",
+    "ray_workers",
     "retry_errors",
     "max_errors",
 )
-_NUMBERS = ("temperature", "top_p", "time_limit", "max_cost")
+_NUMBERS = ("temperature", "top_p", "time_limit", "max_cost", "ray_cpus", "ray_gpus")
 _TRUTHS = ("keep_thinking", "quiet")
 _LISTS = ("tasks", "task", "arm", "include")
 _PAIRS = ("model_args", "agent_args")
