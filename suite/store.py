@@ -280,8 +280,9 @@ class StoredRun:
         frame["spared"] = [u.get("spared", 0.0) for u in usages]
         metrics = _parse_all([row[-1] for row in rows])
         names = dict.fromkeys(m.name for sheet in self.manifest.tasks.values() for m in sheet.metrics)
-        for name in names:
-            frame[name] = np.array([m.get(name) for m in metrics], dtype=float)
+        # All at once: a group of tasks has a hundred metrics, and a column put in by itself is a block by itself.
+        scores = {name: np.array([m.get(name) for m in metrics], dtype=float) for name in names}
+        frame = pd.concat([frame, pd.DataFrame(scores, index=frame.index)], axis=1)
         return frame[[*FRAME_COLUMNS, *names, *(TIMING_COLUMNS if timing else ())]]
 
     def samples(self, *, turns: bool = True, attempts: bool = False) -> Iterator[Sample]:
