@@ -212,6 +212,27 @@ def made_like(kept):
     return env
 
 
+def test_a_forum_is_taken_back_to_the_middle_of_a_round():
+    env = made()
+    env.step(act("post", text="Hello."))
+    kept, whose = env.save(), env.agent_selection
+    env.step(act("vote", post=1))
+    env.load(kept)
+    assert env.agent_selection == whose
+    assert env.forum.messages[0].votes == []
+    env.step(act("vote", post=1))
+    assert len(env.forum.messages[0].votes) == 1
+
+
+def test_nobody_votes_twice_for_a_message():
+    env = made(evolve=False)
+    speak(env, act("post", text="Hello."), *[act("vote", post=1)] * 3)
+    speak(env, *[act("vote", post=1)] * 4)
+    assert len(env.forum.messages[0].votes) == 3
+    # All votes of the second round: the author's own, and three that were there.
+    assert env.forum.invalid == 4
+
+
 def test_seeds_change_who_comes_first():
     orders = set()
     for seed in range(6):
