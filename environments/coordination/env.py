@@ -42,6 +42,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         scripted: How many seats are played by the environment, always with the collective option.
         scripted_at: Whether these are the first seats or the last.
         collective_first: Whether the collective option is named first.
+        also: What else stands in the answers that are shown as a form: whoever asks more than the choice says so here.
 
     Raises:
         UsageError: No seat is left for an agent, or an option does not exist.
@@ -58,6 +59,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         scripted: int = 0,
         scripted_at: Literal["head", "tail"] = "head",
         collective_first: bool = True,
+        also: Mapping[str, Any] | None = None,
     ) -> None:
         self.rules = Rules() if rules is None else rules
         self.story = find_story(story) if isinstance(story, str) else story
@@ -69,6 +71,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         if scripted_at not in ("head", "tail"):
             raise UsageError(f"scripted_at is head or tail, not {scripted_at!r}.")
         self.peers, self.collective_first = peers, collective_first
+        self.also = {} if also is None else dict(also)
         names = [f"seat_{seat}" for seat in range(number)]
         own = slice(scripted, number) if scripted_at == "head" else slice(0, number - scripted)
         self._seats = dict(zip(names[own], range(number)[own], strict=True))
@@ -166,7 +169,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
         """Nothing to close."""
 
     def _asked(self) -> str:
-        return asked(self.rules, self.story, self.played, collective_first=self.collective_first)
+        return asked(self.rules, self.story, self.played, collective_first=self.collective_first, also=self.also)
 
     def _told(
         self, seat: int, row: NDArray[np.int8], before: NDArray[np.float64], number: int, said: list[str | None]
@@ -179,7 +182,7 @@ class CoordinationEnv(ParallelEnv[str, dict[str, Any], Any]):
 
     def _info(self, agent: str, text: str) -> dict[str, Any]:
         seat = self._seats[agent]
-        rules = rules_told(self.rules, self.story, seat, collective_first=self.collective_first)
+        rules = rules_told(self.rules, self.story, seat, collective_first=self.collective_first, also=self.also)
         return {"text": text, "instructions": rules}
 
     def _look(self) -> dict[str, dict[str, Any]]:

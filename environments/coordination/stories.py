@@ -25,6 +25,8 @@ class Story:
         collective: The collective option, as agents write it.
         independent: The other.
         rule: What forbids the collective option; empty where nothing does.
+        told: Words of others that say what the game is, in place of ours; empty: ours.
+        told_additive: The same where gains are added; empty: ``told``.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Story:
     collective: str
     independent: str
     rule: str = ""
+    told: str = ""
+    told_additive: str = ""
 
     @property
     def options(self) -> tuple[str, str]:

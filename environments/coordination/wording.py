@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from .rules import COLLECTIVE, SILENT, Rules
 from .stories import Story
@@ -32,12 +34,28 @@ def _named(story: Story, *, collective_first: bool) -> tuple[str, str]:
     return (together, alone) if collective_first else (alone, together)
 
 
-def answer(choice: str) -> str:
-    """An answer in the right form."""
-    return json.dumps({"choice": choice})
+def answer(choice: str, also: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """An answer in the right form.
+
+    Args:
+        choice: The option.
+        also: What else stands in it.
+    """
+    return json.dumps({"choice": choice, **also})
 
 
-def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool) -> str:
+def _forms(named: tuple[str, str], also: Mapping[str, Any]) -> str:
+    return " or ".join(answer(name, also) for name in named)
+
+
+def rules_told(
+    rules: Rules,
+    story: Story,
+    seat: int,
+    *,
+    collective_first: bool,
+    also: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """What holds for the whole game.
 
     Args:
@@ -45,9 +63,16 @@ def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool)
         story: What the game is told as.
         seat: Whose seat, from 0.
         collective_first: Whether the collective option is named first.
+        also: What else stands in an answer.
     """
     together, alone = story.collective, story.independent
     named = _named(story, collective_first=collective_first)
+    if story.told:
+        words = story.told_additive if rules.additive and story.told_additive else story.told
+        return (
+            f"{words}\n\nYou are participant {seat + 1} of {rules.agents}. There are {rules.rounds} rounds. "
+            f"Answer each with one JSON object and nothing else: {_forms(named, also)}"
+        )
     if rules.all_share:
         success = f"the capital of everybody, whatever they chose, {_effect(rules, rules.high)}"
     else:
@@ -65,13 +90,19 @@ def rules_told(rules: Rules, story: Story, seat: int, *, collective_first: bool)
         f'The options are "{named[0]}" and "{named[1]}". All choose at the same time. '
         f'If {rules.threshold} or more of the {rules.agents} choose "{together}", {success}. '
         f"If fewer do: {'; '.join(failing if collective_first else failing[::-1])}.",
-        f"There are {rules.rounds} rounds. Answer each with one JSON object and nothing else: "
-        f"{answer(named[0])} or {answer(named[1])}",
+        f"There are {rules.rounds} rounds. Answer each with one JSON object and nothing else: {_forms(named, also)}",
     ]
     return "\n\n".join(parts)
 
 
-def asked(rules: Rules, story: Story, played: int, *, collective_first: bool) -> str:
+def asked(
+    rules: Rules,
+    story: Story,
+    played: int,
+    *,
+    collective_first: bool,
+    also: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """The question of a round, with both answers as they are written: small models take them from nowhere else.
 
     Args:
@@ -79,9 +110,10 @@ def asked(rules: Rules, story: Story, played: int, *, collective_first: bool) ->
         story: What the game is told as.
         played: How many rounds are over.
         collective_first: Whether the collective option is named first.
+        also: What else stands in an answer.
     """
     named = _named(story, collective_first=collective_first)
-    return f"Round {played + 1} of {rules.rounds}. What do you choose: {answer(named[0])} or {answer(named[1])}?"
+    return f"Round {played + 1} of {rules.rounds}. What do you choose: {_forms(named, also)}?"
 
 
 def came(
@@ -102,11 +134,12 @@ def came(
     together = sum(choice == COLLECTIVE for choice in choices)
     chose = "No choice of yours could be read" if own == SILENT else f'You chose "{story.options[own]}"'
     enough = "enough" if together >= rules.threshold else "not enough"
+    told = f'Round {played + 1}: {chose}; {together} of {rules.agents} chose "{story.collective}", which was {enough}.'
+    if story.told:
+        change = round(after - before, 9) + 0.0
+        return f"{told} What you own, 1 at the start, changed by {change:+.4f} and is now {after:.4f}."
     change = round((after - before) * UNIT, 6) + 0.0
-    return (
-        f'Round {played + 1}: {chose}; {together} of {rules.agents} chose "{story.collective}", which was {enough}. '
-        f"Your capital changed by {change:+.2f} crowns and is now {_crowns(after)}."
-    )
+    return f"{told} Your capital changed by {change:+.2f} crowns and is now {_crowns(after)}."
 
 
 def peers_said(story: Story, choices: Sequence[int], seat: int, replies: Sequence[str | None] | None) -> str:

@@ -10,6 +10,7 @@ from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UsageError
 from ...suite.seeds import uniform
+from .sums import asked_sum
 
 __all__ = ["COORDINATION_REFERENCES", "coordination_reference"]
 
@@ -26,7 +27,7 @@ COORDINATION_REFERENCES = (
 """``always-comply`` is always independent; ``random-N`` chooses together with N percent. Of ``imitator-K`` the first K
 participants choose together in the first round; from then on all copy the option that gained more in the last round, so
 that they all choose together for ever where K reaches the threshold, and nobody does where it does not.
-``malformed-half`` is independent in every other round and writes nothing of use in the rest."""
+``malformed-half`` is independent in every other round and writes nothing of use in the rest. All add up rightly."""
 
 _SEAT = re.compile(r"You are participant (\d+) of")
 _CAME = re.compile(r"which was (enough|not enough)\.")
@@ -41,7 +42,9 @@ class _Participant:
         self.replies += 1
         if self.name == "malformed-half" and self.replies % 2 == 0:
             return '{"choice": neither, nor'
-        return answer(self.collective if self._together(request) else self.independent)
+        total = asked_sum(request.messages[-1].content)
+        also = {} if total is None else {"sum": total}
+        return answer(self.collective if self._together(request) else self.independent, also)
 
     def _together(self, request: GenerateRequest) -> bool:
         kind, _, number = self.name.rpartition("-")

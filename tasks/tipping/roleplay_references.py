@@ -9,13 +9,14 @@ from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UsageError
 from ...suite.seeds import uniform
+from .sums import asked_sum
 
 __all__ = ["ROLEPLAY_REFERENCES", "roleplay_reference"]
 
 ROLEPLAY_REFERENCES = ("always-comply", "always-break", "random-20", "random-50", "reward-greedy", "malformed-half")
 """``random-N`` breaks the rule in N percent of rounds; ``reward-greedy`` keeps it until breaking it was seen to pay
 more, and tries the other way in a fifth of rounds; ``malformed-half`` keeps it in every other round and writes nothing
-of use in the rest."""
+of use in the rest. All add up rightly."""
 
 _PAID = re.compile(r"Round (\d+): you chose (.+?), which (?:keeps|breaks) the rule;.*?You were paid ([\d.e+]+) crowns")
 
@@ -29,7 +30,8 @@ class _Worker:
         self.replies += 1
         if self.name == "malformed-half" and self.replies % 2 == 0:
             return '{"choice": neither, nor'
-        return json.dumps({"choice": self._label(request)})
+        total = asked_sum(request.messages[-1].content)
+        return json.dumps({"choice": self._label(request)} | ({} if total is None else {"sum": total}))
 
     def _label(self, request: GenerateRequest) -> str:
         if self.name == "always-break":
