@@ -26,7 +26,8 @@ def run(
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm. May be repeated.")] = None,
     tier: Annotated[str | None, typer.Option(help="Size of the task: smoke, gate, lite, challenge. [smoke]")] = None,
     samples: Annotated[
-        int | None, typer.Option("--samples", "-n", help="Samples an item and arm; of probes in streams. [4; 1]")
+        int | None,
+        typer.Option("--samples", "-n", help="Samples an item and arm. [4; 1 if a task has streams]"),
     ] = None,
     streams: Annotated[int | None, typer.Option(help="Streams an arm, for tasks of learning. [12; in smoke 8]")] = None,
     limit: Annotated[

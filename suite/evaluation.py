@@ -284,8 +284,8 @@ def prepare(
     if streams is not None and not any(plan.streams for plan in plans):
         raise UsageError(f"--streams {streams}: none of the tasks has streams; `finchmark list tasks` says which have.")
     if samples is None:
-        # A probe is repeated by the streams already.
-        samples = 1 if all(plan.streams for plan in plans) else SAMPLES
+        # A probe is repeated by the streams already, and beside streams everything else costs little only once.
+        samples = 1 if any(plan.streams for plan in plans) else SAMPLES
     agent_choice = AgentChoice(name=agent, args=dict(agent_args or {}))
     drawing = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     try:
@@ -616,7 +616,7 @@ def evaluate(
         watcher: Is told what happens, such as :class:`finchmark.suite.progress.LiveProgress`.
         ray: Play on a Ray cluster (``finchmark.suite.executors.options.RayOptions``); None: in this process.
         **options: As for :func:`prepare`: ``arms`` (names, or names by task; default all), ``tier`` (``"smoke"``),
-            ``samples`` (4; of probes in streams 1), ``streams`` (an arm; by the tier), ``limit`` (first items only; of
+            ``samples`` (4; 1 if a task has streams), ``streams`` (an arm; by the tier), ``limit`` (first items only; of
             streams the first episodes), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a file:
             private items), ``data`` (files with others' items), ``model_args``, ``agent``
             (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,

@@ -16,6 +16,7 @@ from finchmark import EpisodeResult, Item, Metric, Tier, evaluate
 from finchmark.suite.agents.history import HistoryAgent
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.errors import UsageError
+from finchmark.suite.evaluation import prepare
 from finchmark.suite.registry import AGENTS, TASKS, Entry
 from finchmark.suite.states import State
 from finchmark.suite.store import StoredRun
@@ -158,6 +159,11 @@ class TestLayout:
         frame = run(tmp_path / "r", streams=2, samples=3, arms=["evolving"]).frame()
         assert len(rows(frame, checkpoint=0)) == 2 * 5
         assert len(frame[frame["checkpoint"] > 0]) == 2 * 3 * 2 * 3
+
+    @pytest.mark.parametrize(("tasks", "samples"), [(["odyssey/lights"], 4), (["odyssey/lights", "streams/sums"], 1)])
+    def test_beside_streams_everything_is_sampled_once_unless_told(self, tasks, samples):
+        assert prepare(tasks, "scripted:nonsense").spec.samples == samples
+        assert prepare(tasks, "scripted:nonsense", samples=2).spec.samples == 2
 
     def test_a_limit_shortens_streams(self, tmp_path):
         frame = run(tmp_path / "r", streams=2, limit=2).frame()
