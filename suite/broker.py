@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-from .backends.base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .backends.base import (
+    Backend,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    ScoreRequest,
+    TokenScores,
+)
 from .errors import BackendError, UsageError
 
 __all__ = ["Broker"]
@@ -63,7 +71,13 @@ class Broker:
         async with self._slots:
             return await self.backend.score(request)
 
-    def _check(self, request: GenerateRequest | ScoreRequest) -> None:
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Ask how far predictions after two prompts are apart."""
+        self._check(request)
+        async with self._slots:
+            return await self.backend.diverge(request)
+
+    def _check(self, request: GenerateRequest | ScoreRequest | DivergenceRequest) -> None:
         if request.steering and not self.backend.capabilities.steering:
             raise UsageError(f"{type(self.backend).__name__} cannot steer; run the model with hf: instead.")
 

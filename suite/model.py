@@ -14,6 +14,8 @@ from .backends.base import (
     Capabilities,
     Completion,
     ContextOverflow,
+    Divergence,
+    DivergenceRequest,
     GenerateRequest,
     Message,
     ScoreRequest,
@@ -121,6 +123,7 @@ class Model:
         self._count = 0
         self._calls: list[tuple[int, Call]] = []
         self._likelihoods: list[Likelihood] = []
+        self._last: tuple[tuple[Message, ...], Completion] | None = None
 
     @property
     def seed(self) -> int:
@@ -219,6 +222,7 @@ class Model:
             usage=usage,
         )
         self._calls.append((number, call))
+        self._last = prompt, completion
         if completion.finish_reason == "content_filter":
             raise ModelStopped(Outcome.REFUSED, "content_filter", "the backend's content filter stopped the reply")
         return completion
@@ -271,6 +275,33 @@ class Model:
             for request, scores in zip(requests, found, strict=True)
         ]
         return tuple(found)
+
+    async def diverge(self, reply: str, reference: Sequence[Message]) -> Divergence | None:
+        """Tell how far what led to the last reply is from another prompt, along that reply.
+
+        The test side is the prompt of the last call as it was sent. Nothing of it is recorded here.
+
+        Args:
+            reply: What was answered; it must be the last call's, as an agent that asks once a turn gives it.
+            reference: Another prompt, without the run's system prompt.
+
+        Returns:
+            None where it cannot be told: the backend compares no predictions, the reply is empty, not the last call's
+            or has a thinking part, or a prompt does not fit.
+
+        Raises:
+            BackendError: The backend failed.
+        """
+        if self._last is None or not self.capabilities.divergence:
+            return None
+        prompt, completion = self._last
+        if not reply or completion.text != reply or completion.reasoning:
+            return None
+        asked = DivergenceRequest(prompt, (*self._system, *reference), reply, self.session)
+        try:
+            return await self._broker.diverge(asked)
+        except ContextOverflow:
+            return None
 
     @property
     def pending(self) -> bool:

@@ -403,7 +403,42 @@ class ArenaRunner:
         self, prompts: Sequence[Prompt], continuations: Sequence[np.ndarray], closing: Callable[[], bool]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Score continuations of at least one token; rows are let in for it and leave at once."""
-        results: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(prompts)
+        columns = max(map(len, continuations))
+        targets = np.zeros((len(prompts), columns), dtype=np.int64)
+        for i, continuation in enumerate(continuations):
+            targets[i, columns - len(continuation) :] = continuation
+        goal = torch.from_numpy(targets).to(self.device)
+        scores = np.zeros(targets.shape)
+        greedy = np.zeros(targets.shape, dtype=bool)
+        for which, a, b, logits in self._along(prompts, continuations, closing):
+            values, best = gathered(logits, goal[which, a:b].to(logits.device))
+            scores[which, a:b], greedy[which, a:b] = values.cpu().numpy(), best.cpu().numpy()
+        begins = [columns - len(continuation) for continuation in continuations]
+        return [(scores[i, a:], greedy[i, a:]) for i, a in enumerate(begins)]
+
+    def logits(
+        self, prompts: Sequence[Prompt], continuations: Sequence[np.ndarray], closing: Callable[[], bool]
+    ) -> list[torch.Tensor]:
+        """Logits that predict each token of continuations of at least one token, as :meth:`score` computes them."""
+        columns = max(map(len, continuations))
+        found: list[list[torch.Tensor]] = [[] for _ in prompts]
+        for which, a, b, logits in self._along(prompts, continuations, closing):
+            for k, i in enumerate(which):
+                begins = columns - len(continuations[i])
+                if b > begins:
+                    found[i].append(logits[k, max(0, begins - a) :])
+        return [torch.cat(parts) for parts in found]
+
+    def _along(
+        self, prompts: Sequence[Prompt], continuations: Sequence[np.ndarray], closing: Callable[[], bool]
+    ) -> Generator[tuple[list[int], int, int, torch.Tensor], None, None]:
+        """Feed prompts and continuations.
+
+        Yields:
+            Which prompts take part, the first column and the one behind the last, and their logits. There are as many
+            columns as the longest continuation has tokens, and all end together: column -j of a row predicts the j-th
+            token from the end of its continuation, and what lies before its first token is of no use.
+        """
         first = self._gate + len(self._coming) if self._coming else self.count
         wholes = [np.concatenate([p.tokens, c[:-1]]) for p, c in zip(prompts, continuations, strict=True)]
         found = [self._source(p) for p in prompts]
@@ -427,14 +462,7 @@ class ArenaRunner:
                 self.arena.move(aside[head[i]], slot, starts[i])
             else:
                 self._copy(found[i][1], slot, starts[i])
-        columns = max(len(c) for c in continuations)
-        # Aligned at the end: column -j of a row predicts the j-th token from the end of its continuation.
-        targets = np.zeros((len(prompts), columns), dtype=np.int64)
-        for k, i in enumerate(order):
-            targets[k, columns - len(continuations[i]) :] = continuations[i]
-        goal = torch.from_numpy(targets).to(self.device)
-        scores = np.zeros(targets.shape)
-        greedy = np.zeros(targets.shape, dtype=bool)
+        columns = max(map(len, continuations))
         rows = [_Slot(prompts[i].tokens, len(wholes[i]), len(wholes[i]), prompts[i].steering) for i in order]
         there, parts = [starts[i] for i in order], [wholes[i] for i in order]
         for block in self._columns(first, rows, parts, there, columns, self.prefill_tokens):
@@ -442,13 +470,7 @@ class ArenaRunner:
                 raise Interrupted
             if block is not None:
                 part, column, logits = block
-                a, b = columns + column, columns + column + logits.shape[1]
-                values, best = gathered(logits, goal[:part, a:b].to(logits.device))
-                scores[:part, a:b], greedy[:part, a:b] = values.cpu().numpy(), best.cpu().numpy()
-        for k, i in enumerate(order):
-            n = len(continuations[i])
-            results[i] = scores[k, columns - n :], greedy[k, columns - n :]
-        return [r for r in results if r is not None]
+                yield order[:part], columns + column, columns + column + logits.shape[1], logits
 
     @staticmethod
     def _heads(prompts: Sequence[Prompt], spared: Sequence[int]) -> dict[int, int]:

@@ -17,6 +17,8 @@ __all__ = [
     "Capabilities",
     "Completion",
     "ContextOverflow",
+    "Divergence",
+    "DivergenceRequest",
     "GenerateRequest",
     "HiddenRequest",
     "Message",
@@ -179,6 +181,46 @@ class TokenScores:
 
 
 @dataclass(frozen=True, slots=True)
+class DivergenceRequest:
+    """Asks how far the model's predictions after one prompt are from those after another, along one reply.
+
+    Both are of the same weights and the same tokens: across tokenizers nothing is compared.
+
+    Args:
+        messages: The prompt that is tested.
+        reference: The prompt that it is held against.
+        continuation: The reply along which predictions are compared, as text.
+        session: As in :class:`GenerateRequest`.
+        steering: As in :class:`GenerateRequest`, for both prompts.
+        top_k: Compare only the tokens that are among the ``top_k`` likeliest after both prompts, and all others as one;
+            None: the whole vocabulary.
+    """
+
+    messages: tuple[Message, ...]
+    reference: tuple[Message, ...]
+    continuation: str
+    session: str = ""
+    steering: tuple[Steering, ...] = ()
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """How far predictions after one prompt are from those after another, at each token of a reply, in nats.
+
+    Args:
+        kl: KL(test || reference), test first, length n; infinite where the reference excludes what the test does not.
+        js: Jensen-Shannon divergence, at most ln 2, length n.
+        exact: Whether the whole vocabulary was compared. If not, each number is a lower bound: merging outcomes can
+            only bring distributions nearer.
+    """
+
+    kl: tuple[float, ...]
+    js: tuple[float, ...]
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a backend can do.
 
@@ -192,6 +234,7 @@ class Capabilities:
         steering: Whether residual streams can be steered and read.
         scripted: Whether a policy or a fixed text answers in the place of a model; tasks that ask a model for
             log-probabilities let it name its choice instead.
+        divergence: Whether predictions after two prompts can be compared (:meth:`Backend.diverge`).
     """
 
     scheduling: Literal["own", "waves", "concurrent"]
@@ -201,6 +244,7 @@ class Capabilities:
     deterministic: bool = False
     steering: bool = False
     scripted: bool = False
+    divergence: bool = False
 
 
 class ContextOverflow(Exception):
@@ -299,6 +343,16 @@ class Backend(abc.ABC):
         from ..errors import UsageError
 
         raise UsageError(f"The backend {type(self).__name__} gives no log-probabilities (logprobs = none).")
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Tell how far the predictions after one prompt are from those after another, along one reply.
+
+        Raises:
+            UsageError: The backend cannot (``capabilities.divergence`` is False).
+        """
+        from ..errors import UsageError
+
+        raise UsageError(f"The backend {type(self).__name__} compares no predictions (divergence = False).")
 
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
         """Give the residual stream after some layers.

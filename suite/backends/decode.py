@@ -6,6 +6,7 @@ what is done back in lists, once a step.
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections import deque
@@ -17,14 +18,25 @@ import numpy as np
 import torch
 
 from ..errors import BackendError, UsageError
-from .base import Completion, ContextOverflow, GenerateRequest, HiddenRequest, ScoreRequest, TokenScores
+from .base import (
+    Completion,
+    ContextOverflow,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    HiddenRequest,
+    ScoreRequest,
+    TokenScores,
+)
 from .chat import ChatFormat, ChatPrompt
+from .divergence import compare
 from .reply import Reply, read_all
 from .runner import Admitted, Interrupted, Prompt, Runner
 from .sampling import BROKEN, pick
 
 __all__ = ["DecodeLoop", "Ticket", "is_out_of_memory"]
 
+_COMPARED = 512  # predicted tokens at once at most, where predictions are compared: their logits are held whole
 _PATIENCE = 4  # steps after which a waiting row is let in whatever the others do
 # How the CPU's allocators say it, and the libraries of CUDA that find no room for their workspace.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
@@ -40,17 +52,18 @@ class Ticket:
         cancelled: Set by the caller, at any time: nobody waits any more.
     """
 
-    request: GenerateRequest | ScoreRequest | HiddenRequest
+    request: GenerateRequest | ScoreRequest | HiddenRequest | DivergenceRequest
     key: Any
     cancelled: bool = False
     prompt: ChatPrompt | None = None
+    reference: ChatPrompt | None = None
     targets: np.ndarray | None = None
     need: int = 0
     waited: int = 0
     began: float = 0.0
 
 
-type_of_result = Completion | TokenScores | np.ndarray | Exception
+type_of_result = Completion | TokenScores | Divergence | np.ndarray | Exception
 Deliver = Callable[[list[tuple[Ticket, type_of_result]]], None]
 
 
@@ -230,7 +243,12 @@ class DecodeLoop:
                 think = 0 if request.think_budget is None else request.think_budget + len(self.chat.close_tokens)
                 ticket.need += request.max_tokens + think
             else:
-                queue = self._scoring if isinstance(request, ScoreRequest) else self._reading
+                queue = self._reading if isinstance(request, HiddenRequest) else self._scoring
+                if isinstance(request, DivergenceRequest):
+                    ticket.reference = self.chat.prompt(request.reference)
+                    if not len(ticket.reference.tokens):
+                        raise BackendError("the prompt to compare with has no tokens")
+                    ticket.need = max(ticket.need, len(ticket.reference.tokens))
                 ticket.targets = np.array(self.chat.encode(request.continuation), dtype=np.int64)
                 ticket.need += len(ticket.targets)
             if ticket.need > self.context:
@@ -416,8 +434,12 @@ class DecodeLoop:
         while self._scoring and len(batch) < max(1, self.limit - len(self._rows)):
             batch.append(self._scoring.popleft())
         empty = [t for t in batch if t.targets is None or not len(t.targets)]
-        self._done += [(t, TokenScores((), (), ())) for t in empty]
+        for ticket in empty:
+            compared = isinstance(ticket.request, DivergenceRequest)
+            self._done.append((ticket, Divergence((), ()) if compared else TokenScores((), (), ())))
         batch = [t for t in batch if t not in empty]
+        self._compare(batch)
+        batch = [t for t in batch if not isinstance(t.request, DivergenceRequest)]
         while batch:
             prompts = [_prompt(t) for t in batch]
             part_of = batch[: max(1, self.runner.room(prompts))]
@@ -436,6 +458,36 @@ class DecodeLoop:
                     result = TokenScores(tuple(ticket.targets.tolist()), tuple(scores.tolist()), tuple(greedy.tolist()))
                     self._done.append((ticket, result))
             batch = batch[len(part_of) :]
+
+    def _compare(self, batch: Sequence[Ticket]) -> None:
+        """Compare predictions, some pairs of prompts at once; if memory runs out, the rest of ``batch`` waits again."""
+        left = [t for t in batch if isinstance(t.request, DivergenceRequest)]
+        while left:
+            part, pairs, columns = list[Ticket](), list[Prompt](), 0
+            for ticket in left:
+                assert ticket.targets is not None
+                assert ticket.reference is not None
+                columns = max(columns, len(ticket.targets))
+                more = [_prompt(ticket), dataclasses.replace(_prompt(ticket), tokens=ticket.reference.tokens)]
+                fits = columns * len(pairs + more) <= _COMPARED and self.runner.room(pairs + more) >= len(pairs + more)
+                if part and not fits:
+                    break
+                part.append(ticket)
+                pairs += more
+            targets = [t.targets for t in part for _ in range(2) if t.targets is not None]
+            try:
+                logits = self.runner.logits(pairs, targets, self._is_closing)
+                for k, ticket in enumerate(part):
+                    assert isinstance(ticket.request, DivergenceRequest)
+                    self._done.append((ticket, compare(logits[2 * k], logits[2 * k + 1], ticket.request.top_k)))
+            except Exception as error:
+                if isinstance(error, Interrupted) or is_out_of_memory(error):
+                    done = {id(t) for t, _ in self._done}
+                    self._scoring.extendleft(t for t in reversed(batch) if id(t) not in done)
+                    raise
+                done = {id(t) for t, _ in self._done}
+                self._done += [(t, _wrapped("comparing failed", error)) for t in part if id(t) not in done]
+            left = left[len(part) :]
 
     def _read_hidden(self) -> None:
         while self._reading:

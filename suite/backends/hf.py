@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError, BackendUnavailable, UsageError
-from .base import Backend, Capabilities, Completion, GenerateRequest, HiddenRequest, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Capabilities,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    HiddenRequest,
+    ScoreRequest,
+    TokenScores,
+)
 from .weights import BUILT_IN, Weights, resolve
 
 if TYPE_CHECKING:
@@ -100,6 +110,7 @@ class HFBackend(Backend):
             logprobs="full",
             deterministic=False,
             steering=True,
+            divergence=True,
         )
         self._model: Any = model_object
         self._tokenizer: Any = tokenizer_object
@@ -403,6 +414,18 @@ class HFBackend(Backend):
             ContextOverflow: The prompt and the continuation do not fit into the context.
             BackendError: The model failed, or the backend is not running.
         """
+        return await self._ask(request)
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Compare predictions after two prompts along a reply, over the whole vocabulary unless ``top_k`` is given.
+
+        Raises:
+            UsageError: ``top_k`` is below 1.
+            ContextOverflow: A prompt and the continuation do not fit into the context.
+            BackendError: The model failed, or the backend is not running.
+        """
+        if request.top_k is not None and request.top_k < 1:
+            raise UsageError(f"top_k must be at least 1, or None for the whole vocabulary, not {request.top_k}")
         return await self._ask(request)
 
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:

@@ -121,13 +121,22 @@ class PaddedRunner:
         """Score continuations, one after the other."""
         results = []
         for prompt, continuation in zip(prompts, continuations, strict=True):
+            (logits,) = self.logits([prompt], [continuation], closing)
+            score, best = gathered(logits, torch.from_numpy(continuation.astype(np.int64)).to(logits.device))
+            results.append((score.cpu().numpy(), best.cpu().numpy()))
+        return results
+
+    def logits(
+        self, prompts: Sequence[Prompt], continuations: Sequence[np.ndarray], closing: Callable[[], bool]
+    ) -> list[torch.Tensor]:
+        """Logits that predict each token of the continuations, one continuation after the other."""
+        results = []
+        for prompt, continuation in zip(prompts, continuations, strict=True):
             if closing():
                 raise Interrupted
             whole = np.concatenate([prompt.tokens, continuation[:-1]])
             positions = torch.arange(len(whole), device=self.device)[None]
             steered = [(prompt.steering, len(prompt.tokens))]
             with self.residual.adding(self.residual.addends(steered, positions, self.model.dtype)):
-                logits = reference_logits(self.model, whole)[-len(continuation) :]
-            score, best = gathered(logits, torch.from_numpy(continuation.astype(np.int64)).to(logits.device))
-            results.append((score.cpu().numpy(), best.cpu().numpy()))
+                results.append(reference_logits(self.model, whole)[-len(continuation) :])
         return results

@@ -14,7 +14,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BackendError, BackendUnavailable, UsageError
-from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Capabilities,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    ScoreRequest,
+    TokenScores,
+)
 from .dispatcher import Ask, Dispatcher
 from .hf import HFBackend
 from .losses import Losses
@@ -290,6 +299,10 @@ class ReplicaBackend(Backend):
     async def score(self, request: ScoreRequest) -> TokenScores:
         """Give the log-probabilities of a continuation; errors as for :meth:`generate`."""
         return await self._ask("score", request, request.session)
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Compare predictions after two prompts along a reply; errors as for :meth:`generate`."""
+        return await self._ask("diverge", request, request.session)
 
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
         """Give the residual stream after some layers; errors as for :meth:`generate`."""

@@ -103,6 +103,12 @@ class Runner(Protocol):
         """Log-probabilities of continuations and whether each token was the most likely one."""
         ...
 
+    def logits(
+        self, prompts: Sequence[Prompt], continuations: Sequence[np.ndarray], closing: Callable[[], bool]
+    ) -> list[torch.Tensor]:
+        """Logits that predict each token of the continuations, ``[len(continuation), vocabulary]`` each."""
+        ...
+
     def clear(self) -> None:
         """Drop all rows and give their memory back."""
         ...

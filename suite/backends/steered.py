@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ..errors import UsageError
-from .base import Backend, Completion, GenerateRequest, HiddenRequest, Message, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    HiddenRequest,
+    Message,
+    ScoreRequest,
+    TokenScores,
+)
 from .steering import Steering
 from .vector_file import VectorFile, read_vector
 from .wrapped import WrappedBackend
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SteeredBackend"]
 
-_Request = TypeVar("_Request", GenerateRequest, ScoreRequest, HiddenRequest)
+_Request = TypeVar("_Request", GenerateRequest, ScoreRequest, HiddenRequest, DivergenceRequest)
 
 
 class SteeredBackend(WrappedBackend):
@@ -116,6 +126,10 @@ class SteeredBackend(WrappedBackend):
     async def score(self, request: ScoreRequest) -> TokenScores:
         """Score with the vector added."""
         return await self.inner.score(self._steered(request))
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Compare with the vector added after both prompts."""
+        return await self.inner.diverge(self._steered(request))
 
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
         """Read the stream with the vector added."""

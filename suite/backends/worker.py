@@ -106,6 +106,7 @@ class _Desk:
             ask = {
                 "generate": self._backend.generate,
                 "score": self._backend.score,
+                "diverge": self._backend.diverge,
                 "hidden_states": self._backend.hidden_states,
             }[method]
             answer: tuple[int, bool, Any] = (number, False, await ask(request))

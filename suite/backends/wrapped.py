@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .base import Backend, Capabilities, Completion, GenerateRequest, HiddenRequest, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Capabilities,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    HiddenRequest,
+    ScoreRequest,
+    TokenScores,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +91,10 @@ class WrappedBackend(Backend):
     async def score(self, request: ScoreRequest) -> TokenScores:
         """Ask the backend inside."""
         return await self.inner.score(request)
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Ask the backend inside."""
+        return await self.inner.diverge(request)
 
     async def hidden_states(self, request: HiddenRequest) -> np.ndarray:
         """Ask the backend inside."""

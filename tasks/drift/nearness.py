@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from ...suite.agents.similarity import similarities
+from ...suite.backends.base import Message
 from ...suite.task import Episode
 
 __all__ = ["nearness"]
@@ -19,6 +22,13 @@ async def nearness(ctx: Episode, reply: str, grounded: str, ideal: str, seat: st
         seat: Who wrote it.
 
     Returns:
-        ``similarity``, the cosine of TF-IDF vectors.
+        ``similarity``, the cosine of TF-IDF vectors; and where the backend compares predictions ``kl`` and ``js``,
+        means over the reply's tokens.
     """
-    return {"similarity": float(similarities([reply, ideal])[0, 1])}
+    found = {"similarity": float(similarities([reply, ideal])[0, 1])}
+    apart = await ctx.model(seat).diverge(reply, (Message("user", grounded),))
+    if apart is not None and apart.kl:
+        # An infinite divergence cannot be stored, and is not made a number.
+        means = {name: sum(values) / len(values) for name, values in (("kl", apart.kl), ("js", apart.js))}
+        found |= {name: value for name, value in means.items() if math.isfinite(value)}
+    return found

@@ -8,7 +8,15 @@ import sys
 
 import pytest
 
-from finchmark.suite.backends.base import Backend, Capabilities, Completion, ContextOverflow, Message, TokenScores
+from finchmark.suite.backends.base import (
+    Backend,
+    Capabilities,
+    Completion,
+    ContextOverflow,
+    Divergence,
+    Message,
+    TokenScores,
+)
 from finchmark.suite.broker import Broker
 from finchmark.suite.errors import BackendError, UsageError
 from finchmark.suite.model import Model, ModelStopped, TokenMeter
@@ -136,3 +144,47 @@ def test_a_backend_without_log_probabilities_is_a_usage_error():
 
     with pytest.raises(UsageError, match="no log-probabilities"):
         asyncio.run(model(Mute()).score(ASKED, "4"))
+
+
+class Comparer(Weigher):
+    """Answers 4, and says that any two prompts are apart by the number of their messages."""
+
+    capabilities = Capabilities(scheduling="own", concurrency=8, divergence=True)
+
+    async def diverge(self, request):
+        self.asked.append(request)
+        if request.reference[-1].content == "long":
+            raise ContextOverflow(9, 8)
+        return Divergence((float(len(request.reference)),), (0.1,))
+
+
+def answered(backend, reply, reference=ASKED, **options):
+    async def main():
+        seat = model(backend, **options)
+        await seat.generate(ASKED)
+        return await seat.diverge(reply, reference)
+
+    return asyncio.run(main())
+
+
+def test_the_last_prompt_is_held_against_another_with_the_same_system_prompt():
+    backend = Comparer()
+    found = answered(backend, "4", [Message("user", "goal")], system_prompt="Be brief.")
+    assert found == Divergence((2.0,), (0.1,))
+    (request,) = backend.asked
+    assert [m.content for m in request.messages] == ["Be brief.", "2 + 2 ="]
+    assert [m.content for m in request.reference] == ["Be brief.", "goal"]
+    assert request.continuation == "4"
+
+
+@pytest.mark.parametrize(
+    ("backend", "reply", "reference"),
+    [
+        (Weigher(), "4", ASKED),
+        (Comparer(), "5", ASKED),
+        (Comparer(), "", ASKED),
+        (Comparer(), "4", [Message("user", "long")]),
+    ],
+)
+def test_what_cannot_be_compared_is_none(backend, reply, reference):
+    assert answered(backend, reply, reference) is None
