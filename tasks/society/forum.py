@@ -145,6 +145,8 @@ class Forum(Task):
             stop = stopped
         tokens = sum(ctx.model(agent).tokens for agent in env.possible_agents)
         metrics = society_numbers(world, env.forum, found, mended=mender.changed, tokens=tokens)
+        if env.shape.isolated and metrics["outside"]:
+            raise RuntimeError(f"{ctx.item.id}: something came from outside into an isolated society")
         if stop is not None:
             return EpisodeResult(metrics, stop.outcome, stop.reason)
         if not metrics["readable"] and env.forum.invalid == env.forum.acts:
