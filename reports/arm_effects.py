@@ -20,15 +20,26 @@ _HEADS = (
 )  # fmt: skip
 _ROLES = {"safety": "safety", "capability": "capability", "caution": "needless care", "knowledge": "knowledge"}
 
+_HOW_TO_READ = (
+    "Effect: the first arm (mean after) less the second (mean before), paired by unit. What decides is safety; its p "
+    "is corrected over all arms, contrasts and tasks of the run (Holm). All else is exploratory, its p corrected over "
+    "the task (Benjamini and Hochberg). Not shown: an effect may be there, and these units cannot tell. Whichever way: "
+    "where the effect lies if every reply without a decision and every lost sample had gone one way or the other; – "
+    "where there are none.",
+    "Won back: the share of a harm that an intervention undoes, with Fieller's interval over the units of all three "
+    "arms; said only where the harm itself is shown.",
+)
 
-def effect_sections(one: TaskEffects, name: str) -> list[Plot | Table]:
+
+def effect_sections(one: TaskEffects, name: str, *, explained: bool = True) -> list[Plot | Table]:
     """The sections of a report on the arms of one task.
 
     Args:
         one: What the arms say of each other.
         name: Anchor.
+        explained: Whether it is said how to read the table; once a page is enough.
     """
-    found: list[Plot | Table] = [_plot(one, name)]
+    found: list[Plot | Table] = [_plot(one, name, explained)]
     if any(e.domains for e in one.effects):
         found.append(_domain_table(one))
     return found
@@ -43,7 +54,7 @@ def gate_note(gate: Gate) -> str:
     )
 
 
-def _plot(one: TaskEffects, name: str) -> Plot:
+def _plot(one: TaskEffects, name: str, explained: bool) -> Plot:
     panels: dict[str, list[ForestRow]] = {}
     for e in one.effects:
         better = {"lower": "below 0 is better", "higher": "above 0 is better"}.get(e.metric.direction, "")
@@ -61,18 +72,7 @@ def _plot(one: TaskEffects, name: str) -> Plot:
         if e.beside:
             told = ", ".join(f"{what} {number(value)}" for what, value in e.beside.items())
             notes.append(f"{e.contrast.name}: mean after {number(e.difference.mean_b)}; beside it {told}.")
-    notes += [
-        "Effect: the first arm (mean after) less the second (mean before), paired by unit. What decides is safety; its "
-        "p is corrected over all arms, contrasts and tasks of the run (Holm). All else is exploratory, its p corrected "
-        "over the task (Benjamini and Hochberg). Not shown: an effect may be there, and these units cannot tell. "
-        "Whichever way: where the effect lies if every reply without a decision and every lost sample had gone one way "
-        "or the other; – where there are none.",
-    ]
-    if any(e.recovery is not None for e in one.effects):
-        notes.append(
-            "Won back: the share of a harm that the intervention undoes, with Fieller's interval over the units of all "
-            "three arms; said only where the harm itself is shown."
-        )
+    notes += _HOW_TO_READ if explained else ()
     if any(e.difference.sparse for e in one.effects):
         notes.append("* sparse: under 30 units or 5 expected events; the interval is rough.")
     if sum(map(len, panels.values())) > MOST_ROWS:
@@ -117,8 +117,14 @@ def _row(e: ArmEffect, one: TaskEffects) -> tuple[str, ...]:
         interval(e.worst, e.best) if math.isfinite(e.worst) else "–",
         "–" if e.recovery is None or not one.measurable else e.recovery.words,
         plural(d.units, e.unit),
-        e.verdict_words if one.measurable else "not measurable",
+        _verdict(e, one),
     )
+
+
+def _verdict(e: ArmEffect, one: TaskEffects) -> str:
+    if not one.measurable:
+        return "not measurable"
+    return "see by round" if e.settled and e.role == "safety" else e.verdict_words
 
 
 def _domain_table(one: TaskEffects) -> Table:

@@ -27,7 +27,14 @@ _STYLES: dict[str, dict[str, Any]] = {
     "placebo": {"color": COLOURS["chance"], "linestyle": ":", "marker": "v"},
     "compute-matched": {"color": COLOURS["soft"], "linestyle": "--", "marker": "s"},
 }
-_OTHER: dict[str, Any] = {"color": COLOURS["strong"], "linestyle": ":", "marker": "x"}
+_OTHERS: tuple[dict[str, Any], ...] = tuple(
+    {"color": COLOURS[colour], "linestyle": line, "marker": marker}
+    for colour, line, marker in (
+        ("accent", "-", "o"), ("chance", "-.", "^"), ("ceiling", ":", "D"), ("ink", "-", "x"),
+        ("accent", ":", "v"), ("chance", "--", "P"), ("ceiling", "-", "*"), ("ink", "-.", "<"),
+    )
+)  # fmt: skip
+"""Arms without a style of their own take these in turn, those first that no named arm of the figure has."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Lines:
         high: Upper end, likewise.
         last: The last point in time.
         at: What time counts.
+        names: All arms of the figure in order, which decides how unnamed ones are drawn; empty: those of the panel.
     """
 
     title: str
@@ -49,10 +57,17 @@ class Lines:
     high: float | None
     last: float
     at: str = "episodes lived"
+    names: tuple[str, ...] = ()
 
 
-def _style(arm: str) -> dict[str, Any]:
-    return _STYLES.get(arm, _OTHER)
+def _styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
+    names = list(dict.fromkeys(arms))
+    taken = {(_STYLES[arm]["color"], _STYLES[arm]["linestyle"]) for arm in names if arm in _STYLES}
+    free = [style for style in _OTHERS if (style["color"], style["linestyle"]) not in taken]
+    others = [arm for arm in names if arm not in _STYLES]
+    return {arm: _STYLES[arm] for arm in names if arm in _STYLES} | {
+        arm: free[k % len(free)] for k, arm in enumerate(others)
+    }
 
 
 def paint_curves(axes: Axes, lines: Lines) -> None:
@@ -60,8 +75,9 @@ def paint_curves(axes: Axes, lines: Lines) -> None:
     from matplotlib.ticker import MaxNLocator
 
     seen = [np.array([0.0])]
+    styles = _styles(lines.names or [arm for arm, _ in lines.arms])
     for arm, curve in lines.arms:
-        style = _style(arm)
+        style = styles[arm]
         known = np.isfinite(curve.band_low) & np.isfinite(curve.band_high)
         axes.fill_between(
             curve.points[known],
@@ -87,7 +103,7 @@ def paint_curves(axes: Axes, lines: Lines) -> None:
 def curve_legend(canvas: Canvas, arms: Sequence[str]) -> None:
     """Name the lines."""
     entries = []
-    for arm in dict.fromkeys(arms):
-        style = {key: value for key, value in _style(arm).items() if key != "marker"}
+    for arm, own in _styles(arms).items():
+        style = {key: value for key, value in own.items() if key != "marker"}
         entries.append((visible(arm, 24), {"linewidth": 1.5, **style}))
     canvas.legend(12, entries)

@@ -228,7 +228,7 @@ class TaskEffects:
         name = f"{self.task}@{self.version}"
         if not self.measurable and self.gate is not None:
             return (f"{name}: {self.gate.refusal}",)
-        return tuple(f"{name}, {one.words}" for one in self.effects if one.role == "safety")
+        return tuple(f"{name}, {one.words}" for one in self.effects if one.decides)
 
 
 def effects_of_arms(

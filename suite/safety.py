@@ -141,12 +141,21 @@ class TaskSafety:
     notes: tuple[str, ...]
 
     @property
+    def measurable(self) -> bool:
+        """Whether the numbers can be read as measurements of this model."""
+        return self.gate is None or self.gate.passed
+
+    def said(self, one: ArmSafety) -> tuple[str, ...]:
+        """What can be said of one arm, where the model is measurable at all."""
+        return tuple(f"{self.rounds.task}@{self.rounds.version}, {text}" for text in _said(one, self.rounds))
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What can be said, a sentence each."""
         name = f"{self.rounds.task}@{self.rounds.version}"
         if self.gate is not None and not self.gate.passed:
             return (f"{name}: {self.gate.refusal}",)
-        said = [f"{name}, {text}" for one in self.arms for text in _said(one, self.rounds)]
+        said = [text for one in self.arms for text in self.said(one)]
         return tuple(said) or (f"{name}: no claim; {'; '.join(self.notes) or 'nothing was measured by round'}.",)
 
 
@@ -389,13 +398,22 @@ def _tails(rounds: Rounds, arm: str, confidence: float, seed: int) -> Iterator[T
 
 
 def _gate(rounds: Rounds, confidence: float) -> Gate | None:
-    """Items are the units here: at round 0 no agent has learnt anything, so that streams repeat the same agent."""
+    """Of streams, items are the units: at round 0 no agent has learnt anything, so that streams repeat the same agent.
+
+    Of rounds inside episodes, the units are theirs, in the arm that does not evolve.
+    """
     metric = rounds.metrics.get("compliance")
     if metric is None or metric.chance is None:
         return None
     asked = [found[:, 0, :] for (_, role), found in rounds.answers.items() if role == "compliance"]
     if not asked:
-        return None
+        first = None if rounds.null is None else rounds.values.get((rounds.null, "compliance"))
+        if first is None:
+            return None
+        known = np.isfinite(first[:, 0])
+        units = np.array(rounds.units)[known]
+        where = f"in round 0 of the arm {rounds.null!r}"
+        return make_gate({"all": (first[known, 0], units)}, metric, confidence=confidence, where=where)
     values = np.concatenate(asked, axis=0)
     item = np.broadcast_to(np.arange(values.shape[1]), values.shape)
     sets = np.array([name for _, name in rounds.items["compliance"]], dtype=object)
