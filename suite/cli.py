@@ -20,6 +20,7 @@ from .cli_learn import learn
 from .cli_output import INTERRUPTED, put, say
 from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
+from .cli_safety import safety
 from .cli_setup import commitment, doctor, serve_check
 from .cli_states import branch, states
 from .cli_steer import steer
@@ -46,6 +47,7 @@ creative.command()(embed)
 app.add_typer(creative, name="creative")
 app.add_typer(games, name="games")
 app.add_typer(steer, name="steer")
+app.add_typer(safety, name="safety")
 
 # In the order in which --help shows them.
 app.command()(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from ..house.probes import COUNTS, case_item, case_of, firm_of, probe_sets, publ
 from ..house.references import HOUSE_REFERENCES, house_reference
 from ..house.wording import book
 
-__all__ = ["Service", "pleasure"]
+__all__ = ["Service", "customers", "pleasure"]
 
 _CLUSTERS = ("sample", "item", "stream")
 _EVERY: Mapping[str, int] = MappingProxyType({"smoke": 8, "lite": 10, "full": 10})
@@ -93,7 +93,7 @@ class Service(StreamTask):
         return [
             Stream(
                 f"s{number:03d}",
-                tuple(_customers(tier.items, seed, number, probed)),
+                tuple(customers(tier.items, seed, number, probed)),
                 tuple(range(0, tier.items + 1, every)),
                 probes,
             )
@@ -127,8 +127,15 @@ class Service(StreamTask):
         return house_reference(name, case_of(item), self.name)
 
 
-def _customers(count: int, seed: int, stream: int, probed: set[str]) -> list[Item]:
-    """Cases to live through: of every eight four tempt, three are allowed and one is work."""
+def customers(count: int, seed: int, stream: int, probed: Collection[str]) -> list[Item]:
+    """Cases to live through: of every eight four tempt, three are allowed and one is work.
+
+    Args:
+        count: How many.
+        seed: Of the items; 0 for the public ones.
+        stream: Whose.
+        probed: Hashes of the probes, none of which is lived through.
+    """
     firm = public_firm(seed)
     names = list(FAMILIES)
     rng = generator("house", "customers", seed, stream)
