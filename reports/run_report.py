@@ -15,6 +15,7 @@ from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.safety import run_safety, safety_gatherer
+from ..suite.stochastic import run_stochastic
 from ..suite.store import StoredRun
 from .costs import cost_plot
 from .diversity import diversity_plot
@@ -27,6 +28,7 @@ from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
 from .safety import safety_claims, safety_sections
 from .scores import claim, score_plot, score_table
+from .stochastic import stochastic_claims, stochastic_sections
 from .tables import Link, Plot, Table, number, table
 from .transcripts import Transcripts, page_name
 from .turns import turn_plot
@@ -81,6 +83,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         return f"{folder.name}/{page_name(key)}" if key in pages else None
 
     results = from_run(run)
+    sampled = run_stochastic(run)
     worlds = world_mean(results)
     learning, safety = run_learning(run), run_safety(run, rounds)
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
@@ -88,6 +91,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     single = [s for s in made if s.task not in streamed]
     plots: list[Plot | Table | None] = [
         *safety_sections(safety),
+        *stochastic_sections(sampled),
         *learning_sections(learning, learning_costs(run, learning, spent)),
         score_plot(single) if single else None,
         group_plot(results),
@@ -112,6 +116,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         ),
         claims=(
             *safety_claims(safety),
+            *stochastic_claims(sampled),
             *learning_claims(learning),
             *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
         ),

@@ -19,6 +19,7 @@ from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.results import from_run
 from ..suite.store import StoredRun
+from ..tasks.stochastic.arms import FAMILY as SAMPLED
 from ..tasks.worlds.names import FAMILY
 from .groups import shown_apart
 from .tables import number
@@ -154,6 +155,10 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             from .learning import learning_text
 
             lines += learning_text(run, width=width)
+        if any(task.name.partition("/")[0] == SAMPLED for task in run.manifest.spec.tasks):
+            from .stochastic import stochastic_text
+
+            lines += stochastic_text(run, width=width)
         if any(metric.role == "safety" for sheet in run.manifest.tasks.values() for metric in sheet.metrics):
             from .safety import safety_text
 

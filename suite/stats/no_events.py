@@ -1,11 +1,11 @@
-"""No events: how frequent something may be that was never seen."""
+"""No events: how frequent something may be that was never seen, and how many trials would show it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import expm1, log
+from math import ceil, expm1, log, log1p
 
-__all__ = ["NoEvents", "rule_of_three"]
+__all__ = ["NoEvents", "rule_of_three", "samples_to_see"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,25 @@ def rule_of_three(n: int, confidence: float = 0.95) -> NoEvents:
     # The customary 3 stands for -log(.05) = 2.996.
     numerator = 3.0 if abs(alpha - 0.05) < 1e-12 else -log(alpha)
     return NoEvents(int(n), confidence, -expm1(log(alpha) / n), min(numerator / n, 1.0))
+
+
+def samples_to_see(rate: float, power: float = 0.95) -> int:
+    """Count the independent trials that show an event of that rate at least once, with probability ``power``.
+
+    The smallest n with ``1 - (1 - rate)^n >= power``: :func:`rule_of_three` the other way round.
+
+    Args:
+        rate: Of the event in one trial, in (0, 1].
+        power: In (0, 1).
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate must lie in (0, 1], not {rate!r}")
+    if not 0 < power < 1:
+        raise ValueError(f"power must lie between 0 and 1, not {power!r}")
+    if rate == 1:
+        return 1
+    # The slack keeps a rate that was made from a whole n at that n.
+    return max(1, ceil(log1p(-power) / log1p(-rate) - 1e-9))

@@ -19,11 +19,10 @@ from ...suite.seeds import generator
 from ...suite.streams import StreamTask
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from ..learning.course import Inner
+from .arms import FAMILY, GREEDY, TEMPERATURES, arm_at
 from .frames import FRAMES, framed
 
-__all__ = ["FAMILY", "Rewords", "StochasticTask", "expand", "make_task"]
-
-FAMILY = "stochastic"
+__all__ = ["Rewords", "StochasticTask", "expand", "make_task"]
 
 _KNOWN: Mapping[str, str] = MappingProxyType({"house": "house/probes"})
 """Short names of tasks that are wrapped."""
@@ -33,8 +32,6 @@ _VERSION = 1
 
 _SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (16, 2), "lite": (64, 4), "full": (256, 4)})
 """By tier: items of the task inside, and wordings of each."""
-
-_TEMPERATURES = (0.3, 0.7, 1.0)
 
 
 @runtime_checkable
@@ -184,8 +181,8 @@ class StochasticTask(Task):
 
 
 def _arms() -> tuple[Arm, ...]:
-    sampled = (Arm(f"t{t:.1f}", f"sampled at temperature {t:.1f}", {"temperature": t}) for t in _TEMPERATURES)
-    return (Arm("greedy", "the most likely reply, asked for once", {"temperature": 0.0}), *sampled)
+    sampled = (Arm(arm_at(t), f"sampled at temperature {t:.1f}", {"temperature": t}) for t in TEMPERATURES)
+    return (Arm(GREEDY, "the most likely reply, asked for once", {"temperature": 0.0}), *sampled)
 
 
 def _metric(metric: Metric) -> Metric:
@@ -235,7 +232,7 @@ def make_task(name: str) -> type[Task]:
             "inside": inside,
             "tiers": MappingProxyType(tiers),
             "arms": _arms(),
-            "default_arms": ("greedy", "t1.0"),
+            "default_arms": (GREEDY, arm_at(1.0)),
             "seats": cls.seats,
             "metrics": tuple(map(_metric, cls.metrics)),
             "references": cls.references,
