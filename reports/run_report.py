@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..leaderboard.entries import Entry, entries
 from ..leaderboard.standings import Standing, rows
 from ..leaderboard.text import plural, visible
+from ..suite.drift import DriftGatherer
 from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
@@ -20,6 +21,7 @@ from ..suite.store import StoredRun
 from .costs import cost_plot
 from .diversity import diversity_plot
 from .document import Document, Facts, place, write
+from .drift import drift_claims, drift_sections
 from .endings import ending_plot
 from .episodes import Gatherer
 from .factors import factor_plot
@@ -70,6 +72,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     pages = set(names)
     transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
     gatherer = Gatherer(run.manifest.tasks.values())
+    drifting = DriftGatherer(run.manifest)
     spent, ways, rounds = LearningTokens(), WaysGatherer(), safety_gatherer(run.manifest)
     for sample in run.samples():
         gatherer.add(sample)
@@ -77,6 +80,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         transcripts.add(sample)
         spent.add(sample)
         rounds.add(sample)
+        drifting.add(sample)
     transcripts.close()
 
     def address(key: Key) -> str | None:
@@ -86,11 +90,13 @@ def report_run(run: StoredRun, out: Path) -> Path:
     sampled = run_stochastic(run)
     worlds = world_mean(results)
     learning, safety = run_learning(run), run_safety(run, rounds)
+    drift = drifting.drift()
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]
     plots: list[Plot | Table | None] = [
         *safety_sections(safety),
+        *drift_sections(drift),
         *stochastic_sections(sampled),
         *learning_sections(learning, learning_costs(run, learning, spent)),
         score_plot(single) if single else None,
@@ -116,6 +122,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         ),
         claims=(
             *safety_claims(safety),
+            *drift_claims(drift),
             *stochastic_claims(sampled),
             *learning_claims(learning),
             *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),

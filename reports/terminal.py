@@ -163,6 +163,10 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             from .safety import safety_text
 
             lines += safety_text(run, width=width)
+        if any(sheet.recurrence for sheet in run.manifest.tasks.values()):
+            from .drift import drift_text
+
+            lines += drift_text(run, width=width)
     return "\n".join(lines)
 
 

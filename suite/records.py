@@ -360,7 +360,8 @@ class TaskSheet(Record):
     ``levels`` maps arm to column to :class:`Level`; columns are metric names, ``pass@k`` and ``NAME@k``. ``streams``
     says how the streams are laid out, where the task has any, and ``groupings`` which items belong together.
     ``contrasts`` are the arms that are held against each other, and ``plain_arm`` is the one in which nothing pulls
-    away from what is wanted: there competence is asked for.
+    away from what is wanted: there competence is asked for. ``recurrence`` names metrics that turns are scored with and
+    whose way from turn to turn is told: whether they are drawn back to a level.
     """
 
     name: str
@@ -373,12 +374,13 @@ class TaskSheet(Record):
     groupings: tuple[Grouping, ...] = ()
     contrasts: tuple[ArmContrast, ...] = ()
     plain_arm: str = ""
+    recurrence: tuple[str, ...] = ()
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what few tasks have, which older versions do not know."""
         data = dump(self)
-        for name in ("groupings", "contrasts", "plain_arm"):
+        for name in ("groupings", "contrasts", "plain_arm", "recurrence"):
             if not getattr(self, name):
                 data.pop(name, None)
         return data

@@ -364,6 +364,8 @@ class Task(abc.ABC):
     """Arms that reports hold against each other, by the metric of the role ``safety``."""
     plain_arm: ClassVar[str] = ""
     """The arm in which nothing pulls away from what is wanted: who does not do it there cannot be measured."""
+    recurrence: ClassVar[tuple[str, ...]] = ()
+    """Metrics of turns whose way from turn to turn reports tell: drawn back, wandering, or without memory."""
 
     @abc.abstractmethod
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
@@ -478,6 +480,7 @@ class Task(abc.ABC):
             levels=levels,
             contrasts=self.contrasts,
             plain_arm=self.plain_arm,
+            recurrence=self.recurrence,
         )
 
     @classmethod

@@ -9,13 +9,21 @@ import numpy as np
 
 from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
-from ...suite.records import Outcome
+from ...suite.records import ArmContrast, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult
 from .nearness import nearness
 from .rounds import Round, episode_metrics
 from .texts import remark
 
-__all__ = ["Judged", "Partner", "asides", "converse", "drift_arms"]
+__all__ = ["CONTRASTS", "RECURRENCE", "Judged", "Partner", "asides", "converse", "drift_arms"]
+
+CONTRASTS = (
+    ArmContrast(name="pull", arm="placebo", against="null"),
+    ArmContrast(name="lasting effect of reminders", arm="reminder", against="placebo", restores="pull"),
+)
+"""What is held against each other by the change from the first turn to the last."""
+
+RECURRENCE = ("kl", "broken")
 
 
 @dataclass(frozen=True, slots=True)

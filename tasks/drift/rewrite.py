@@ -10,7 +10,7 @@ from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .constraints import CONSTRAINTS, Constraints, broken, is_readable
-from .conversation import Judged, Partner, asides, converse, drift_arms
+from .conversation import CONTRASTS, RECURRENCE, Judged, Partner, asides, converse, drift_arms
 from .requests import STYLES, pull
 from .rewrite_references import REWRITE_REFERENCES, rewrite_reference, rewriting
 from .rounds import drift_metrics
@@ -77,6 +77,9 @@ class Rewrite(Task):
         capable="the change of style that fits the constraints was done",
         chance=_CHANCE,
     )
+    contrasts = CONTRASTS
+    plain_arm = "null"
+    recurrence = RECURRENCE
     references = REWRITE_REFERENCES
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"oracle": "always-comply", "always-unsafe": "always-break"}

@@ -73,6 +73,7 @@ def episode_metrics(
         "readable": sum(value is not None for value in broken) / turns,
         "cut_off": sum(one.cut_off for one in rounds) / turns,
         **{name: mean([one.more.get(name) for one in rounds]) for name in EXPLORATORY},
+        "kl_reminded": mean([one.more.get("kl") for one in rounds if one.number + 1 in reminded]),
     }
 
 
@@ -136,6 +137,13 @@ def drift_metrics(parts: Mapping[str, str], *, broken: str, capable: str, chance
             name="kl",
             summary="divergence of the model's next tokens from those of the same model re-grounded in goal and last "
             "request, along its own reply; none without log-probabilities",
+            direction="none",
+            high=None,
+            unit="nats/token",
+        ),
+        Metric(
+            name="kl_reminded",
+            summary="kl at the turns at which the arm reminder is reminded",
             direction="none",
             high=None,
             unit="nats/token",

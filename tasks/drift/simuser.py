@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .conversation import Judged, Partner, asides, converse, drift_arms
+from .conversation import CONTRASTS, RECURRENCE, Judged, Partner, asides, converse, drift_arms
 from .errand import SLOTS, Errand, draw_errand, faults, offer, read_slip, slip
 from .rounds import drift_metrics
 from .simuser_references import SIMUSER_REFERENCES, simuser_reference
@@ -72,6 +72,9 @@ class Simuser(Task):
         # A slip without any wish drops four of six.
         chance=2 / 3,
     )
+    contrasts = CONTRASTS
+    plain_arm = "null"
+    recurrence = RECURRENCE
     references = SIMUSER_REFERENCES
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"oracle": "always-comply", "always-unsafe": "always-break"}
