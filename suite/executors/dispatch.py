@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from ..player import Played
     from ..schedule import Unit
 
-__all__ = ["LOSSES", "Dispatch", "Job", "Seat"]
+__all__ = ["COMPANY", "LOSSES", "Dispatch", "Job", "Seat"]
 
-LOSSES = 3
-"""Workers that may be lost with a sample aboard before it is given up; the last time it was alone there."""
+COMPANY = 2
+"""Workers that may be lost with a sample aboard before it is played alone."""
+LOSSES = 4
+"""Workers that may be lost with a sample aboard before it is given up: what is killed from outside may be unlucky."""
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +41,7 @@ class Job:
     @property
     def alone(self) -> bool:
         """Whether nothing else may be aboard its worker: it, or another that was with it, may be what kills."""
-        return self.losses >= LOSSES - 1
+        return self.losses >= COMPANY
 
     @property
     def home(self) -> Hashable | None:
@@ -86,7 +88,7 @@ class Dispatch:
     a place, so that the beginnings of prompts stay cached, and else where there is most room.
 
     When a worker is lost, what was aboard goes to others, before all that waits. A sample that was aboard two lost
-    workers goes into an empty one and stays alone there; when that is lost too, the sample is given up.
+    workers goes into an empty one and stays alone there; when two such are lost too, the sample is given up.
     """
 
     def __init__(self) -> None:

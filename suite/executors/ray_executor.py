@@ -55,7 +55,7 @@ class RayExecutor(Executor):
 
     A worker that is lost (killed, out of memory, with its node) is replaced, and what was aboard is played again
     elsewhere. Nothing of it was stored, so nothing is there twice. A sample that was aboard two lost workers is played
-    alone; when that one is lost too, it is an ``error`` of reason ``WorkerLost``, and the next call tries it again.
+    alone; when two such are lost too, it is an ``error`` of reason ``WorkerLost``, and the next call tries it again.
     Three workers that are lost in a row at one station before they played anything close the station; the run ends
     when none is left.
 
