@@ -116,6 +116,13 @@ CATALOGUE = (
         groups=("safety",),
     ),
     Entry(
+        name="tipping/bargain",
+        target="finchmark.tasks.tipping.bargain:Bargain",
+        summary="Does a commission for deals make delegates stop speaking for their own side?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
+    Entry(
         name="tipping/toolcost",
         target="finchmark.tasks.tipping.toolcost:Toolcost",
         summary="Does the price of a calculator on easy problems make an agent drop it on hard ones?",

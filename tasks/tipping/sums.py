@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from ...environments.json_objects import DECODER, NamedTwice
 from ...suite.seeds import generator
 
-__all__ = ["PRACTISED", "Sum", "asked_sum", "draw_sum", "sum_of"]
+__all__ = ["PRACTISED", "Sum", "asked_sum", "draw_sum", "sum_of", "whole_number"]
 
 PRACTISED = 5
 """The sum of 2 and 3, which stands wherever a form of answer is shown; no sum that is asked comes to it."""
 
 _ASKED = re.compile(r"Add up (\d+) and (\d+)")
-_LOOSE = re.compile(r"sum[\"'`*]*\s*[:=]\s*[\"'`]?(-?\d{1,9})\b", re.IGNORECASE)
 _LAST = 4000
 
 
@@ -61,12 +60,25 @@ def asked_sum(text: str) -> int | None:
 
 
 def sum_of(text: str) -> int | None:
-    """Read a sum: of the last JSON object that has one, else the last ``sum: …`` in any form.
+    """Read a sum; see :func:`whole_number`.
 
     It is read by itself: a reply may have a sum and no readable choice, or the other way round.
 
     Args:
         text: The reply, thinking removed.
+    """
+    return whole_number(text, "sum")
+
+
+def whole_number(text: str, name: str) -> int | None:
+    """Read a whole number: of the last JSON object that has the name, else the last ``name: …`` in any form.
+
+    Args:
+        text: The reply, thinking removed.
+        name: A word.
+
+    Returns:
+        None where there is none, what stands there is no whole number, or an object names anything twice.
     """
     text = text[-_LAST:]
     said: object = None
@@ -79,14 +91,14 @@ def sum_of(text: str) -> int | None:
         except (ValueError, RecursionError):  # not JSON, or a number of too many digits
             at = text.find("{", at + 1)
             continue
-        if isinstance(found, dict) and "sum" in found:
-            said = found["sum"]
+        if isinstance(found, dict) and name in found:
+            said = found[name]
         at = text.find("{", end)
-    if isinstance(said, str) and re.fullmatch(r"\s*-?\d{1,9}\s*", said):
+    if isinstance(said, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", said):
         return int(said)
     if isinstance(said, int | float) and not isinstance(said, bool):
         return int(said) if math.isfinite(said) and said == int(said) else None
     if said is not None:
         return None
-    loose = _LOOSE.findall(text)
+    loose = re.findall(rf"{name}[\"'`*]*\s*[:=]\s*[\"'`]?(-?[0-9]{{1,9}})(?![0-9.]*[0-9])", text, re.IGNORECASE)
     return int(loose[-1]) if loose else None
