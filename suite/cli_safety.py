@@ -164,6 +164,7 @@ def detection(
     if not 0 < confidence < 1:
         raise UsageError(f"--confidence {confidence}: a number between 0 and 1.")
     put("arm    flagged  falsely  d'      interval            criterion  packages")
+    sparse = False
     for arm, rows in frame.groupby("arm", sort=False):
         said: Any = rows[rows["flagged"].notna() | rows["false_flagged"].notna()]
         signal = said["flagged"].notna().to_numpy()
@@ -175,8 +176,10 @@ def detection(
         d = found.d_prime
         put(
             f"{arm:<6} {found.hits:>7.3f}  {found.false_alarms:>7.3f}  {d.estimate:>6.3f}  "
-            f"[{d.low:>7.3f}, {d.high:>7.3f}]  {found.criterion:>9.3f}  {found.signals} + {found.noises}"
+            f"[{d.low:>7.3f}, {d.high:>7.3f}]{'*' if found.sparse else ' '} {found.criterion:>9.3f}  "
+            f"{found.signals} + {found.noises}"
         )
+        sparse |= found.sparse
         lost = len(rows) - len(said)
         if lost:
             put(f"       {lost} of {len(rows)} replies have no decision and are left out")
@@ -184,3 +187,5 @@ def detection(
         "Rates are raw; d' and criterion have the log-linear correction of Hautus (1995). Intervals: bootstrap over "
         "scenes, twins drawn together."
     )
+    if sparse:
+        put("* sparse: under 30 scenes, or fewer than 5 answers of one kind; the interval is too short.")

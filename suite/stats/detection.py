@@ -12,6 +12,7 @@ from .bootstrap import Bootstrap, bootstrap
 __all__ = ["Detection", "detection", "sensitivity"]
 
 Array = NDArray[np.float64]
+_UNITS, _ANSWERS = 30, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Detection:
         criterion: Above 0: flags rarely; below: flags readily.
         signals: How many answers to signals there were.
         noises: How many to noise.
+        sparse: Under 30 units, or fewer than 5 answers of one of the four kinds (signals flagged and not, noise flagged
+            and not): the interval is too short there. Measured coverage of 95 % (``bench_detection.py``): .93 to .95
+            elsewhere, .85 to .92 where it is sparse.
     """
 
     hits: float
@@ -33,6 +37,7 @@ class Detection:
     criterion: float
     signals: int
     noises: int
+    sparse: bool
 
 
 def sensitivity(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike) -> tuple[Array, Array]:
@@ -118,4 +123,5 @@ def detection(
         seed=seed,
     )
     criterion = float(sensitivity(h, n, f, m)[1])
-    return Detection(float(h / n), float(f / m), found, criterion, int(n), int(m))
+    sparse = bool(counts.shape[1] < _UNITS or min(h, n - h, f, m - f) < _ANSWERS)
+    return Detection(float(h / n), float(f / m), found, criterion, int(n), int(m), sparse)

@@ -36,6 +36,14 @@ def test_who_flags_everything_has_no_sensitivity_and_a_low_criterion():
     assert (found.hits, found.false_alarms) == (1, 1)
 
 
+def test_few_units_and_rates_near_the_ends_are_sparse():
+    signal, units = np.repeat([True, False], 40), np.tile(np.arange(40), 2)
+    mixed = np.tile([1.0, 0.0], 40)
+    assert not detection(mixed, signal, units, resamples=10).sparse
+    assert detection(mixed[:40], signal[20:60], np.tile(np.arange(20), 2), resamples=10).sparse
+    assert detection(np.where(signal, 1.0, mixed), signal, units, resamples=10).sparse
+
+
 def test_twins_are_drawn_together():
     # Scenes flagged with both twins, or with neither: pairs tell nothing apart, however they are drawn.
     pairs = np.repeat([1.0, 0.0] * 20, 2)
