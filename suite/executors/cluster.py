@@ -141,9 +141,10 @@ def explain(error: BaseException) -> str:
     text = " ".join(str(error).split())
     before = _CAUSES.split(text)[0].strip()
     if type(error).__name__ == "OutOfMemoryError" or _OUT_OF_MEMORY.search(before):
+        used = re.search(r"\bwas (\S+ used / \S+ limit)", text)
         return (
-            "out of memory: Ray killed it because its node ran low. Give a worker more (fewer workers a node by "
-            f"--ray-cpus or --ray-gpus), or a smaller batch. {before[:300]}"
+            f"out of memory: Ray killed it because its node ran low ({used[1] if used else before[:200]}). Let fewer "
+            "workers share a node, by a higher --ray-cpus or --ray-gpus, or take a smaller batch"
         )
     marker = "is dead because "
     if marker in before:

@@ -21,7 +21,7 @@ from ..sandbox.shared import VARIABLE
 from .base import Executor, open_at_once
 from .cluster import Cluster, connect, need_ray
 from .crew import CrewBackend
-from .dispatch import Dispatch, Job
+from .dispatch import COMPANY, Dispatch, Job
 from .options import RayOptions
 from .order import Order, pack_included, pack_work
 from .station import Station, Unfit, WorkerLost, differs
@@ -293,8 +293,8 @@ class RayExecutor(Executor):
         if trouble is not None:
             raise Unfit(trouble)
 
-    def _free(self, station: Station, *, blame: bool) -> int:
-        """Take back what was aboard; how many samples were given up."""
+    def _free(self, station: Station, *, blame: bool) -> None:
+        """Take back what was aboard; it waits again, or is given up."""
         aboard = len(station.seat.aboard)
         given_up = self._dispatch.lost(station.seat, blame=blame)
         self.crew.again += aboard - len(given_up)
@@ -302,29 +302,31 @@ class RayExecutor(Executor):
         self.crew.keep(station)
         station.kill()
         for job in given_up:
+            # The last line is exported, and says nothing of machines.
             error = (
-                f"WorkerLost: {job.losses} workers were lost with this sample aboard, the last with no other: "
-                f"{self._trouble}"
+                f"The last of them: {self._trouble}.\nWorkerLost: {job.losses} workers were lost with this sample "
+                f"aboard, {job.losses - COMPANY} of them with no other."
             )
             sample = failed_sample(self._spec, job.unit, job.ticket.attempt, "WorkerLost", error)
             job.future.set_result(Played(sample))
-        return len(given_up)
 
     async def _lost(self, station: Station, lost: WorkerLost) -> bool:
         """A worker is gone; whether its station is closed."""
         self._trouble = str(lost)
         self.crew.lost += 1
-        station.fruitless += 1
+        aboard = list(station.seat.aboard.values())
+        # An idle worker died of something else, and where samples can be played, one that was alone is the suspect.
+        suspect = bool(self._played) and any(job.alone for job in aboard)
+        if not station.seat.open or (aboard and not suspect):
+            station.fruitless += 1
         _log.warning(
             "worker %d (process %d) is lost: %s; %d samples are played again elsewhere",
             station.number,
             station.pid,
             lost,
-            len(station.seat.aboard),
+            len(aboard),
         )
-        given_up = self._free(station, blame=True)
-        if given_up and self._played:
-            station.fruitless = 0  # it was the sample, not the place
+        self._free(station, blame=True)
         if station.fruitless >= FRUITLESS:
             self._retire(station, f"{FRUITLESS} workers in a row were lost before they played anything: {lost}")
             return True
