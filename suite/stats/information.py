@@ -215,9 +215,9 @@ def policy_information(
     error of the predictors that were learnt (Bayle, Bayle, Janson and Mackey 2020, "Cross-validation confidence
     intervals for test error", theorem 1), and Fano's bound is convex, so that the mean error proves no more than
     the predictors do one by one. Where societies differ, and not by their policies, they are not: the upper limit
-    lies below chance in .036 to .059 of cases instead of .025 (``tests/benchmarks/bench_information.py``). So the bound is 0
-    unless the error is also lower than in all but (1 - confidence)/2 of the permutations, and then it is too high in at
-    most .021. Fewer than 40 permutations prove nothing at .95.
+    lies below chance in .036 to .059 of cases instead of .025 (``tests/benchmarks/bench_information.py``). So the bound
+    is 0 unless the error is also lower than in all but (1 - confidence)/2 of the permutations, and then it is too high
+    in at most .021. Fewer than 40 permutations prove nothing at .95.
 
     Args:
         features: Counts of acts, shape (societies, rounds, features): what each society did in each round.
