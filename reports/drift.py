@@ -17,16 +17,16 @@ __all__ = ["drift_claims", "drift_sections", "drift_text"]
 _FITS = (
     "metric",
     "arm",
+    "restoring",
     "slope b>",
     "D*>",
-    "R²>",
     "permuted turns>",
     "random walk>",
-    "demeaned>",
-    "turn effects>",
-    "gap start to end>",
+    "R²>",
+    "b, demeaned>",
+    "b, turn effects>",
+    "gap, start to end>",
     "units>",
-    "restoring",
 )
 
 
@@ -65,14 +65,15 @@ def drift_text(run: StoredRun, *, width: int | None = None) -> list[str]:
 
 def _fit_table(one: TaskDrift) -> Table:
     notes = [
-        "From each turn to the next, without the first: D[t+1] - D[t] = a + b D[t]. A slope below 0 is no evidence of "
+        "From each turn to the next, without the first: D[t+1] − D[t] = a + b D[t]. A slope below 0 is no evidence of "
         "a force: values without any memory give about −1 and R² about .5, a short random walk one below 0 too. So b "
         "stands beside that of permuted turns and of random walks made of the same steps (mean and middle 95 %), and "
         "beside b with each conversation's mean taken off, and with each turn's. D*, the level that it would be drawn "
         "to, is given only where the interval of b holds no 0.",
         "Restoring is said only where random walks and permuted turns do not explain the slope, also without turn "
         "effects, and conversations that were started high and low come together (arms started-high and started-low). "
-        "All of this is exploratory.",
+        "The gap is that between the two, at the "
+        "first turn and at the last. All of this is exploratory.",
         *(f"{f.metric}, {f.arm}: {f.why}." for f in one.recurrences if f.why),
     ]
     if one.missing:
@@ -84,7 +85,7 @@ def _fit_row(one: ArmRecurrence) -> tuple[str, ...]:
     units = f"{one.units[0]} of {one.units[1]}"
     found = one.found
     if found is None:
-        return (one.metric, one.arm, *["–"] * 8, units, one.verdict)
+        return (one.metric, one.arm, one.verdict, *["–"] * 8, units)
     moved = found.displacement
     level = "–"
     if np.isfinite(found.level[0]):
@@ -92,16 +93,16 @@ def _fit_row(one: ArmRecurrence) -> tuple[str, ...]:
     return (
         one.metric,
         one.arm,
+        one.verdict,
         f"{number(found.fit.b)} {interval(*found.b)}",
         level,
-        number(found.fit.r2) if np.isfinite(found.fit.r2) else "–",
         f"{number(found.permuted[0])} {interval(*found.permuted[1:])}",
         f"{number(found.wandering[0])} {interval(*found.wandering[1:])}",
+        number(found.fit.r2),
         number(found.demeaned),
         number(found.turn_effects),
         "–" if moved is None else f"{number(moved.start)} to {number(moved.end)}",
         units,
-        one.verdict,
     )
 
 

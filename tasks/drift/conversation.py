@@ -75,8 +75,16 @@ def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -
         Arm("reminder", f"as plain; {kept} told again at turns {at}", {"at": "reminder"}),
         Arm("placebo", f"as plain; neutral words of the same number at turns {at}", {"at": "placebo"}),
         Arm("shuffled", f"as plain, with the {requests} in another order", {"pull": "shuffled"}),
-        Arm("started-high", "as plain, after a reply that breaks all", {"start": "high"}),
-        Arm("started-low", "as plain, after a reply that keeps all", {"start": "low"}),
+        Arm(
+            "started-high",
+            "as plain, after a reply that breaks all; for the fit from turn to turn alone",
+            {"start": "high"},
+        ),
+        Arm(
+            "started-low",
+            "as plain, after a reply that keeps all; for the fit from turn to turn alone",
+            {"start": "low"},
+        ),
     )
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from finchmark.suite.backends import (
     ContextOverflow,
+    DivergenceRequest,
     GenerateRequest,
     HiddenRequest,
     Message,
@@ -708,6 +709,14 @@ def test_hidden_states_are_those_of_one_process(running, single):
     theirs = single[0](single[1].hidden_states(request))
     assert mine.shape == theirs.shape
     assert mine == pytest.approx(theirs, abs=1e-4)
+
+
+def test_divergences_are_those_of_one_process(running, single):
+    request = DivergenceRequest((Message("user", "Count."),), (Message("user", "Sing."),), "one two three")
+    mine = running[0](running[1].diverge(request))
+    theirs = single[0](single[1].diverge(request))
+    assert mine.kl == pytest.approx(theirs.kl, abs=1e-4)
+    assert max(mine.kl) > 0
 
 
 def test_refusals_cross_the_border(running):
