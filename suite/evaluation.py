@@ -52,6 +52,7 @@ from .records import (
 )
 from .registry import BACKENDS, TASKS, include_file
 from .sandbox.shared import chosen_python
+from .sealing import SealedTask
 from .session import Session
 from .store import LEARNING_SEAT, RunWriter, StoredRun
 from .streams import Stream, StreamTask, check_arms, default_streams, stream_items, stream_sheet
@@ -329,6 +330,9 @@ def prepare(
         expected=sum(plan.expected(samples) for plan in plans),
     )
     kept = _response_cache(cache, cache_size, time_limit)
+    sealed = [plan.task.name for plan in plans if isinstance(plan.task, SealedTask)]
+    if kept is not None and sealed:
+        raise UsageError(f"--cache keeps replies, and those of {sealed[0]} are not to be kept.")
     make_agent = agent_factory(agent_choice.name, agent_choice.args)
     if isinstance(engine, NoBackend) and make_agent().asks_model:
         raise UsageError(

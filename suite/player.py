@@ -21,6 +21,7 @@ from .lives import Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
 from .records import Outcome, RunSpec, Sample, Turn, Update, Usage, storable
 from .schedule import Unit
+from .sealing import SealedTask, sealed_sample
 from .seeds import derive, generator
 from .states import State
 from .store import LEARNING_SEAT
@@ -216,6 +217,8 @@ class Player:
             texts=ctx.texts if ctx else {},
             error=error,
         )
+        if isinstance(task, SealedTask):
+            sample = sealed_sample(sample, task.labels)
         if moment is None or moment.probe or error or not isinstance(task, StreamTask):
             return Played(sample)
         lived = lived_of(task, unit.item, result, usage, acted)

@@ -193,6 +193,12 @@ CATALOGUE = (
         groups=("learning",),
     ),
     Family(
+        name="official",
+        target="finchmark.tasks.official.refusal:make_task",
+        expand="finchmark.tasks.official.refusal:expand",
+        summary="Are official sets of prompts refused? From your own copy alone (--data): official/harmbench.",
+    ),
+    Family(
         name="lm_eval",
         target="finchmark.tasks.lm_eval.task:make_task",
         expand="finchmark.tasks.lm_eval.lookup:expand",
