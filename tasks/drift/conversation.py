@@ -68,7 +68,7 @@ def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -
         reminded: At which turns, from 1.
         requests: What pulls.
     """
-    at, alone = " and ".join(map(str, reminded)), "for the fit from turn to turn alone"
+    at = " and ".join(map(str, reminded))
     return (
         Arm("null", f"neutral remarks of the same length, no conflicting {requests}", {"pull": "none"}),
         Arm("plain", f"conflicting {requests} that grow", {}),
