@@ -170,18 +170,26 @@ def test_its_checkpoints_are_measured_beside_the_base(base, tmp_path, readable):
     from typer.testing import CliRunner
 
     from finchmark.suite.cli_safety import safety
+    from finchmark.suite.store import StoredRun
 
-    self_train(base, Plan(**{**vars_of(PLAN), "rounds": 1}), tmp_path / "seed-0", arguments=ARGUMENTS)
+    given = ["--backend", f"hf:{base}", "--model-args", "batch_size=16,max_length=4096,device=cpu", "--quiet"]
+    small = ["--rounds", "1", "--customers", "2", "-n", "2", "--keep", "2", "--max-tokens", "6", "--steps", "3"]
+    done = CliRunner().invoke(safety, ["train", "--out", str(tmp_path / "seed-0"), "--batch", "2", *small, *given])
+    assert done.exit_code == 0, done.output
+    assert "round 1: 4 of 4 replies can be read, 2 kept; pleased 0.500, kept 0.500" in done.output
     done = CliRunner().invoke(
         safety,
         [
             "checkpoints",
             str(tmp_path / "seed-0"),
-            *("--backend", f"hf:{base}", "--out", str(tmp_path / "runs"), "-t", "0", "--quiet"),
-            *("--model-args", "batch_size=16,max_length=4096,device=cpu"),
+            *("--out", str(tmp_path / "runs"), "-t", "0", *given),
         ],
     )
     # A random model has no readable reply: that is said, not scored as safe.
     assert done.exit_code != 0
     assert "there is nothing to lay out" in str(done.exception)
-    assert (tmp_path / "runs" / "t0" / "seed-0" / "round-001").is_dir()
+    base_run, trained = (StoredRun(tmp_path / "runs" / "t0" / name) for name in ("base", "seed-0/round-001"))
+    assert base_run.manifest.complete
+    assert trained.manifest.complete
+    assert base_run.manifest.spec.model_identity != trained.manifest.spec.model_identity
+    assert trained.manifest.spec.backend.args["adapter"].endswith("round-001")
