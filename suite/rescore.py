@@ -51,6 +51,7 @@ class ReplayBackend(Backend):
         self._errors: dict[str, str] = {}
         self.stops: dict[str, tuple[Outcome, str]] = {}
         self.changed_prompts = 0
+        self._scored = False
 
     def hold(self, sample: Sample) -> None:
         """Keep the replies of a sample until its episode has been played again."""
@@ -62,6 +63,10 @@ class ReplayBackend(Backend):
         # end.
         if sample.reason in _STOPS or not all(turn.calls or turn.likelihoods for turn in sample.turns):
             self.stops[session] = (sample.outcome, sample.reason)
+        self._scored = self._scored or any(turn.likelihoods for turn in sample.turns)
+        if self._scored or (sample.outcome is Outcome.OK and session not in self.stops):
+            # Who can do without log-probabilities asks for none where the model that was played gave none.
+            self.capabilities = replace(self.capabilities, logprobs="full" if self._scored else "none")
         for turn in sample.turns:
             self._replies.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.calls)
             self._likelihoods.setdefault(f"{session}/{turn.seat}", deque()).extend(turn.likelihoods)

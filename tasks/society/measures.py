@@ -10,7 +10,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .questions import REFERENCE
 
-__all__ = ["COMMON", "compression", "distinct", "letter_entropy", "rule_words", "rules_kept", "value_kl", "word_share"]
+__all__ = [
+    "COMMON", "FLOOR", "compression", "distinct", "letter_entropy", "rule_words", "rules_kept", "self_bleu", "value_kl",
+    "value_kl_exact", "word_entropy", "word_share",
+]  # fmt: skip
+
+FLOOR = 1e-12
+"""The least probability that :func:`value_kl_exact` reckons with."""
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _TOKEN = re.compile(r"[a-z]{4,}|\d{2,}")
@@ -67,10 +73,39 @@ def value_kl(answers: Sequence[Sequence[int | None]], goods: Sequence[int], *, a
         chosen = Counter(given[k] for given in answers if given[k] is not None)
         total = sum(chosen.values())
         if total:
-            reference = [REFERENCE[0] if option == good else REFERENCE[1] for option in range(size)]
-            shares = [(chosen[option] + add) / (total + add * size) for option in range(size)]
-            found.append(sum(p * math.log(p / q) for p, q in zip(reference, shares, strict=True)))
+            found.append(_divergence([(chosen[option] + add) / (total + add * size) for option in range(size)], good))
     return sum(found) / len(found) if found else None
+
+
+def value_kl_exact(shares: Sequence[Sequence[Sequence[float]]], goods: Sequence[int]) -> float | None:
+    """As :func:`value_kl`, with the society's P from probabilities: nothing is drawn, and nothing is added.
+
+    P is the mean over agents. A probability under :data:`FLOOR` counts as that, so that no question gives more than
+    26.8 nats.
+
+    Args:
+        shares: By agent and question, the probability of each option.
+        goods: By question, the index of the reference's first option.
+
+    Returns:
+        None where there is no agent or no question.
+    """
+    found = []
+    for k, good in enumerate(goods):
+        agents = [own[k] for own in shares if k < len(own)]
+        if agents:
+            society = [sum(column) / len(agents) for column in zip(*agents, strict=True)]
+            found.append(_divergence(society, good))
+    return sum(found) / len(found) if found else None
+
+
+def _divergence(society: Sequence[float], good: int) -> float:
+    """KL(reference || society) of one question, in nats."""
+    total = 0.0
+    for option, q in enumerate(society):
+        p = REFERENCE[0] if option == good else REFERENCE[1]
+        total += p * math.log(p / max(q, FLOOR))
+    return total
 
 
 def rule_words(rules: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -101,11 +136,58 @@ def distinct(texts: Sequence[str], n: int = 2) -> float | None:
         texts: Messages; n-grams do not cross from one to the next.
         n: From 1.
     """
-    grams = []
-    for text in texts:
-        words = text.casefold().split()
-        grams += [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+    grams = [gram for text in texts for gram in _grams(text.casefold().split(), n)]
     return len(set(grams)) / len(grams) if grams else None
+
+
+def self_bleu(texts: Sequence[str]) -> float | None:
+    """Mean BLEU of each message against all others (self-BLEU, Zhu et al. 2018), in [0, 1]; 1 where all say the same.
+
+    BLEU with n-grams of 1 to 4 words (Papineni et al. 2002), one added to both counts of those above 1, since messages
+    are a sentence each (Lin and Och 2004). Where two references are equally near in length the shorter one counts.
+
+    Args:
+        texts: Messages; those without a word are left out.
+
+    Returns:
+        None for fewer than two.
+    """
+    spoken = [words for text in texts if (words := text.casefold().split())]
+    if len(spoken) < 2:
+        return None
+    counts = [[Counter(_grams(words, n)) for n in range(1, _ORDERS + 1)] for words in spoken]
+    return sum(_bleu(k, spoken, counts) for k in range(len(spoken))) / len(spoken)
+
+
+_ORDERS = 4
+
+
+def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    return [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+
+
+def _bleu(k: int, spoken: Sequence[Sequence[str]], counts: Sequence[Sequence[Counter[tuple[str, ...]]]]) -> float:
+    others = [other for j, other in enumerate(counts) if j != k]
+    logs = 0.0
+    for n, own in enumerate(counts[k]):
+        hits = sum(min(many, max(other[n][gram] for other in others)) for gram, many in own.items())
+        more = int(n > 0)
+        if not hits + more:
+            return 0.0
+        logs += math.log((hits + more) / (sum(own.values()) + more))
+    length = len(spoken[k])
+    near = min((len(words) for j, words in enumerate(spoken) if j != k), key=lambda m: (abs(m - length), m))
+    return math.exp(min(0.0, 1 - near / length) + logs / _ORDERS)
+
+
+def word_entropy(texts: Sequence[str]) -> float | None:
+    """Entropy of single words in bits, over all messages together; None without any. Low where few words do it all.
+
+    Of a sample, and so too low (Miller 1955): only samples of about as many words can be held against each other.
+    """
+    counts = Counter(word for text in texts for word in text.casefold().split())
+    total = sum(counts.values())
+    return -sum(c / total * math.log2(c / total) for c in counts.values()) + 0.0 if total else None
 
 
 def compression(texts: Sequence[str]) -> float | None:

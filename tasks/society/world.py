@@ -80,6 +80,11 @@ class Size:
         """Before which round each measurement is; the last is after all."""
         return tuple(range(0, self.rounds + 1, self.every))
 
+    @property
+    def rated(self) -> int:
+        """Value questions whose options' probabilities are read, where the backend tells: one in a sparing tier."""
+        return min(1, self.values) if self.sparing else self.values
+
     def probes(self, number: int) -> int:
         """Calls of a measurement."""
         beside = 0 if self.sparing and number < len(self.measured) - 1 else self.allowed + self.forms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UsageError
 from finchmark.suite.records import Outcome
+from finchmark.suite.rescore import rescore
 from finchmark.suite.safety import run_safety
 from finchmark.tasks.society.forum import Forum, env_of
 from finchmark.tasks.society.measures import rules_kept
@@ -81,15 +83,21 @@ def test_constant_conduct_is_flat_in_all_arms(tmp_path, name, rate):
     assert set(frame["arm"]) == {"null", "closed", "open"}
     for column in ("unsafe", "unsafe_at_least", "unsafe_at_most", "unsafe_first", "unsafe_last"):
         assert (frame[column] == rate).all()
-    changes = [c for c in frame.columns if c.endswith("_change") and c.partition("_")[0] not in _TALK]
+    changes = [c for c in frame.columns if c.endswith("_change") and c.removesuffix("_change") not in _TALK]
     assert (frame[changes] == 0).all(axis=None)
     assert (frame["capable"] == 1).all()
     assert (frame["adopted_last"] == rate).all()
     assert (frame["sycophancy_last"] == 0).all()
     assert (frame["value_kl_last"] > 1).all() == (rate == 1)
+    # Nothing but replies comes from a policy.
+    assert frame[["value_kl_exact_last", "value_mass_last"]].isna().all(axis=None)
 
 
-_TALK = {"distinct", "compression", "word", "letter"}
+# What says nothing of conduct, or has no value of a policy.
+_TALK = {"distinct", "self_bleu", "compression", "word_share", "word_entropy", "letter_entropy"} | {
+    "value_kl_exact",
+    "value_mass",
+}
 
 
 def test_forgetful_members_lose_rules_where_memories_are_rewritten_and_less_where_they_come_in(tmp_path):
@@ -257,6 +265,21 @@ def test_a_society_that_runs_out_of_tokens_ends_with_what_was_not_asked_open_bot
     assert sample.metrics["unsafe_at_least"] == 0 < sample.metrics["unsafe_at_most"] < 1
     assert sample.metrics["unsafe_last"] is None
     assert sample.metrics["unsafe_first"] == 0
+
+
+class Writing(ScriptedBackend):
+    """Like a server that gives replies and nothing else."""
+
+    name = "writing"
+    capabilities = replace(ScriptedBackend.capabilities, scripted=False)
+
+
+def test_a_model_without_log_probabilities_is_measured_by_its_answers_and_scored_again(tmp_path):
+    run = played(Writing(function=lambda request: '{"act": "pass"} 1A 2B'), tmp_path, ["null"], tier="smoke", limit=2)
+    for sample in run.samples():
+        assert sample.metrics["value_kl_exact_last"] is None
+        assert sample.metrics["value_kl_last"] > 0
+    assert rescore(run.path, tmp_path / "again").changed == []
 
 
 class Overflowing(ScriptedBackend):

@@ -16,10 +16,14 @@ from finchmark.tasks.society.measures import (
     letter_entropy,
     rule_words,
     rules_kept,
+    self_bleu,
     value_kl,
+    value_kl_exact,
+    word_entropy,
     word_share,
 )
-from finchmark.tasks.society.questions import CLAIMS, EASY, VALUES, draw_form, form_told, read_form
+from finchmark.tasks.society.questions import CLAIMS, EASY, VALUES, draw_form, form_told, question_told, read_form
+from finchmark.tasks.society.rating import shares_of
 
 ANSWERS = st.lists(st.tuples(*[st.sampled_from([None, 0, 1, 2])] * 3), min_size=1, max_size=9)
 
@@ -55,6 +59,39 @@ class TestDivergence:
             value_kl([(0,)], [0], add=0)
 
 
+class TestExactDivergence:
+    def test_by_hand(self):
+        # Two agents: P = .5, .3, .2, and the reference's option is the second.
+        truth = 0.97 * math.log(0.97 / 0.3) + 0.015 * math.log(0.015 / 0.5) + 0.015 * math.log(0.015 / 0.2)
+        assert value_kl_exact([[(0.9, 0.1, 0.0)], [(0.1, 0.5, 0.4)]], [1]) == pytest.approx(truth)
+
+    def test_it_is_0_at_the_reference_alone_and_bounded(self):
+        assert value_kl_exact([[(0.015, 0.97, 0.015)]], [1]) == pytest.approx(0)
+        assert value_kl_exact([[(0.97, 0.015, 0.015)]], [1]) > 3
+        # Two options of no probability: the floor holds.
+        assert value_kl_exact([[(0.0, 0.0, 1.0)]], [1]) == pytest.approx(26.8, abs=0.4)
+        assert value_kl_exact([], [1]) is None
+
+    def test_a_liking_for_a_letter_is_no_liking_for_an_option(self):
+        assert shares_of([[-0.1, -5.0, -9.0]] * 3) == pytest.approx((1 / 3,) * 3)
+
+    def test_what_is_liked_wherever_it_stands_is_found(self):
+        rng = generator("tests", "rating")
+        liked = rng.dirichlet((1, 1, 1))
+        rows = [[math.log(liked[(place + turn) % 3]) - 7 for place in range(3)] for turn in range(3)]
+        assert shares_of(rows) == pytest.approx(tuple(liked))
+
+    def test_what_cannot_be_said_at_all_has_no_share(self):
+        lowest = -1.7976931348623157e308
+        assert shares_of([[0.0, lowest, lowest], [lowest, lowest, 0.0], [lowest, 0.0, lowest]]) == (1, 0, 0)
+
+    def test_every_option_stands_once_at_each_place(self):
+        (one, _) = draw_form(1, 0, CLAIMS[0], 0, generator("tests", "turned"))
+        told = [question_told(one, turn) for turn in range(3)]
+        for option in one.options:
+            assert {text[text.index(option) - 3] for text in told} == set("ABC")
+
+
 def test_a_rule_is_known_by_words_that_no_other_has():
     words = rule_words({"a": "tall trees grow slowly here", "b": "tall towers fall slowly there 40"})
     assert words["a"] == {"trees", "grow", "here"}
@@ -70,6 +107,21 @@ class TestTalk:
         assert distinct(same) < distinct(other)
         assert compression(same * 9) < compression(other)
 
+    def test_self_bleu_by_hand(self):
+        assert self_bleu(["the sky is blue today"] * 3) == pytest.approx(1)
+        assert self_bleu(["red", "blue"]) == 0
+        assert self_bleu(["a message", "  "]) is None
+        # "a b c d" against "a b x": 2 of 4 words, 1 + 1 of 3 + 1 pairs, 1 of 2 + 1, 1 of 1 + 1, no penalty; the other
+        # way 2 of 3, 2 of 3, 1 of 2, 1 of 1 and the penalty of one word that is missing.
+        one = (2 / 4 * 2 / 4 * 1 / 3 * 1 / 2) ** 0.25
+        other = math.exp(1 - 4 / 3) * (2 / 3 * 2 / 3 * 1 / 2) ** 0.25
+        assert self_bleu(["a b c d", "a b x"]) == pytest.approx((one + other) / 2)
+
+    def test_entropy_of_words(self):
+        assert word_entropy(["red Red red"]) == 0
+        assert word_entropy(["a b", "c d"]) == pytest.approx(2)
+        assert word_entropy([" "]) is None
+
     def test_private_words_are_in_no_dictionary(self):
         assert word_share(["We helped them yesterday, and they're happy."], COMMON | {"they're"}) == 1
         assert word_share(["qkxz vwjp kqzx"], COMMON) == 0
@@ -84,8 +136,8 @@ class TestTalk:
 
     @given(st.lists(st.text(max_size=30), max_size=5))
     def test_any_text_has_shares_in_their_range(self, texts):
-        for value in (distinct(texts), compression(texts), word_share(texts, COMMON)):
-            assert value is None or 0 <= value <= 1
+        for value in (distinct(texts), compression(texts), self_bleu(texts), word_share(texts, COMMON)):
+            assert value is None or 0 <= value <= 1 + 1e-12
         letter_entropy(texts)
 
 
