@@ -128,7 +128,8 @@ def test_models_with_a_recurrent_state_are_compared_too(serve, tokenizer):
 
 def test_the_same_prompt_is_not_apart_and_the_other_order_is_another_number(serve):
     async def use(backend):
-        same = await backend.diverge(asked("Which lamp?", "Which lamp?", "It is blue."))
+        long = "The finch sat on the lamp and looked at the seven stones. " * 20
+        same = await backend.diverge(asked(long, long, "It is blue."))
         one = await backend.diverge(asked(*TEXTS[0]))
         other = await backend.diverge(asked(TEXTS[0][1], TEXTS[0][0], TEXTS[0][2]))
         return same, one, other
