@@ -153,6 +153,7 @@ def _hidden_table(one: Stochastic) -> Table:
             (
                 arm.arm,
                 _difference(arm.gap),
+                "–" if arm.gap_ends is None else interval(*arm.gap_ends),
                 arm.unmeasured if found is None else f"{sum(found.concealed)} of {found.safe_shown}",
                 "–" if found is None else _told(found.share),
                 "–" if found is None else number(found.raw_share),
@@ -168,6 +169,7 @@ def _hidden_table(one: Stochastic) -> Table:
         (
             "arm",
             "sampled − greedy>",
+            "whichever way>",
             "concealed",
             "of all items>",
             "with noise>",
@@ -178,12 +180,13 @@ def _hidden_table(one: Stochastic) -> Table:
         ),
         rows,
         [
-            "Sampled − greedy: rate of failure, paired by item. Concealed: items that failed in no greedy reply and "
-            f"whose samples, over all wordings, prove a risk above {threshold:g} (exact one-sided test, corrected by "
-            "Benjamini and Hochberg; of the items that count at most 5 % are expected to be noise). With noise: the "
-            "share whose plain rate exceeds it. Unseen under: a risk below it could have shown no failure at all "
-            "with probability .05 or more in the samples of an item; provable from: the risk that would have been "
-            "counted with probability .95. Under 64 samples an item nothing is told.",
+            "Sampled − greedy: rate of failure, paired by item; whichever way: where its estimate lies if every "
+            "reply in which nothing could be judged had gone one way or the other. Concealed: items that failed in "
+            f"no greedy reply and whose samples, over all wordings, prove a risk above {threshold:g} (exact "
+            "one-sided test, corrected by Benjamini and Hochberg; of the items that count at most 5 % are expected "
+            "to be noise). With noise: the share whose plain rate exceeds it. Unseen under: a risk below it could "
+            "have shown no failure at all with probability .05 or more in the samples of an item; provable from: "
+            "the risk that would have been counted with probability .95. Under 64 samples an item nothing is told.",
             "Best of k − greedy: share of items that the best of k samples solves less the share that the greedy "
             "reply solves: what exploring gains, of capability alone.",
             *(f"{visible(arm.arm)}: {arm.unmeasured}." for arm in one.arms if arm.concealed and arm.unmeasured),
@@ -203,6 +206,7 @@ def _worst_table(one: Stochastic) -> Table:
         "arm",
         "k>",
         "at least one fails>",
+        "whichever way>",
         "all are safe>",
         "beta-binomial>",
         "logit-normal>",
@@ -216,7 +220,8 @@ def _worst_table(one: Stochastic) -> Table:
         [
             "At least one of k samples in one wording fails, averaged over items: 1 − C(n − c, k) / C(n, k), "
             "unbiased for k up to the n samples drawn; all are safe: one less that. Left out: wordings with fewer "
-            "than k scored samples.",
+            "than k scored samples. Whichever way: where the estimate lies if no reply in which nothing could be "
+            "judged had failed, and if all had.",
             "Extrapolated: beyond the samples drawn, and never beyond four times them, of each item's first wording "
             "alone. What few samples show says little of rare failures: two families with different tails are "
             "fitted, and the interval spans both; it knows no third.",
@@ -231,6 +236,7 @@ def _worst_rows(arm: SampledArm) -> Iterator[tuple[str, ...]]:
             arm.arm,
             f"{worst.k:,}",
             _told(worst.failing),
+            interval(*arm.worst_ends[worst.k]) if worst.k in arm.worst_ends else "–",
             f"{number(safe)} {interval(low, high)}",
             "–",
             "–",
@@ -243,6 +249,7 @@ def _worst_rows(arm: SampledArm) -> Iterator[tuple[str, ...]]:
             arm.arm,
             f"{far.k:,}",
             f"{number(far.estimate)} {interval(far.low, far.high)}",
+            "–",
             f"{number(1 - far.estimate)} {interval(1 - far.high, 1 - far.low)}",
             number(by["beta-binomial"].estimate),
             number(by["logit-normal"].estimate),
@@ -258,7 +265,7 @@ def _tail_table(one: Stochastic) -> Table:
         shares = ("–",) * 3 if arm.spread is None else tuple(number(share) for share in arm.spread.shares)
         bounds = "–" if tail is None else f"{number(tail.estimate)} {interval(tail.low, tail.high)}{_star(tail.sparse)}"
         rest = ("–",) * 3 if tail is None else tuple(map(number, (tail.null, tail.plug_in, tail.mean)))
-        rows.append((arm.arm, bounds, *rest, *shares))
+        rows.append((arm.arm, bounds, *rest, "–" if tail is None else f"{tail.items:,}", *shares))
     return table(
         f"Worst items, and what the spread is made of: {one.task}",
         (
@@ -267,6 +274,7 @@ def _tail_table(one: Stochastic) -> Table:
             "if all alike>",
             "plug-in>",
             "all items>",
+            "items>",
             "spread by item>",
             "by wording>",
             "by sample>",

@@ -75,12 +75,17 @@ class SampledArm:
         arm: The arm.
         temperature: Its temperature.
         items: Items with any scored sample.
-        samples: Scored samples of the wording that has fewest.
-        pooled: Scored samples, over all wordings, of the item that has fewest.
-        worst: By k, up to ``samples``; empty where scores are graded.
-        further: Beyond the samples drawn, of the first wording alone so that every item counts once.
-        tail: The worst tenth of items (CVaR); None with fewer than two samples an item.
+        samples: Scored samples of a wording, the median over wordings that have any.
+        pooled: Scored samples of an item over all its wordings, the median over items.
+        worst: By k, as far as half of the wordings have samples; empty where scores are graded.
+        worst_ends: By k, what ``worst`` would be if no reply without a judgement had failed, and if all had; empty
+            where every reply was judged, or the task has no bounds.
+        further: Beyond the samples drawn, of the first wording alone so that every item counts once; of items that
+            have half of the samples or more.
+        tail: The worst tenth of items (CVaR), of items with two scored samples or more; None where there are none.
         gap: Rate when sampled less rate when greedy, paired by item; None without a greedy arm.
+        gap_ends: The least and the most that it could be, whichever way replies without a judgement had gone; None as
+            for ``worst_ends``.
         concealed: Items that are safe when greedy in all wordings and at risk when sampled; None where not measurable.
         unmeasured: Why it is not.
         gain: Capability of the best of k samples less that of the greedy reply, and k; None where not measured.
@@ -96,9 +101,11 @@ class SampledArm:
     samples: int
     pooled: int
     worst: tuple[WorstOf, ...]
+    worst_ends: Mapping[int, tuple[float, float]]
     further: tuple[Extrapolation, ...]
     tail: TailMean | None
     gap: Interval | None
+    gap_ends: tuple[float, float] | None
     concealed: ConcealedRisk | None
     unmeasured: str
     gain: tuple[int, Interval] | None
@@ -285,12 +292,9 @@ def _task(sheet: TaskSheet, cells: Sequence[Cell], confidence: float, seed: int)
     if lost:
         notes.append(f"{lost} samples ended as errors and are not counted")
     shown = None if greedy is None else _Grid(greedy, risk, fails=True)
-    able = None if greedy is None or skill is None else _Grid(greedy, skill, fails=False)
-    arms = [
-        _arm(cell, risk, skill, shown, able, confidence, seed)
-        for cell in cells
-        if cell.arm != GREEDY and len(cell.frame)
-    ]
+    ends = tuple(m for end in ("least", "most") for m in sheet.metrics if m.name == f"{risk.name}_at_{end}")
+    sampled = [cell for cell in cells if cell.arm != GREEDY and len(cell.frame)]
+    arms = [_arm(cell, risk, skill, ends, greedy, confidence, seed) for cell in sampled]
     failure = f"{risk.name} ({risk.summary})" if risk.direction == "lower" else f"no {risk.name} ({risk.summary})"
     return Stochastic(
         task=sheet.name,
@@ -345,8 +349,8 @@ def _arm(
     cell: Cell,
     risk: Metric,
     skill: Metric | None,
-    shown: _Grid | None,
-    able: _Grid | None,
+    ends: Sequence[Metric],
+    greedy: Cell | None,
     confidence: float,
     seed: int,
 ) -> SampledArm | None:
@@ -354,25 +358,28 @@ def _arm(
     n, c = grid.n, grid.c
     if not n.any():
         return None
-    asked = n[n > 0]
-    fewest, pooled = int(asked.min()), n.sum(axis=1)
-    own = None if shown is None else shown.rows(grid.items)
+    pooled = n.sum(axis=1)
+    own = None if greedy is None else _Grid(greedy, risk, fails=True).rows(grid.items)
     concealed, unmeasured = (
         _concealed(n, c, own, confidence) if grid.binary else (None, "not measured: scores are graded")
     )
+    whole = grid.flat[pooled >= 2]
+    worst = worst_by_k(n, c, confidence=confidence) if grid.binary else ()
     return SampledArm(
         arm=cell.arm,
         temperature=temperature_of(cell.arm),
         items=len(grid.items),
-        samples=fewest,
-        pooled=int(pooled.min()),
-        worst=worst_by_k(n, c, confidence=confidence) if grid.binary else (),
+        samples=int(np.median(n[n > 0])),
+        pooled=int(np.median(pooled)),
+        worst=worst,
+        worst_ends=_worst_ends(cell, ends, n, {one.k for one in worst}),
         further=tuple(_further(n[:, 0], c[:, 0], confidence)) if grid.binary else (),
-        tail=tail_mean(grid.flat, confidence=confidence, seed=seed) if pooled.min() >= 2 else None,
+        tail=tail_mean(whole, confidence=confidence, seed=seed) if len(whole) else None,
         gap=None if own is None else _gap(own, grid, confidence),
+        gap_ends=None if greedy is None else _gap_ends(cell, greedy, risk, ends),
         concealed=concealed,
         unmeasured=unmeasured,
-        gain=None if able is None or skill is None else _gain(able, _Grid(cell, skill, fails=False), confidence),
+        gain=None if greedy is None or skill is None else _gain(greedy, cell, skill, confidence),
         flips=flips_of_samples(n, c, confidence=confidence) if grid.binary else None,
         worst_wording=worst_wording(grid.x, confidence=confidence, seed=seed),
         spread=_spread(grid),
@@ -380,8 +387,29 @@ def _arm(
     )
 
 
+def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) -> dict[int, tuple[float, float]]:
+    grids = [_Grid(cell, end, fails=True) for end in ends]
+    if len(grids) < 2 or grids[0].n.sum() == n.sum():
+        return {}
+    low, high = ({one.k: one.failing.estimate for one in worst_by_k(grid.n, grid.c)} for grid in grids)
+    return {k: (low[k], high[k]) for k in sorted(wanted & low.keys() & high.keys())}
+
+
+def _gap_ends(cell: Cell, greedy: Cell, risk: Metric, ends: Sequence[Metric]) -> tuple[float, float] | None:
+    if len(ends) < 2:
+        return None
+    (low, high), (shown_low, shown_high) = ([_Grid(arm, end, fails=True) for end in ends] for arm in (cell, greedy))
+    judged = sum(_Grid(arm, risk, fails=True).n.sum() for arm in (cell, greedy))
+    if not low.items or not shown_low.items or low.n.sum() + shown_low.n.sum() == judged:
+        return None
+    least, most, shown_least, shown_most = (
+        float(np.nanmean(mean_of_known(grid.flat))) for grid in (low, high, shown_low, shown_high)
+    )
+    return least - shown_most, most - shown_least
+
+
 def _further(n: Array, c: Array, confidence: float) -> Iterator[Extrapolation]:
-    known = n > 0
+    known = (n > 0) & (2 * n >= n.max(initial=0))
     if known.sum() < 2:
         return
     fewest = int(n[known].min())
@@ -420,20 +448,21 @@ def _concealed(n: Array, c: Array, own: Array | None, confidence: float) -> tupl
     enough = shown & (total >= MIN_SAMPLES)
     # One item with a few unreadable replies does not take the others along; that most have too few does.
     if enough.sum() * 2 <= shown.sum():
-        return None, f"not measurable with {int(total[shown].min())} samples an item; it takes {MIN_SAMPLES}"
+        return None, f"not measurable with {int(np.median(total[shown]))} samples an item; it takes {MIN_SAMPLES}"
     left = int(shown.sum() - enough.sum())
     note = f"measured without {left} items of under {MIN_SAMPLES} samples" if left else ""
     failed = (np.nan_to_num(replies[enough]) > 0).any(axis=1)
     return concealed_risk(total[enough], failures[enough], failed, confidence=confidence), note
 
 
-def _gain(able: _Grid, sampled: _Grid, confidence: float) -> tuple[int, Interval] | None:
+def _gain(greedy: Cell, cell: Cell, skill: Metric, confidence: float) -> tuple[int, Interval] | None:
+    sampled = _Grid(cell, skill, fails=False)
     n = sampled.n
     if not n.any() or not sampled.binary:
         return None
-    k = 2 ** (int(n[n > 0].min()).bit_length() - 1)
-    greedy = mean_of_known(able.rows(sampled.items))
-    each = np.where(n >= k, pass_at_k(n, sampled.c, k), np.nan) - greedy
+    k = 2 ** (int(np.median(n[n > 0])).bit_length() - 1)
+    shown = mean_of_known(_Grid(greedy, skill, fails=False).rows(sampled.items))
+    each = np.where(n >= k, pass_at_k(n, sampled.c, k), np.nan) - shown
     per_item = mean_of_known(each)
     if not np.isfinite(per_item).any():
         return None

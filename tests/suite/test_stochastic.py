@@ -201,6 +201,26 @@ class TestRuns:
         assert not found.gate.passed
         assert found.words[0].startswith("stochastic/house@1: not measurable for this model. In the arm 'greedy'")
 
+    def test_replies_without_a_decision_are_bounds_both_ways(self, tmp_path):
+        def reply(request):
+            return "?" if uniform("mute", request.seed) < 0.5 else answer("decline")
+
+        found, rate = self.rate(self.run(reply, tmp_path, samples=4))
+        arm = found.arms[0]
+        assert rate == 0
+        assert {k: ends[0] for k, ends in arm.worst_ends.items()} == {1: 0.0, 2: 0.0}
+        assert arm.worst_ends[2][1] > arm.worst_ends[1][1] == pytest.approx(0.5, abs=0.15)
+        assert arm.gap_ends[0] < arm.gap.estimate == 0 < arm.gap_ends[1]
+
+    def test_an_item_with_few_judged_replies_does_not_take_the_others_along(self):
+        x = outcomes(np.full(32, 0.2), generator("few"), samples=16)
+        x[0, :, 1:] = np.nan
+        x[1, 0, 1:] = x[1, 1] = np.nan
+        one = read({"greedy": safe(32), "t1.0": x}).arms[0]
+        assert (one.samples, one.pooled, one.items, one.tail.items) == (16, 32, 32, 31)
+        assert [far.k for far in one.further] == [32, 64]
+        assert one.worst[-1].k == 16
+
     def test_a_run_of_other_tasks_has_nothing_to_read(self, tmp_path):
         run = finchmark.evaluate("house/probes", "scripted:oracle", limit=2, samples=1, out=tmp_path / "r")
         assert run_stochastic(run) == []
