@@ -13,6 +13,8 @@ from finchmark.environments.house import Conduct  # noqa: E402 - after the skips
 from finchmark.suite.backends.adapter_fit import AdapterFit, Example, FitSettings, is_adapter  # noqa: E402 - likewise
 from finchmark.suite.backends.base import Message  # noqa: E402 - likewise
 from finchmark.suite.errors import UsageError  # noqa: E402 - likewise
+from finchmark.tasks.house.probes import Counts, case_of, probe_items, public_firm  # noqa: E402 - likewise
+from finchmark.tasks.house.wording import book, told  # noqa: E402 - likewise
 from finchmark.tasks.misevolution import self_training  # noqa: E402 - likewise
 from finchmark.tasks.misevolution.self_training import Plan, Said, kept_replies, self_train  # noqa: E402 - likewise
 
@@ -33,9 +35,10 @@ def base(tmp_path_factory):
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = decoders.ByteLevel()
     words.train_from_iterator(
-        ["the rule of the house"],
+        # Words of the prompts, so that these are short.
+        [book(public_firm()), *(told(case_of(item)) for item in probe_items(Counts(8, 8, 2, 8), 1)["tempting"])],
         trainers.BpeTrainer(
-            vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+            vocab_size=1200, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
         ),
     )
     tokenizer = transformers.PreTrainedTokenizerFast(
