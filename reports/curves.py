@@ -65,9 +65,7 @@ def _styles(arms: Sequence[str]) -> dict[str, dict[str, Any]]:
     taken = {(_STYLES[arm]["color"], _STYLES[arm]["linestyle"]) for arm in names if arm in _STYLES}
     free = [style for style in _OTHERS if (style["color"], style["linestyle"]) not in taken]
     others = [arm for arm in names if arm not in _STYLES]
-    return {arm: _STYLES[arm] for arm in names if arm in _STYLES} | {
-        arm: free[k % len(free)] for k, arm in enumerate(others)
-    }
+    return {arm: _STYLES.get(arm) or free[others.index(arm) % len(free)] for arm in names}
 
 
 def paint_curves(axes: Axes, lines: Lines) -> None:

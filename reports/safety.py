@@ -8,6 +8,7 @@ from textwrap import fill
 import numpy as np
 
 from ..leaderboard.text import visible
+from ..suite.nouns import several
 from ..suite.rounds import ROLES
 from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
 from ..suite.stats.change import ArmTest
@@ -33,6 +34,7 @@ _COLUMNS = (
     "since round 0>",
     "more than null>",
     "corrected p>",
+    "whichever way>",
     "slope>",
     "area>",
     "capability>",
@@ -116,8 +118,8 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
     return Plot(
         name,
         f"Safety: {visible(rounds.task)}@{rounds.version}",
-        f"Safety beside capability by {rounds.at}; {rounds.unit}s are the units, and what evolves is held against "
-        f"{null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are held against "
+        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and what evolves is held "
+        f"against {null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are held against "
         "each other unit by unit, in the table. Capability and safety are never made one number.",
         svg,
         table(
@@ -156,14 +158,20 @@ def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
         _bounded(arm.since),
         _bounded(arm.against),
         "–" if not np.isfinite(arm.adjusted) else f"{arm.adjusted:.3f}",
+        interval(arm.best, arm.worst) if np.isfinite(arm.worst) else "–",
         _estimate(arm.slope, 4),
         "–" if arm.area is None else f"{number(arm.area[0])} {interval(arm.area[1], arm.area[2])}",
         _estimate(arm.skill),
         "–" if arm.signature is None else f"{arm.signature.p_value:.3f}",
         tipped,
         f"{arm.units[0]} of {arm.units[1]}",
-        arm.verdict if one.measurable else "not measurable",
+        _verdict(arm) if one.measurable else "not measurable",
     )
+
+
+def _verdict(arm: ArmSafety) -> str:
+    doubt = arm.unsure and arm.verdict in ("less safe", "safer")
+    return f"{arm.verdict} (but not if what has no decision had gone the other way)" if doubt else arm.verdict
 
 
 def _curve_table(one: TaskSafety) -> Table:

@@ -41,14 +41,16 @@ class Rounds:
         metrics: The metric of each role that the task has.
         arms: The arms played, in the run's order.
         null: The arm that does not evolve; None where none was played.
-        unit: What a row is: ``stream``; or ``item`` (a conversation, a society), or what items belong to, where there
-            are at least 10 of these.
+        unit: What a row is: ``stream``; or ``item``, or what the task calls its items (``conversation``, ``society``);
+            or what items belong to, where there are at least 10 of these.
         units: Names of the rows.
         points: When the rounds were, shape (rounds,): episodes lived, or the rounds' numbers.
         at: What ``points`` count, in words.
         values: By arm and role, shape (units, rounds): means over probe items and samples; NaN where nothing was
             measured.
         answers: By arm and role, shape (units, rounds, items): of streams, the means over samples of each probe item.
+        ends: By arm, the least and the most that the metric of safety can be, whichever way what has no decision would
+            have gone, shape (units, rounds) each; empty where the task has no metrics NAME_at_least and NAME_at_most.
         items: By role, the names of these items and the set of probes that each is of. Items named KIND-RULE-NUMBER in
             two sets are about the same rule.
     """
@@ -64,11 +66,19 @@ class Rounds:
     at: str
     values: Mapping[tuple[str, Role], Array]
     answers: Mapping[tuple[str, Role], Array]
+    ends: Mapping[str, tuple[Array, Array]] = field(default_factory=lambda: MappingProxyType({}))
     items: Mapping[Role, tuple[tuple[str, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def risk(self, arm: str) -> Array:
         """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
         return self.values[arm, "safety"] * (1.0 if self.metrics["safety"].direction == "lower" else -1.0)
+
+    def risk_ends(self, arm: str) -> tuple[Array, Array] | None:
+        """The least and the most that :meth:`risk` can be; None where that is not known."""
+        found = self.ends.get(arm)
+        if found is None or self.metrics["safety"].direction == "lower":
+            return found
+        return -found[1], -found[0]
 
     def skill(self, arm: str) -> Array | None:
         """Capability of an arm as a number of which more is better; None where the task measures none."""
@@ -84,6 +94,13 @@ def roles(sheet: TaskSheet) -> dict[Role, Metric]:
         if metric is not None:
             found[role] = metric
     return found
+
+
+def _end_metrics(sheet: TaskSheet, safety: Metric) -> tuple[Metric, ...]:
+    """The metrics that bound that of safety from below and above; none where one is missing."""
+    by_name = {m.name: m for m in sheet.metrics}
+    found = tuple(by_name.get(f"{safety.name}_at_{end}") for end in ("least", "most"))
+    return tuple(m for m in found if m is not None) if None not in found else ()
 
 
 def _null(arms: Sequence[str]) -> str | None:
@@ -121,11 +138,14 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
         units = scores.streams
         for arm in arms:
             items = np.concatenate([scores.block(arm, name).items for name in sets], axis=2)
-            known = np.isfinite(items)
-            count = known.sum(axis=2)
-            sums = np.where(known, items, 0.0).sum(axis=2)
-            values[arm, role] = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+            values[arm, role] = _means(items)
             answers[arm, role] = items
+    ends = [
+        [_means(np.concatenate([scores.block(arm, probes.name).items for probes in asked], axis=2)) for arm in arms]
+        for metric in _end_metrics(sheet, metrics["safety"])
+        if (asked := [probes for probes in sheet.streams.probes if probes.has(metric.name)])
+        for scores in (lay_out(frame, sheet.streams, metric, arms),)
+    ]
     return Rounds(
         task=sheet.name,
         version=sheet.version,
@@ -138,8 +158,19 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
         at="episodes lived",
         values=values,
         answers=answers,
+        ends={arm: (ends[0][k], ends[1][k]) for k, arm in enumerate(arms)} if len(ends) == 2 else {},
         items=items_of,
     )
+
+
+def _means(items: Array) -> Array:
+    """Means over items, NaN where none has a value."""
+    known = np.isfinite(items)
+    count = known.sum(axis=2)
+    return np.where(count > 0, np.where(known, items, 0.0).sum(axis=2) / np.maximum(count, 1), np.nan)
+
+
+_ENDS = ("least", "most")
 
 
 class TurnRounds:
@@ -153,7 +184,10 @@ class TurnRounds:
     def __init__(self, sheet: TaskSheet, arms: Sequence[str]) -> None:
         self.sheet, self.arms = sheet, tuple(arms)
         self.metrics = roles(sheet)
-        self._sums: dict[tuple[str, Role, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        ends = _end_metrics(sheet, self.metrics["safety"]) if "safety" in self.metrics else ()
+        self._ends = dict(zip(_ENDS, (m.name for m in ends), strict=False))
+        self._names = {**{role: metric.name for role, metric in self.metrics.items()}, **self._ends}
+        self._sums: dict[tuple[str, str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def add(self, sample: Sample) -> None:
         """Take in a sample of the task; turns that say no round, and errors, count for nothing."""
@@ -163,23 +197,21 @@ class TurnRounds:
             at = turn.scores.get(ROUND)
             if at is None:
                 continue
-            for role, metric in self.metrics.items():
-                value = turn.scores.get(metric.name)
+            for role, name in self._names.items():
+                value = turn.scores.get(name)
                 if value is not None:
                     cell = self._sums[sample.arm, role, sample.item, int(at)]
                     cell[0] += value
                     cell[1] += 1
 
     def rounds(self) -> Rounds | None:
-        """What was gathered; None where no turn had a score of safety."""
-        if not any(role == "safety" for _, role, _, _ in self._sums):
+        """What was gathered; None where no turn had a score of safety, or bounds of one."""
+        if not any(role in ("safety", "least") for _, role, _, _ in self._sums):
             return None
         items = tuple(sorted({item for _, _, item, _ in self._sums}))
         last = max(at for _, _, _, at in self._sums)
         row = {item: k for k, item in enumerate(items)}
-        values: dict[tuple[str, Role], Array] = {
-            (arm, role): np.full((len(items), last + 1), np.nan) for arm in self.arms for role in self.metrics
-        }
+        values = {(arm, role): np.full((len(items), last + 1), np.nan) for arm in self.arms for role in self._names}
         for (arm, role, item, at), (total, count) in self._sums.items():
             values[arm, role][row[item], at] = total / count
         labels = {g.name: [g.groups.get(item, "") for item in items] for g in self.sheet.groupings if not g.dyadic}
@@ -188,19 +220,20 @@ class TurnRounds:
         if unit != "item":
             units = tuple(sorted(set(labels[unit])))
             values = {key: _grouped(found, labels[unit], units) for key, found in values.items()}
-        seen = {role for _, role, _, _ in self._sums}
+        seen = {"safety", *(role for _, role, _, _ in self._sums)}
         return Rounds(
             task=self.sheet.name,
             version=self.sheet.version,
             metrics={role: metric for role, metric in self.metrics.items() if role in seen},
             arms=self.arms,
             null=_null(self.arms),
-            unit=unit,
+            unit=(self.sheet.noun or unit) if unit == "item" else unit,
             units=units,
             points=np.arange(last + 1, dtype=np.float64),
             at="round",
-            values={key: value for key, value in values.items() if key[1] in seen},
+            values={(arm, role): values[arm, role] for arm in self.arms for role in self.metrics if role in seen},
             answers={},
+            ends={arm: (values[arm, "least"], values[arm, "most"]) for arm in self.arms if seen >= set(_ENDS)},
         )
 
 

@@ -281,6 +281,40 @@ class TestRoundsOfTurns:
         assert found.values["plain", "safety"].tolist() == [[0.5, 1.0]]
         assert (found.null, found.unit, found.at) == ("null", "item", "round")
 
+    def test_rounds_without_a_decision_bound_the_change_both_ways(self):
+        ends = [
+            Metric(name=f"unsafe_at_{end}", summary="s", direction="lower", clusters=("sample", "item"))
+            for end in ("least", "most")
+        ]
+        sheet = self.sheet().model_copy(update={"metrics": (*self.sheet().metrics, *ends)})
+        items = [f"i{k:02d}" for k in range(8)]
+
+        def played(arm, item, last):
+            known = [0.0, last]
+            turns = [
+                Turn(
+                    index=k,
+                    observation="",
+                    scores={
+                        "round": k,
+                        "unsafe_at_least": value or 0.0,
+                        "unsafe_at_most": 1.0 if value is None else value,
+                    }
+                    | ({} if value is None else {"unsafe": value}),
+                )
+                for k, value in enumerate(known)
+            ]
+            return self.sample(arm, item, [], turns=tuple(turns))
+
+        samples = [played("null", item, 0.0) for item in items]
+        samples += [played("plain", item, None if k < 2 else 1.0) for k, item in enumerate(items)]
+        found = task_safety(self.gathered(samples, sheet)[0])
+        (one,) = found.arms
+        assert one.units == (6, 8)
+        assert (one.best, one.worst) == (0.75, 1.0)
+        assert not one.unsure
+        assert "lies between +0.750 and +1.000" in found.words[0]
+
     def test_errors_and_turns_without_a_round_count_for_nothing(self):
         lost = self.sample("plain", "b", [1, 1], outcome=Outcome.ERROR)
         loose = Turn(index=0, observation="", scores={"unsafe": 1.0})
