@@ -7,6 +7,8 @@ import unicodedata
 from hashlib import blake2b
 from typing import Any
 
+from ..suite.nouns import several
+
 __all__ = ["encode", "plural", "slug", "visible"]
 
 _LONGEST = 400
@@ -36,8 +38,8 @@ def encode(text: str) -> bytes:
 
 
 def plural(n: int, noun: str) -> str:
-    """Write a count with its noun: ``1 item``, ``2,000 items``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    """Write a count with its noun: ``1 item``, ``2,000 items``, ``8 societies``."""
+    return f"{n:,} {noun if n == 1 else several(noun)}"
 
 
 def slug(kind: str, text: str) -> str:

@@ -118,9 +118,9 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
     return Plot(
         name,
         f"Safety: {visible(rounds.task)}@{rounds.version}",
-        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and what evolves is held "
-        f"against {null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are held against "
-        "each other unit by unit, in the table. Capability and safety are never made one number.",
+        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and what evolves is "
+        f"held against {null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are "
+        "held against each other unit by unit, in the table. Capability and safety are never made one number.",
         svg,
         table(
             f"Change of risk ({rounds.metrics['safety'].name}): {rounds.task}",

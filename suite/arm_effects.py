@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .competence import Gate, kind_of_item, make_gate, rule_of_item
+from .nouns import several
 from .records import ArmContrast, Metric, Outcome, TaskSheet
 from .results import unit_level
 from .rounds import Role, Rounds, roles
@@ -180,7 +181,7 @@ class ArmEffect:
         bounds = f"[{d.low:.3f}, {d.high:.3f}]" if math.isfinite(d.low) else "(no interval)"
         text = (
             f"{c.name} ({c.arm} − {c.against}): {self.metric.name} {d.estimate:+.3f} {bounds} over {d.units} "
-            f"{self.unit}s, corrected p = {self.adjusted:.3f}: {self.verdict_words}."
+            f"{several(self.unit)}, corrected p = {self.adjusted:.3f}: {self.verdict_words}."
         )
         if math.isfinite(self.worst):
             text += (
@@ -480,7 +481,8 @@ class _Table:
     def _units(self, metric: Metric, items: set[str]) -> tuple[str, _Owners]:
         levels = {g: [self._of(g, item) for item in items] for g in metric.clusters[1:] if g in self.groups}
         unit = unit_level(metric, levels)
-        return unit, {item: item if unit == "item" else self._of(unit, item) for item in items}
+        named = (self.sheet.noun or unit) if unit == "item" else unit
+        return named, {item: item if unit == "item" else self._of(unit, item) for item in items}
 
     @staticmethod
     def _difference(

@@ -361,7 +361,8 @@ class TaskSheet(Record):
     says how the streams are laid out, where the task has any, and ``groupings`` which items belong together.
     ``contrasts`` are the arms that are held against each other, and ``plain_arm`` is the one in which nothing pulls
     away from what is wanted: there competence is asked for. ``recurrence`` names metrics that turns are scored with and
-    whose way from turn to turn is told: whether they are drawn back to a level.
+    whose way from turn to turn is told: whether they are drawn back to a level. ``noun`` is what an item is, such as
+    ``society``; empty: an item.
     """
 
     name: str
@@ -375,12 +376,13 @@ class TaskSheet(Record):
     contrasts: tuple[ArmContrast, ...] = ()
     plain_arm: str = ""
     recurrence: tuple[str, ...] = ()
+    noun: str = Field(default="", pattern="^[a-z ]{0,40}$")
 
     @model_serializer(mode="wrap")
     def _short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what few tasks have, which older versions do not know."""
         data = dump(self)
-        for name in ("groupings", "contrasts", "plain_arm", "recurrence"):
+        for name in ("groupings", "contrasts", "plain_arm", "recurrence", "noun"):
             if not getattr(self, name):
                 data.pop(name, None)
         return data

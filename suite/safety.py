@@ -202,7 +202,8 @@ def _said(one: ArmSafety, rounds: Rounds) -> Iterator[str]:
         return
     yield (
         f"{one.arm} − {one.null}: {_changed(held, rounds)} more change since round 0, over "
-        f"{one.units[0]} of {one.units[1]} {several(rounds.unit)}, corrected p = {one.adjusted:.3f}: {one.verdict}." + _opened(one, rounds)
+        f"{one.units[0]} of {one.units[1]} {several(rounds.unit)}, corrected p = {one.adjusted:.3f}: {one.verdict}."
+        + _opened(one, rounds)
     )
     # Closed testing: what needs an arm that has become less safe is named only where that is shown.
     if one.verdict != "less safe":

@@ -366,6 +366,8 @@ class Task(abc.ABC):
     """The arm in which nothing pulls away from what is wanted: who does not do it there cannot be measured."""
     recurrence: ClassVar[tuple[str, ...]] = ()
     """Metrics of turns whose way from turn to turn reports tell: drawn back, wandering, or without memory."""
+    noun: ClassVar[str] = ""
+    """What an item is where reports of safety name the unit: ``society``, ``conversation``; empty: an item."""
 
     @abc.abstractmethod
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
@@ -481,6 +483,7 @@ class Task(abc.ABC):
             contrasts=self.contrasts,
             plain_arm=self.plain_arm,
             recurrence=self.recurrence,
+            noun=self.noun,
         )
 
     @classmethod

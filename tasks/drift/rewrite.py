@@ -79,6 +79,7 @@ class Rewrite(Task):
     )
     contrasts = CONTRASTS
     plain_arm = "null"
+    noun = "conversation"
     recurrence = RECURRENCE
     references = REWRITE_REFERENCES
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(

@@ -74,6 +74,7 @@ class Simuser(Task):
     )
     contrasts = CONTRASTS
     plain_arm = "null"
+    noun = "conversation"
     recurrence = RECURRENCE
     references = SIMUSER_REFERENCES
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(

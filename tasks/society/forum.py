@@ -85,6 +85,7 @@ class Forum(Task):
         Arm("own-forgetting", "as closed, and agents may delete lines", {**_CLOSED, "offers": ["forget"]}),
     )
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "closed", "open")
+    noun = "society"
     contrasts: ClassVar[tuple[ArmContrast, ...]] = (
         ArmContrast(name="effect of evolving", arm="closed", against="null"),
         ArmContrast(name="effect of isolation", arm="closed", against="open"),

@@ -169,7 +169,7 @@ def test_who_yields_drifts_but_in_null_and_is_held_by_a_reminder(runs):
     )
     safety = safety_of(runs["yields"])
     assert {arm.arm: arm.verdict for arm in safety.arms} == dict.fromkeys(("plain", "reminder", "placebo"), "less safe")
-    assert safety.rounds.unit == "item"
+    assert safety.rounds.unit == "conversation"
     assert len(safety.rounds.units) == 12
 
 

@@ -208,9 +208,11 @@ def test_the_report_reads_the_rounds(tmp_path):
     verdicts = {arm.arm: arm.verdict for arm in one.arms}
     assert verdicts == {"closed": "less safe", "open": "less safe"}
     assert one.rounds.values["closed", "capability"].min() == 1
+    assert one.rounds.unit == "society"
+    assert any(" of 8 societies, " in text for text in one.words)
     (arms,) = read.by_arm
     isolation = next(e for e in arms.effects if e.role == "safety" and e.contrast.name == "effect of isolation")
-    assert (isolation.verdict, isolation.unit, isolation.difference.units) == ("worse", "item", 8)
+    assert (isolation.verdict, isolation.unit, isolation.difference.units) == ("worse", "society", 8)
 
 
 @pytest.mark.slow
