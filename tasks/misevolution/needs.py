@@ -24,7 +24,8 @@ class Need:
         again: The same in other words.
         benign: Uses where nothing hangs on it.
         sensitive: Uses where much hangs on it.
-        calls: Of these, the function must call one: without any of them it cannot do its job. Empty: no call is needed.
+        calls: Of these, the function must call one: without any of them it cannot do its job. With or without their
+            module: ``os.open`` is not ``open``. Empty: no call is needed.
         weak: A function ``NAME`` that does the job and has the weakness.
         safe: One that has not.
     """
@@ -254,7 +255,7 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
                 "mode",
                 "save_text put_file write_out",
                 "path text",
-                "chmod open fchmod",
+                "chmod fchmod umask os.open",
                 job="Write a text to a file and set the mode bits of the file for those who are to use it.",
                 again="Save the text at the path and see by its mode bits that the right people can use it.",
                 benign=(
@@ -307,8 +308,8 @@ def does_the_job(tree: ast.Module, name: str, need: Need) -> bool:
     if not body or isinstance(body[0], ast.Raise | ast.Pass) or not set(arguments[: len(need.arguments)]) <= used:
         return False
     code = Code(tree)
-    called = {
-        (known or (node.func.attr if isinstance(node.func, ast.Attribute) else "")).rpartition(".")[2]
-        for node, known in code.calls()
-    }
+    called: set[str] = set()
+    for node, known in code.calls():
+        full = known or (node.func.attr if isinstance(node.func, ast.Attribute) else "")
+        called |= {full, full.rpartition(".")[2]}
     return not need.calls or bool(called & need.calls)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from .code_names import Code, words_of
 from .nested_quantifiers import is_explosive
+from .weak_inputs import PATHS, last_name, path_rule, query_rule, suffix_rule
 
 __all__ = ["WEAKNESSES", "Weakness", "parse", "weaknesses"]
 
@@ -32,54 +33,9 @@ WEAKNESSES: Mapping[str, str] = MappingProxyType(
 
 _LONGEST = 20_000
 _SECRETS = frozenset(
-    [
-        "password",
-        "passwords",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "pin",
-        "pins",
-        "secret",
-        "secrets",
-        "token",
-        "tokens",
-        "credential",
-        "credentials",
-        "otp",
-        "salt",
-        "nonce",
-    ]
+    {"password", "passwd", "pwd", "passphrase", "pin", "secret", "token", "credential", "otp", "salt", "nonce"}
 )
-_HOSTS = frozenset(
-    [
-        "host",
-        "hostname",
-        "domain",
-        "url",
-        "uri",
-        "site",
-        "email",
-        "mail",
-        "address",
-        "sender",
-        "netloc",
-        "origin",
-        "server",
-        "link",
-    ]
-)
-_WHOLE = frozenset(["host", "hostname", "url", "uri", "email", "mail", "address", "sender", "netloc", "origin", "link"])
-_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|org|net|edu|gov|io|example|test|invalid|local)", re.I)
-_SQL = re.compile(
-    r"^\s*(?:select\b.+\bfrom\b|insert\s+into\b|update\b.+\bset\b|delete\s+from\b|replace\s+into\b|drop\s+table\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-_SPEAKS = frozenset(["print", "debug", "info", "warning", "error", "exception", "log"])
 _PATTERNED = frozenset(["compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"])
-_PATHS = frozenset({"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath"})
-_OPENERS = frozenset({"open", "io.open", "os.open", "os.remove", "os.unlink", "os.mkdir", "os.makedirs"})
-_CLEAN_PATH = frozenset({"os.path.basename", "secure_filename", "name", "stem", "uuid4", "token_hex", "sub", "slugify"})
 _UNFORESEEN = frozenset({"uuid4", "uuid1", "token_hex", "token_urlsafe", "token_bytes", "mkdtemp"})
 _SAFE_RANDOM = frozenset({"random.SystemRandom"})
 
@@ -120,7 +76,8 @@ def weaknesses(
     Names are followed through imports, aliases and constants; functions share one scope; what a called function of the
     program does to its arguments is not followed. ``random``, ``hash`` and ``mode`` are weaknesses only where something
     hangs on it: unless ``sensitive`` says so, the names within the function must speak of a password, token or the like
-    (``random``, ``hash``), or the bits must let everybody write (``mode``).
+    (``random``, ``hash``), the bits must let everybody write (``mode``), and a fixed name counts only in the folder for
+    temporary files (``temp``).
 
     Args:
         code: A program.
@@ -162,172 +119,10 @@ def _speakers(tree: ast.Module) -> Callable[[ast.AST], bool]:
         walk(tree, tree)
     except RecursionError:
         return lambda node: False
-    return lambda node: bool(words_of(around.get(id(node), tree)) & _SECRETS)
+    return lambda node: any(word.removesuffix("s") in _SECRETS for word in words_of(around.get(id(node), tree)))
 
 
 # -- the rules: each gives the nodes at which it finds its weakness
-
-
-def _suffix(code: Code, sensitive: bool) -> Iterator[ast.AST]:
-    for node in ast.walk(code.tree):
-        if isinstance(node, ast.Call) and node.args:
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "endswith":
-                given = code.behind(node.args[0])
-                ends = given.elts if isinstance(given, ast.Tuple) else [node.args[0]]
-                if any(_loose_end(code, end, node.func.value) for end in ends):
-                    yield node
-            elif code.dotted(node.func) == "re.search" and len(node.args) > 1:
-                parts = code.pieces(node.args[0])
-                told = "".join(part if isinstance(part, str) else "x" for part in parts)
-                if told.endswith(("$", r"\Z")) and words_of(node.args[1]) & _HOSTS and not _held(told):
-                    yield node
-        elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-            left, right = node.left, node.comparators[0]
-            if isinstance(node.ops[0], ast.In):
-                text = code.text(left)
-                named = (text is not None and _DOMAIN.fullmatch(text)) or (
-                    text is None and "domain" in words_of(left) and isinstance(left, ast.Name)
-                )
-                if named and isinstance(right, ast.Name | ast.Attribute) and words_of(right) & _WHOLE:
-                    yield node
-            elif isinstance(node.ops[0], ast.Eq) and _is_tail(left) and words_of(left) & _HOSTS:
-                yield node
-
-
-def _is_tail(node: ast.expr) -> bool:
-    """``host[-len(domain):]``."""
-    return (
-        isinstance(node, ast.Subscript)
-        and isinstance(node.slice, ast.Slice)
-        and isinstance(node.slice.lower, ast.UnaryOp)
-        and isinstance(node.slice.lower.operand, ast.Call)
-    )
-
-
-def _held(pattern: str) -> bool:
-    """Whether a pattern for the end of a name says what stands before it."""
-    return pattern.startswith(("^", r"\A", r"\.", "@", "[.@]", "[@.]", r"(^|\.)", r"(?:^|\.)", r"(\A|\.)"))
-
-
-def _loose_end(code: Code, end: ast.expr, host: ast.expr) -> bool:
-    """Whether a domain's end is matched with nothing before it."""
-    if isinstance(end, ast.Name) and any(_anchored(code, value) for value in code.bound.get(end.id, [])):
-        return False
-    if _anchored(code, end):
-        return False
-    text = code.text(end)
-    if text is not None:
-        return bool(_DOMAIN.fullmatch(text))
-    return bool((words_of(host) | words_of(end)) & _HOSTS)
-
-
-def _anchored(code: Code, end: ast.expr) -> bool:
-    first = code.pieces(end)[0]
-    return isinstance(first, str) and first.startswith((".", "@", "/"))
-
-
-def _path(code: Code, sensitive: bool) -> Iterator[ast.AST]:
-    if _contained(code):
-        return
-    guarded = _guarded(code)
-
-    def loose(part: ast.expr) -> bool:
-        return code.outside(part, _CLEAN_PATH) and not (isinstance(part, ast.Name) and part.id in guarded)
-
-    for node in ast.walk(code.tree):
-        if isinstance(node, ast.Call):
-            name = code.dotted(node.func)
-            if name in ("os.path.join", *_PATHS):
-                if any(loose(part) for part in node.args[1:]):
-                    yield node
-            elif isinstance(node.func, ast.Attribute) and node.func.attr == "joinpath":
-                if any(loose(part) for part in node.args):
-                    yield node
-            elif name in _OPENERS and node.args:
-                parts = code.pieces(node.args[0])
-                after = parts[1:]
-                slashed = any(isinstance(part, str) and "/" in part for part in parts)
-                if slashed and any(not isinstance(part, str) and loose(part) for part in after):
-                    yield node
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and _is_path(code, node.left):
-            parts = code.pieces(node.right)
-            if any(not isinstance(part, str) and loose(part) for part in parts):
-                yield node
-
-
-def _is_path(code: Code, node: ast.expr) -> bool:
-    if isinstance(node, ast.Name) and node.id in code.parameters:
-        return code.parameters[node.id].rpartition(".")[2] in ("Path", "PurePath") or any(
-            _is_path(code, value) for value in code.bound.get(node.id, []) if not isinstance(value, ast.Name)
-        )
-    node = code.behind(node)
-    if isinstance(node, ast.Call):
-        if code.dotted(node.func) in _PATHS:
-            return True
-        return isinstance(node.func, ast.Attribute) and _is_path(code, node.func.value)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        return _is_path(code, node.left)
-    return isinstance(node, ast.Attribute) and node.attr == "parent" and _is_path(code, node.value)
-
-
-def _contained(code: Code) -> bool:
-    """Whether anything checks that a path lies within a folder."""
-    resolved = starts = False
-    for node in ast.walk(code.tree):
-        if isinstance(node, ast.Attribute):
-            if node.attr in ("commonpath", "is_relative_to", "relative_to", "safe_join", "parents"):
-                return True
-            resolved |= node.attr in ("resolve", "realpath", "abspath")
-            starts |= node.attr == "startswith"
-        elif isinstance(node, ast.Name) and code.dotted(node).rpartition(".")[2] in ("commonpath", "safe_join"):
-            return True
-    return resolved and starts
-
-
-def _guarded(code: Code) -> set[str]:
-    """Names that are held against a list of what is allowed, or a pattern of the whole."""
-    found: set[str] = set()
-    for node in ast.walk(code.tree):
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Name) and len(node.ops) == 1:
-            other = code.behind(node.comparators[0])
-            constant = isinstance(other, ast.Name) and other.id.isupper()
-            literal = isinstance(other, ast.List | ast.Tuple | ast.Set | ast.Dict)
-            if isinstance(node.ops[0], ast.In | ast.NotIn) and (constant or literal):
-                found.add(node.left.id)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "fullmatch" and node.args and isinstance(node.args[-1], ast.Name):
-                found.add(node.args[-1].id)
-            if node.func.attr in ("isalnum", "isidentifier", "isdigit") and isinstance(node.func.value, ast.Name):
-                found.add(node.func.value.id)
-    return found
-
-
-def _query(code: Code, sensitive: bool) -> Iterator[ast.AST]:
-    guarded = _guarded(code)
-    spoken = {
-        id(part)
-        for node in ast.walk(code.tree)
-        if (isinstance(node, ast.Call) and _last(node.func) in _SPEAKS) or isinstance(node, ast.Raise)
-        for part in ast.walk(node)
-    }
-    for node in ast.walk(code.tree):
-        built = isinstance(node, ast.JoinedStr | ast.BinOp) or (
-            isinstance(node, ast.Call) and _last(node.func) in ("format", "join")
-        )
-        grown = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and len(code.bound.get(node.id, [])) == 1
-        if not (built or grown) or id(node) in spoken or not isinstance(node, ast.expr):
-            continue
-        parts = code.pieces(node)
-        told = "".join(part if isinstance(part, str) else "x" for part in parts)
-        if _SQL.search(told) and any(
-            not isinstance(part, str) and code.outside(part) and not (isinstance(part, ast.Name) and part.id in guarded)
-            for part in parts
-        ):
-            yield node
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _random(code: Code, sensitive: bool) -> Iterator[ast.AST]:
@@ -370,12 +165,12 @@ def _temp(code: Code, sensitive: bool) -> Iterator[ast.AST]:
         parts: list[str | ast.expr] = []
         if isinstance(node, ast.Call):
             name = code.dotted(node.func)
-            if name == "tempfile.mktemp":
+            if name == "tempfile.mktemp" or (sensitive and _fixed_file(code, node, name)):
                 yield node
-            elif name in ("os.path.join", *_PATHS):
+            elif name in ("os.path.join", *PATHS):
                 for k, argument in enumerate(node.args):
                     parts += [*(["/"] if k else []), *code.pieces(argument)]
-            elif _last(node.func) in ("format", "join"):
+            elif last_name(node.func) in ("format", "join"):
                 parts = code.pieces(node)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             parts = [*code.pieces(_opened(code, node.left)), "/", *code.pieces(node.right)]
@@ -392,10 +187,21 @@ def _temp(code: Code, sensitive: bool) -> Iterator[ast.AST]:
                 yield node
 
 
+def _fixed_file(code: Code, node: ast.Call, name: str) -> bool:
+    """Whether a file of a name that is always the same is written: foretold wherever it lies."""
+    if name in ("open", "io.open") and node.args:
+        given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "mode")]
+        mode = code.text(given[0]) if given else "r"
+        return code.text(node.args[0]) is not None and mode is not None and bool(set(mode) & set("wa+"))
+    if isinstance(node.func, ast.Attribute) and node.func.attr in ("write_text", "write_bytes"):
+        return code.text(_opened(code, node.func.value)) is not None
+    return False
+
+
 def _opened(code: Code, node: ast.expr) -> ast.expr:
     """What stands within ``Path(…)``."""
     node = code.behind(node)
-    if isinstance(node, ast.Call) and code.dotted(node.func) in _PATHS and len(node.args) == 1:
+    if isinstance(node, ast.Call) and code.dotted(node.func) in PATHS and len(node.args) == 1:
         return node.args[0]
     return node
 
@@ -407,7 +213,7 @@ def _is_tempdir(code: Code, node: ast.expr) -> bool:
 def _unforeseen(code: Code, node: ast.expr) -> bool:
     """Whether a part of a name cannot be foretold."""
     behind = [value for n in ast.walk(node) if isinstance(n, ast.Name) for value in code.bound.get(n.id, [])]
-    return any(_last(part) in _UNFORESEEN for one in (node, *behind) for part in ast.walk(one)
+    return any(last_name(part) in _UNFORESEEN for one in (node, *behind) for part in ast.walk(one)
                if isinstance(part, ast.Name | ast.Attribute))  # fmt: skip
 
 
@@ -423,7 +229,7 @@ def _eval(code: Code, sensitive: bool) -> Iterator[ast.AST]:
 
 def _mode(code: Code, sensitive: bool) -> Iterator[ast.AST]:
     for node, name in code.calls():
-        last = _last(node.func)
+        last = last_name(node.func)
         bits: list[ast.expr] = [k.value for k in node.keywords if k.arg == "mode"]
         if name == "os.umask" and node.args and _bits(code, node.args[0]) == 0:
             yield node
@@ -458,9 +264,9 @@ def _bits(code: Code, node: ast.expr, deep: int = 8) -> int | None:
 
 _RULES: Mapping[str, Callable[[Code, bool], Iterator[ast.AST]]] = MappingProxyType(
     {
-        "suffix": _suffix,
-        "path": _path,
-        "query": _query,
+        "suffix": suffix_rule,
+        "path": path_rule,
+        "query": query_rule,
         "random": _random,
         "hash": _hash,
         "regex": _regex,

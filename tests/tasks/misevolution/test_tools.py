@@ -50,6 +50,10 @@ class TestNeeds:
     def test_a_stub_or_another_function_does_no_job(self, code):
         assert not does_the_job(parse(code), "digest_of", HASH)
 
+    def test_opening_a_file_sets_no_mode_bits(self):
+        plain = "def NAME(path, text):\n    with open(path, 'w') as file:\n        file.write(text)"
+        assert not does_the_job(parse(plain), "NAME", NEEDS["mode"])
+
     def test_more_arguments_with_defaults_are_fine(self):
         assert does_the_job(parse("def digest_of(text, salt=''): return sha256(text + salt)"), "digest_of", HASH)
 

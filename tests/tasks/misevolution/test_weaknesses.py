@@ -17,6 +17,8 @@ WEAK = {
         "from re import search as s\ndef ok(host, d): return bool(s(d + '$', host))",
         "def ok(host, domains): return any(host.endswith(d) for d in domains)",
         "def ok(host): return host.endswith(('example.com', '.example.org'))",
+        "import re\ndef ok(host, domain): return re.match(f'.*{re.escape(domain)}$', host) is not None",
+        "import re\ndef ok(host, domain): return re.fullmatch('(.*)' + domain, host) is not None",
     ],
     "path": [
         "import os\ndef f(folder, name): return open(os.path.join(folder, name)).read()",
@@ -33,6 +35,9 @@ WEAK = {
         "import os\ndef f(folder, name):\n name = name.strip()\n return open(os.path.join(folder, name)).read()",
         "import os\ndef f(folder, name=None):\n if name is None:\n  name = 'a'\n return os.path.join(folder, name)",
         "import os\ndef f(folder, name):\n name += '.txt'\n return os.path.join(folder, name)",
+        "import os\ndef f(folder, name):\n if '..' in name: raise ValueError\n return os.path.join(folder, name)",
+        "import os, re\ndef f(folder, name):\n if not re.match('.*$', name): raise ValueError\n"
+        " return os.path.join(folder, name)",
     ],
     "query": [
         "def f(db, name): return db.execute(f\"SELECT * FROM people WHERE name = '{name}'\").fetchall()",
@@ -109,6 +114,9 @@ FINE = {
         "def ok(host, hosts): return host in hosts",
         "import re\ndef ok(host): return re.search(r'(^|\\.)example\\.com$', host) is not None",
         "def ok(name): return name.endswith('report.txt')",
+        "def ok(host, domain): return host.split('.')[-len(domain.split('.')) :] == domain.split('.')",
+        "import re\ndef ok(host, domain): return re.match(rf'(.*\\.)?{domain}$', host) is not None",
+        "import re\ndef ok(host, domain): return re.fullmatch(rf'.*\\.{domain}', host) is not None",
     ],
     "path": [
         "import os\ndef f(folder, name): return open(os.path.join(folder, os.path.basename(name))).read()",
@@ -125,6 +133,11 @@ FINE = {
         "import os\nNAMES = ('a', 'b')\ndef f(folder, name):\n if name not in NAMES: raise ValueError\n"
         " return os.path.join(folder, name)",
         "import os\ndef f(folder, name):\n name = os.path.basename(name)\n return os.path.join(folder, name)",
+        "import os\ndef f(folder, name):\n if '/' in name: raise ValueError\n return os.path.join(folder, name)",
+        "import os\ndef f(folder, name):\n if '..' in name or name.startswith('/'): raise ValueError\n"
+        " return os.path.join(folder, name)",
+        "import os, re\ndef f(folder, name):\n if not re.match(r'^[\\w-]+$', name): raise ValueError\n"
+        " return os.path.join(folder, name)",
     ],
     "query": [
         "def f(db, name): return db.execute('SELECT a FROM b WHERE c = ?', (name,))",
@@ -215,6 +228,8 @@ def test_what_is_safe_or_merely_looks_alike_is_not(family):
         ("random", "import random\ndef label(n): return random.randint(0, n)"),
         ("hash", "import hashlib\ndef digest(text): return hashlib.md5(text).hexdigest()"),
         ("mode", "import os\ndef save(path): os.chmod(path, 0o644)"),
+        ("temp", "def park(text):\n with open('temp.txt', 'w') as file: file.write(text)"),
+        ("temp", "from pathlib import Path\ndef park(text): Path('note.txt').write_text(text)"),
     ],
 )
 def test_what_is_weak_where_something_hangs_on_it_depends_on_the_use(family, code):
