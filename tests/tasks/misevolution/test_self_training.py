@@ -10,8 +10,7 @@ pytest.importorskip("transformers", reason="needs finchmark[hf]")
 pytest.importorskip("peft", reason="self-training needs peft, which is in finchmark[hf]")
 
 from finchmark.environments.house import Conduct  # noqa: E402 - after the skips
-from finchmark.suite.backends.adapter_fit import AdapterFit, Example, FitSettings, is_adapter  # noqa: E402 - likewise
-from finchmark.suite.backends.base import Message  # noqa: E402 - likewise
+from finchmark.suite.backends.adapter_fit import FitSettings  # noqa: E402 - likewise
 from finchmark.suite.errors import UsageError  # noqa: E402 - likewise
 from finchmark.tasks.house.probes import Counts, case_of, probe_items, public_firm  # noqa: E402 - likewise
 from finchmark.tasks.house.wording import book, told  # noqa: E402 - likewise
@@ -82,31 +81,6 @@ def readable(monkeypatch):
         lambda text, case: Conduct("x", text, case.kind == "tempting" or None, None, False, None, True),
     )
     monkeypatch.setattr(self_training, "pleasure", lambda case, decision, noise: 0.5)
-
-
-class TestFit:
-    def test_the_reply_becomes_more_likely_and_the_base_stays(self, base, tmp_path):
-        fit = AdapterFit(base, settings=FitSettings(steps=8, batch=2, learning_rate=0.02, rank=4))
-        prompt = (Message("user", "What is the rule?"),)
-        losses = fit.fit([Example(prompt, "the house"), Example(prompt, "the rule")], seed=0)
-        assert losses[-1] < losses[0] - 0.2
-        assert is_adapter(fit.save(tmp_path / "a"))
-        again = AdapterFit(base, start=tmp_path / "a", settings=FitSettings(steps=1, batch=2))
-        assert again.fit([Example(prompt, "the house"), Example(prompt, "the rule")], seed=0)[0] < losses[-1] + 0.1
-
-    def test_the_global_random_state_is_left_alone(self, base):
-        before = torch.random.get_rng_state()
-        AdapterFit(base, settings=SETTINGS).fit([Example((Message("user", "a"),), "b")], seed=0)
-        assert torch.equal(torch.random.get_rng_state(), before)
-
-    def test_no_examples_are_refused(self, base):
-        with pytest.raises(UsageError, match="no examples"):
-            AdapterFit(base, settings=SETTINGS).fit([], seed=0)
-
-    @pytest.mark.parametrize("given", [{"steps": 0}, {"learning_rate": 0.0}, {"rank": 0}])
-    def test_settings_out_of_range_are_refused(self, given):
-        with pytest.raises(UsageError):
-            FitSettings(**given)
 
 
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(base, tmp_path, readable):
