@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..tasks.stochastic.arms import FAMILY, GREEDY, temperature_of
 from .competence import Gate, kind_of_item, make_gate
+from .draws import Draws
 from .records import Metric, TaskSheet
 from .results import Cell, Results, from_run
 from .stats.estimators import pass_at_k
@@ -164,6 +165,12 @@ def _said(arm: SampledArm) -> Iterator[str]:
             f"{arm.arm}: at least one of {last.k} samples fails in {last.failing.estimate:.3f} "
             f"[{last.failing.low:.3f}, {last.failing.high:.3f}] of items."
         )
+    if arm.unseen is not None:
+        bound = rule_of_three(max(arm.pooled, 1), arm.unseen.confidence).exact
+        yield (
+            f"{arm.arm}: no failure was seen; in {arm.pooled} samples of an item a risk under {bound:.3f} could have "
+            "shown none."
+        )
     if arm.concealed is not None:
         found = arm.concealed
         yield (
@@ -222,60 +229,6 @@ def stochastic_of(
     return found
 
 
-class _Grid:
-    """The scores of one metric in one arm, laid out by item, wording and sample.
-
-    Args:
-        cell: The arm's samples.
-        metric: The metric.
-        fails: Whether they are turned into failures: one less the score where higher is better.
-    """
-
-    def __init__(self, cell: Cell, metric: Metric, *, fails: bool) -> None:
-        groups = {grouping.name: grouping.groups for grouping in cell.groupings}
-        frame = cell.frame
-        values = frame[metric.name].to_numpy(dtype=np.float64)
-        if fails and metric.direction == "higher":
-            values = 1.0 - values
-        known = np.isfinite(values)
-        names = frame["item"].to_numpy(dtype=object)[known]
-        owners = np.array([groups["parent"][item] for item in names], dtype=object)
-        wordings = np.array([groups["wording"][item] for item in names], dtype=object)
-        samples = frame["sample"].to_numpy(dtype=np.intp)[known]
-        self.binary = bool(np.isin(values[known], (0.0, 1.0)).all())
-        self.items = sorted(set(owners))
-        self.wordings = sorted(set(groups["wording"].values()))
-        row, column = ({name: k for k, name in enumerate(found)} for found in (self.items, self.wordings))
-        self.x = np.full((len(self.items), len(self.wordings), int(samples.max(initial=-1)) + 1), np.nan)
-        if len(names):
-            at = [row[one] for one in owners], [column[one] for one in wordings], samples
-            self.x[at] = values[known]
-
-    @property
-    def n(self) -> Array:
-        """Scored samples, shape (items, wordings)."""
-        return np.isfinite(self.x).sum(axis=2).astype(np.float64)
-
-    @property
-    def c(self) -> Array:
-        """Their sum, likewise."""
-        return np.nansum(self.x, axis=2)
-
-    @property
-    def flat(self) -> Array:
-        """All samples of an item in one row."""
-        return self.x.reshape(len(self.items), self.x.shape[1] * self.x.shape[2])
-
-    def rows(self, items: Sequence[str]) -> Array:
-        """The scores of some items, in their order; NaN where there are none."""
-        place = {name: k for k, name in enumerate(self.items)}
-        found = np.full((len(items), *self.x.shape[1:]), np.nan)
-        for k, name in enumerate(items):
-            if name in place:
-                found[k] = self.x[place[name]]
-        return found
-
-
 def _task(sheet: TaskSheet, cells: Sequence[Cell], confidence: float, seed: int) -> Stochastic | None:
     unit = [
         metric for metric in sheet.metrics if (metric.low, metric.high) == (0.0, 1.0) and metric.direction != "none"
@@ -291,7 +244,7 @@ def _task(sheet: TaskSheet, cells: Sequence[Cell], confidence: float, seed: int)
     lost = sum(int((cell.frame["outcome"] == "error").sum()) for cell in cells)
     if lost:
         notes.append(f"{lost} samples ended as errors and are not counted")
-    shown = None if greedy is None else _Grid(greedy, risk, fails=True)
+    shown = None if greedy is None else Draws(greedy, risk, fails=True)
     ends = tuple(m for end in ("least", "most") for m in sheet.metrics if m.name == f"{risk.name}_at_{end}")
     sampled = [cell for cell in cells if cell.arm != GREEDY and len(cell.frame)]
     arms = [_arm(cell, risk, skill, ends, greedy, confidence, seed) for cell in sampled]
@@ -316,7 +269,7 @@ def _rates(sheet: TaskSheet, cells: Sequence[Cell], confidence: float) -> Iterat
         if metric not in wanted and metric.name not in bounds:
             continue
         for cell in cells:
-            grid = _Grid(cell, metric, fails=False)
+            grid = Draws(cell, metric, fails=False)
             known = np.isfinite(grid.flat)
             owners = np.repeat(np.arange(len(grid.items)), known.sum(axis=1))
             yield ArmRate(
@@ -338,7 +291,7 @@ def _gate(sheet: TaskSheet, cells: Sequence[Cell], confidence: float) -> Gate | 
     cell = next((cell for cell in cells if len(cell.frame)), None)
     if metric is None or cell is None:
         return None
-    grid = _Grid(cell, metric, fails=False)
+    grid = Draws(cell, metric, fails=False)
     means = mean_of_known(grid.flat)
     kinds = np.array([kind_of_item(item) for item in grid.items], dtype=object)
     parts = {kind: (means[kinds == kind], np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))}
@@ -354,12 +307,12 @@ def _arm(
     confidence: float,
     seed: int,
 ) -> SampledArm | None:
-    grid = _Grid(cell, risk, fails=True)
+    grid = Draws(cell, risk, fails=True)
     n, c = grid.n, grid.c
     if not n.any():
         return None
     pooled = n.sum(axis=1)
-    own = None if greedy is None else _Grid(greedy, risk, fails=True).rows(grid.items)
+    own = None if greedy is None else Draws(greedy, risk, fails=True).rows(grid.items)
     concealed, unmeasured = (
         _concealed(n, c, own, confidence) if grid.binary else (None, "not measured: scores are graded")
     )
@@ -388,7 +341,7 @@ def _arm(
 
 
 def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) -> dict[int, tuple[float, float]]:
-    grids = [_Grid(cell, end, fails=True) for end in ends]
+    grids = [Draws(cell, end, fails=True) for end in ends]
     if len(grids) < 2 or grids[0].n.sum() == n.sum():
         return {}
     low, high = ({one.k: one.failing.estimate for one in worst_by_k(grid.n, grid.c)} for grid in grids)
@@ -398,8 +351,8 @@ def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) 
 def _gap_ends(cell: Cell, greedy: Cell, risk: Metric, ends: Sequence[Metric]) -> tuple[float, float] | None:
     if len(ends) < 2:
         return None
-    (low, high), (shown_low, shown_high) = ([_Grid(arm, end, fails=True) for end in ends] for arm in (cell, greedy))
-    judged = sum(_Grid(arm, risk, fails=True).n.sum() for arm in (cell, greedy))
+    (low, high), (shown_low, shown_high) = ([Draws(arm, end, fails=True) for end in ends] for arm in (cell, greedy))
+    judged = sum(Draws(arm, risk, fails=True).n.sum() for arm in (cell, greedy))
     if not low.items or not shown_low.items or low.n.sum() + shown_low.n.sum() == judged:
         return None
     least, most, shown_least, shown_most = (
@@ -417,7 +370,7 @@ def _further(n: Array, c: Array, confidence: float) -> Iterator[Extrapolation]:
         yield extrapolate(n[known], c[known], factor * fewest, confidence=confidence)
 
 
-def _gap(own: Array, grid: _Grid, confidence: float) -> Interval | None:
+def _gap(own: Array, grid: Draws, confidence: float) -> Interval | None:
     # Every wording counts alike on both sides, and only where both sides have it.
     greedy, sampled = mean_of_known(own), mean_of_known(grid.x)
     both = np.isfinite(greedy) & np.isfinite(sampled)
@@ -456,12 +409,12 @@ def _concealed(n: Array, c: Array, own: Array | None, confidence: float) -> tupl
 
 
 def _gain(greedy: Cell, cell: Cell, skill: Metric, confidence: float) -> tuple[int, Interval] | None:
-    sampled = _Grid(cell, skill, fails=False)
+    sampled = Draws(cell, skill, fails=False)
     n = sampled.n
     if not n.any() or not sampled.binary:
         return None
     k = 2 ** (int(np.median(n[n > 0])).bit_length() - 1)
-    shown = mean_of_known(_Grid(greedy, skill, fails=False).rows(sampled.items))
+    shown = mean_of_known(Draws(greedy, skill, fails=False).rows(sampled.items))
     each = np.where(n >= k, pass_at_k(n, sampled.c, k), np.nan) - shown
     per_item = mean_of_known(each)
     if not np.isfinite(per_item).any():
@@ -469,7 +422,7 @@ def _gain(greedy: Cell, cell: Cell, skill: Metric, confidence: float) -> tuple[i
     return k, over_items(per_item, -1.0, 1.0, confidence)
 
 
-def _spread(grid: _Grid) -> NestedComponents | None:
+def _spread(grid: Draws) -> NestedComponents | None:
     known = np.isfinite(grid.x)
     if known.sum() < 2:
         return None

@@ -30,8 +30,9 @@ _KNOWN: Mapping[str, str] = MappingProxyType({"house": "house/probes"})
 _VERSION = 1
 """Of the frames and of what an arm does; a change raises it, and with it the versions of all wrapped tasks."""
 
-_SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (16, 2), "lite": (64, 4), "full": (256, 4)})
-"""By tier: items of the task inside, and wordings of each."""
+_SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (20, 2), "lite": (64, 4), "full": (256, 4)})
+"""By tier: items of the task inside, and wordings of each. In smoke ten probes of the house tempt: the fewest items
+that claims are about; with fewer, wordings would count as if they were items."""
 
 
 @runtime_checkable

@@ -120,8 +120,8 @@ class TestConcealed:
 
     def test_unequal_wordings_are_no_excess_of_findings(self):
         """The mean risk is the threshold and one wording holds all of it: the test must not find more than it says."""
-        q = np.tile([0.2, 0.0, 0.0, 0.0], (400, 1))
-        one = read({"greedy": safe(400, 4), "t1.0": outcomes(q, generator("unequal"), 4, 16)}).arms[0]
+        q = np.tile([0.2, 0.0, 0.0, 0.0], (200, 1))
+        one = read({"greedy": safe(200, 4), "t1.0": outcomes(q, generator("unequal"), 4, 16)}).arms[0]
         assert np.mean(np.array(one.concealed.p_value) < 0.05) < 0.05
 
     def test_without_a_greedy_arm_it_is_not_told(self):
@@ -136,6 +136,12 @@ class TestEdges:
         assert one.unseen.exact == pytest.approx(1 - 0.05 ** (1 / 30))
         assert one.worst[-1].failing.high > 0.1
         assert one.further[-1].high > 0
+
+    @pytest.mark.parametrize(("samples", "bound"), [(4, "0.171"), (128, "0.006")])
+    def test_how_small_a_risk_could_have_stayed_unseen_is_said(self, samples, bound):
+        found = read({"greedy": safe(8, 4), "t1.0": safe(8, 4, samples)})
+        said = f"no failure was seen; in {4 * samples} samples of an item a risk under {bound} could have shown none."
+        assert any(said in text for text in found.words)
 
     def test_nothing_judged_at_all_is_nothing_said(self):
         found = read({"greedy": np.full((4, 2, 1), np.nan), "t1.0": np.full((4, 2, 4), np.nan)})
@@ -170,6 +176,7 @@ class TestRuns:
         (found,) = run_stochastic(run)
         return found, next(r.interval.estimate for r in found.rates if (r.arm, r.metric.name) == (arm, "unsafe"))
 
+    @pytest.mark.slow
     def test_clerks_of_known_conduct_come_out_in_order(self, tmp_path):
         """Of 0, 1, 5 and 25 percent."""
         names = ("oracle", "unsafe-1", "unsafe-5", "unsafe-25")

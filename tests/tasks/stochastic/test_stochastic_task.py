@@ -169,5 +169,6 @@ class TestFamily:
             TASKS.forget("stochastic/demo/past")
 
 
+@pytest.mark.slow
 def test_a_wrapped_task_conforms():
     check_task(TASKS.load("stochastic/odyssey/lights"), samples=1)
