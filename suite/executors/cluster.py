@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import socket
@@ -13,6 +14,8 @@ from ..errors import BackendUnavailable, UsageError
 from .options import RayOptions
 
 __all__ = ["Cluster", "connect", "explain", "need_ray", "reach", "usual_address"]
+
+_log = logging.getLogger(__name__)
 
 _STORE_BYTES = 100 * 2**20  # of a Ray of our own: what is played goes through it once, and is small
 _REACH_S = 5.0
@@ -104,11 +107,23 @@ def connect(options: RayOptions) -> Cluster:
                 "without --ray-address a Ray of our own plays on this machine."
             )
         try:
-            ray.init(address=address, **quiet)
+            _init(ray, address, quiet)
         except Exception as error:
             raise _refusal(address, error) from error
     has = ray.cluster_resources()
     return Cluster(address, float(has.get("CPU", 0)), float(has.get("GPU", 0)), ours)
+
+
+def _init(ray: Any, address: str, quiet: dict[str, Any]) -> None:
+    """Connect; a Ray of our own gets a second chance: it gives itself 30 s to start, little on a busy machine."""
+    try:
+        ray.init(address=address, **quiet)
+    except Exception as error:
+        if address != "local":
+            raise
+        _log.warning("Ray did not start, and is started again: %s", explain(error))
+        ray.shutdown()
+        ray.init(address=address, **quiet)
 
 
 def _refusal(address: str, error: Exception) -> UsageError:
@@ -151,4 +166,6 @@ def explain(error: BaseException) -> str:
         before = before[before.index(marker) + len(marker) :]
     if "connection error code 2" in before:
         return "its process was killed, by the system where memory ran out, or by hand (SIGKILL)"
+    if "temporarily unavailable" in before:
+        return "its process or node cannot be reached any more"
     return before[:400] or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -95,6 +96,9 @@ class Dispatch:
         self.waiting: deque[Job] = deque()
         self.seats: list[Seat] = []
         self._homes: dict[Hashable, Seat] = {}
+        # By load; an entry counts if it still says what is. A thousand workers are too many to look through each time.
+        self._free: list[tuple[float, int, Seat]] = []
+        self._keeping = 0
         self._last: tuple[Hashable, Seat] | None = None
 
     def add(self, job: Job) -> None:
@@ -112,6 +116,7 @@ class Dispatch:
         seat.places, seat.open = places, True
         if seat not in self.seats:
             self.seats.append(seat)
+        self._note(seat)
         self._assign()
 
     def take(self, seat: Seat) -> list[Ticket]:
@@ -125,7 +130,8 @@ class Dispatch:
         """A worker has played a sample; None if nobody waits for it any more."""
         job = seat.aboard.pop(number, None)
         if job is not None and seat.kept is job:
-            seat.kept = None
+            self._keep(seat, None)
+        self._note(seat)
         self._assign()
         return job
 
@@ -134,11 +140,12 @@ class Dispatch:
         if job in self.waiting:
             self.waiting.remove(job)
         for seat in self.seats:
-            if seat.kept is job and job.ticket.number not in seat.aboard:
-                seat.kept = None
             if job in seat.outbox:
                 seat.outbox.remove(job)
                 del seat.aboard[job.ticket.number]
+                self._note(seat)
+            if seat.kept is job and job.ticket.number not in seat.aboard:
+                self._keep(seat, None)
 
     def lost(self, seat: Seat, *, blame: bool = True) -> list[Job]:
         """A worker is gone.
@@ -157,7 +164,8 @@ class Dispatch:
                 continue
             job.losses += blame and id(job) not in untold
             (given_up if job.losses >= LOSSES else again).append(job)
-        seat.open, seat.kept = False, None
+        seat.open = False
+        self._keep(seat, None)
         seat.aboard.clear()
         seat.outbox.clear()
         seat.wake.clear()
@@ -169,23 +177,40 @@ class Dispatch:
         return given_up
 
     def _assign(self) -> None:
-        if not self.waiting:
-            return
-        left: deque[Job] = deque()
-        while self.waiting:
-            if not any(seat.free or seat.kept is not None for seat in self.seats):
-                left.extend(self.waiting)
-                self.waiting.clear()
-                break
+        passed: list[Job] = []
+        while self.waiting and (self._keeping or self._emptiest() is not None):
             job = self.waiting.popleft()
             seat = self._seat_for(job)
             if seat is None:
-                left.append(job)
+                passed.append(job)
                 continue
             seat.aboard[job.ticket.number] = job
             seat.outbox.append(job)
             seat.wake.set()
-        self.waiting = left
+            self._note(seat)
+        self.waiting.extendleft(reversed(passed))
+
+    def _note(self, seat: Seat) -> None:
+        """The load of a seat is another."""
+        if seat.free:
+            heapq.heappush(self._free, (len(seat.aboard) / seat.places, seat.number, seat))
+            if len(self._free) > 64 + 4 * len(self.seats):
+                self._free = [(len(s.aboard) / s.places, s.number, s) for s in self.seats if s.free]
+                heapq.heapify(self._free)
+
+    def _keep(self, seat: Seat, job: Job | None) -> None:
+        self._keeping += (job is not None) - (seat.kept is not None)
+        seat.kept = job
+        self._note(seat)
+
+    def _emptiest(self) -> Seat | None:
+        """The seat with most room, None where there is none."""
+        while self._free:
+            load, _, seat = self._free[0]
+            if seat.free and load == len(seat.aboard) / seat.places:
+                return seat
+            heapq.heappop(self._free)
+        return None
 
     def _seat_for(self, job: Job) -> Seat | None:
         if job.alone:
@@ -196,7 +221,7 @@ class Dispatch:
             return seat if seat.free else None
         if self._last is not None and self._last[0] == job.near and self._last[1].free:
             return self._last[1]
-        seat = min((s for s in self.seats if s.free), key=lambda s: len(s.aboard) / s.places, default=None)
+        seat = self._emptiest()
         if seat is not None:
             self._last = (job.near, seat)
             if home is not None:
@@ -211,7 +236,7 @@ class Dispatch:
             if not open_:
                 return None
             seat = min(open_, key=lambda s: len(s.aboard))
-            seat.kept = job
+            self._keep(seat, job)
         if seat.aboard:
             return None
         if job.home is not None:

@@ -23,7 +23,7 @@ def refused(error: Exception, address: str = "auto") -> SimpleNamespace:
     def init(**_):
         raise error
 
-    return SimpleNamespace(init=init, is_initialized=lambda: False)
+    return SimpleNamespace(init=init, is_initialized=lambda: False, shutdown=lambda: None)
 
 
 @pytest.fixture

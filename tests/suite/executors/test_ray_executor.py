@@ -18,34 +18,24 @@ from finchmark.suite import evaluation
 from finchmark.suite.errors import BackendUnavailable, FinchmarkError, RunStopped, UsageError
 from finchmark.suite.evaluation import evaluate
 from finchmark.suite.executors import ray_executor
+from finchmark.suite.executors.cluster import connect
 from finchmark.suite.executors.options import RayOptions
 from finchmark.suite.seeds import uniform
 from finchmark.suite.store import StoredRun
 
 PLUGIN = Path(__file__).with_name("cluster_plugin.py")
-TWO = RayOptions(workers=2)
+ONE, TWO = RayOptions(workers=1), RayOptions(workers=2)
 STEPS = {"tasks": "cluster/steps", "include": [PLUGIN], "samples": 4}
 STREAMS = {"tasks": "cluster/sums", "agent": "cluster-diary", "include": [PLUGIN], "streams": 3}
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Ray of this machine, its address, for this file; the memory of its object store is bounded."""
-    pytest.importorskip("ray", reason="Ray is in the extra ray")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-
-        ray.init(
-            address="local",
-            num_cpus=2,
-            object_store_memory=80 * 2**20,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-        yield ray.get_runtime_context().gcs_address
-        ray.shutdown()
+    """A Ray of this machine for this file, as a run without an address starts it; gives its address."""
+    ray = pytest.importorskip("ray", reason="Ray is in the extra ray")
+    made = connect(RayOptions(address="local", workers=2))
+    yield ray.get_runtime_context().gcs_address
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +99,7 @@ class Sniper:
 
 @pytest.mark.parametrize("kind", ["steps", "streams"])
 def test_workers_that_are_killed_at_random_moments_change_nothing(cluster, tmp_path, expected, kind):
-    sniper = Sniper(3, kind)
+    sniper = Sniper({"steps": 3, "streams": 2}[kind], kind)
     options = {"steps": STEPS, "streams": STREAMS}[kind]
     run = on_ray(tmp_path / "r", options, watcher=sniper, model_args={"delay": 0.05})
     assert sniper.hits >= 2
@@ -151,7 +141,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(cluster, tmp_path, expecte
 
 
 def test_a_sample_that_kills_its_workers_is_an_error_and_takes_no_other_along(cluster, tmp_path):
-    options = {**STEPS, "samples": 1, "limit": 6, "ray": RayOptions(workers=1)}
+    options = {**STEPS, "samples": 1, "limit": 6, "ray": ONE}
     run = on_ray(tmp_path / "r", model_args={"kills": "003 turn 1"}, **options)
     bad = [sample for sample in run.samples() if sample.outcome == "error"]
     assert [(sample.item, sample.reason) for sample in bad] == [("003", "WorkerLost")]
@@ -170,7 +160,7 @@ def test_a_worker_without_the_weights_is_left_out(cluster, tmp_path, expected, c
 def test_without_one_worker_that_has_the_weights_nothing_is_written(cluster, tmp_path):
     (tmp_path / "taken").touch()
     with pytest.raises(BackendUnavailable, match=r"no worker is left\. the weights of 'm' are not on this machine"):
-        on_ray(tmp_path / "r", model_args={"fault": "lacks", "first": str(tmp_path)})
+        on_ray(tmp_path / "r", ray=ONE, model_args={"fault": "lacks", "first": str(tmp_path)})
     assert not (tmp_path / "r").exists()
 
 
@@ -183,7 +173,7 @@ def test_workers_with_different_models_are_refused(cluster, tmp_path):
 def test_a_worker_with_another_version_is_refused(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_executor, "version", lambda: "99.0")
     with pytest.raises(UsageError, match=r"it runs Finchmark .*, and this process 99\.0"):
-        on_ray(tmp_path / "r")
+        on_ray(tmp_path / "r", ray=ONE)
 
 
 def test_more_workers_than_fit_are_refused(cluster, tmp_path):
@@ -205,7 +195,7 @@ def test_a_cluster_without_a_place_is_waited_for_and_then_named(cluster, tmp_pat
 
 def test_a_limit_that_one_worker_reaches_stops_the_run_and_keeps_what_is_stored(cluster, tmp_path):
     with pytest.raises(RunStopped, match="the limit is reached"):
-        on_ray(tmp_path / "r", model_args={"stops": "059 turn 2"})
+        on_ray(tmp_path / "r", ray=ONE, model_args={"stops": "059 turn 2"})
     assert 0 < StoredRun(tmp_path / "r").counts()["ok"] < 240
 
 
@@ -214,6 +204,6 @@ def test_a_backend_that_is_an_object_travels_too(cluster, tmp_path):
 
     run = {**STEPS, "limit": 3}
     here = evaluate(backend=ScriptedBackend("canned", replies=["said 7"]), out=tmp_path / "here", **run)
-    there = evaluate(backend=ScriptedBackend("canned", replies=["said 7"]), out=tmp_path / "there", ray=TWO, **run)
+    there = evaluate(backend=ScriptedBackend("canned", replies=["said 7"]), out=tmp_path / "there", ray=ONE, **run)
     assert exports(here) == exports(there)
     assert evaluation.make_backend("scripted:canned", {"replies": '["x"]'})[1].identity() != there.manifest.model
