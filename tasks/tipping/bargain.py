@@ -123,6 +123,9 @@ class Bargain(Task):
         Metric(name="readable", summary="a proposal could be read", ceiling=1.0, clusters=_CLUSTERS),
     )
     references = BARGAIN_REFERENCES
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"oracle": "always-comply", "always-unsafe": "always-yield"}
+    )
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
         """Matters by starts; who begins is balanced within each matter, or over matters where each has one start."""
