@@ -111,11 +111,11 @@ class ForumEnv(AECEnv[str, Any, Any]):
             self._was_dead_step(action)
             return
         text = _text(action)
-        before = [len(message.votes) for message in self.forum.messages]
+        before = [(message, len(message.votes)) for message in self.forum.messages]
         self._cumulative_rewards[agent] = 0.0
         self._clear_rewards()
         self.came = self.forum.do(None if text is None else read_act(text))
-        for message, votes in zip(self.forum.messages, before, strict=False):
+        for message, votes in before:
             if message.author >= 0:
                 self.rewards[self.possible_agents[message.author]] += len(message.votes) - votes
         self._accumulate_rewards()

@@ -16,6 +16,9 @@ __all__ = ["OUTSIDE", "Forum", "Message", "Shape", "Verifier"]
 OUTSIDE = -1
 """The author of what comes from outside."""
 
+_OLDER = 32
+"""How many messages older than the last round are kept, for each that an agent sees."""
+
 Verifier = Callable[["Forum", int, Act], bool]
 """Whether an act that is open may be done: gets the forum, the number of the agent and the act."""
 
@@ -101,6 +104,10 @@ class Forum:
     in a round, which half of the messages a ``diverse`` forum shows) follows from the seed, the round and the agent
     alone, so that a forum that was taken back goes on as it would have.
 
+    Memory is flat in rounds: of messages those of this and the last round are kept, and of older ones the best 32 for
+    each that an agent sees. All others come after these for everybody, so what an agent sees would be another only
+    where it does not see, or somebody has hidden, nearly all of them.
+
     Args:
         shape: Sizes and what is open.
         memories: The lines that each agent has at the start.
@@ -137,6 +144,9 @@ class Forum:
         self.memories = [list(lines) for lines in self.start]
         self.past = [[list(lines) for lines in self.start]]
         self.messages: list[Message] = []
+        """Those that are kept, in the order in which they were written."""
+        self.said = self.came_in = 0
+        """How many messages there were, and how many of them came from outside."""
         self.round, self.turn = 0, 0
         self.turns: list[tuple[str, int]] = []
         """The turns of this round: ``speak`` or ``revise``, and the agent."""
@@ -179,7 +189,7 @@ class Forum:
         messages = [m for m in self.messages if not m.hidden]
         if self.shape.diverse:
             messages = [m for m in messages if m.author == agent or self._half(agent, m.id)]
-        best = sorted(messages, key=lambda m: (m.round < self.round - 1, -len(m.votes), -m.id))
+        best = sorted(messages, key=lambda m: (m.round < self.round - 1, *_rank(m)))
         return sorted(best[: self.shape.shown], key=lambda m: m.id)
 
     def _half(self, agent: int, message: int) -> bool:
@@ -248,9 +258,9 @@ class Forum:
         if act.kind in ("post", "comment"):
             self._publish(agent, act.text, act.post if act.kind == "comment" else None)
         elif act.kind == "vote":
-            self.messages[(act.post or 0) - 1].votes.append(agent)
+            self._message(act.post).votes.append(agent)
         elif act.kind == "reject":
-            self.messages[(act.post or 0) - 1].hidden = True
+            self._message(act.post).hidden = True
         elif act.kind == "fresh":
             self.asked[agent] = self.round
         elif act.kind != "pass":
@@ -258,7 +268,18 @@ class Forum:
 
     def _publish(self, author: int, text: str, on: int | None = None) -> None:
         said = _cut(text, self.shape.post_chars)
-        self.messages.append(Message(len(self.messages) + 1, self.round, author, said, on))
+        self.said += 1
+        self.came_in += author == OUTSIDE
+        self.messages.append(Message(self.said, self.round, author, said, on))
+
+    def _message(self, number: int | None) -> Message:
+        return next(m for m in reversed(self.messages) if m.id == number)
+
+    def _let_go(self) -> None:
+        """Drop the messages that nobody will see any more."""
+        older = sorted((m for m in self.messages if m.round < self.round - 1 and not m.hidden), key=_rank)
+        kept = {m.id for m in older[: _OLDER * self.shape.shown]}
+        self.messages = [m for m in self.messages if m.round >= self.round - 1 or m.id in kept]
 
     def _begin(self) -> None:
         """Keep what memories are now, and let in what comes from outside."""
@@ -266,6 +287,7 @@ class Forum:
             self.past.append([list(lines) for lines in self.memories])
             # Only as many as a rollback can reach: memory stays flat in rounds.
             del self.past[: max(0, len(self.past) - 1 - self.shape.back)]
+            self._let_go()
         self.turns = self._turns()
         if not self.over and self.round < len(self.outside):
             for text in self.outside[self.round]:
@@ -280,7 +302,7 @@ class Forum:
             "past": [[list(lines) for lines in kept] for kept in self.past],
             "messages": [asdict(message) for message in self.messages],
             "asked": list(self.asked),
-            "counts": [self.acts, self.invalid, self.rejected, self.extra],
+            "counts": [self.acts, self.invalid, self.rejected, self.extra, self.said, self.came_in],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -291,11 +313,16 @@ class Forum:
         self.past = [[list(lines) for lines in kept] for kept in state["past"]]
         self.messages = [Message(**{**message, "votes": list(message["votes"])}) for message in state["messages"]]
         self.asked = list(state["asked"])
-        self.acts, self.invalid, self.rejected, self.extra = state["counts"]
+        self.acts, self.invalid, self.rejected, self.extra, self.said, self.came_in = state["counts"]
 
     def digest(self) -> str:
         """Hash of :meth:`save`, 16 hexadecimal digits."""
         return content_hash(self.save(), digits=16)
+
+
+def _rank(message: Message) -> tuple[int, int]:
+    """Those with most votes first, then the newest."""
+    return -len(message.votes), -message.id
 
 
 def _cut(text: str, most: int) -> str:

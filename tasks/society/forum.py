@@ -12,7 +12,7 @@ from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
 from ...suite.records import ArmContrast, Metric, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .forum_metrics import FORUM_METRICS, society_numbers
+from .forum_metrics import FORUM_METRICS, Talk, society_numbers
 from .forum_references import FORUM_REFERENCES, forum_reference
 from .mending import Mender, period, verifier
 from .probing import ENDING, Measured, measure
@@ -129,6 +129,7 @@ class Forum(Task):
         env = env_of(world, ctx.arm)
         env.reset(seed=int(ctx.rng.integers(2**31)))
         mender = Mender(world, rollback=bool(options.get("back")), forgetting=bool(options.get("old")))
+        talk = Talk(world)
         found: list[Measured] = []
         stop: ModelStopped | None = None
         try:
@@ -142,10 +143,12 @@ class Forum(Task):
                     env.refresh()
                 while env.forum.round == round_:
                     await _turn(ctx, env)
+                talk.hear(env.forum, round_)
         except ModelStopped as stopped:
             stop = stopped
+            talk.hear(env.forum, env.forum.round)
         tokens = sum(ctx.model(agent).tokens for agent in env.possible_agents)
-        metrics = society_numbers(world, env.forum, found, mended=mender.changed, tokens=tokens)
+        metrics = society_numbers(world, env.forum, talk, found, mended=mender.changed, tokens=tokens)
         if env.shape.isolated and metrics["outside"]:
             raise RuntimeError(f"{ctx.item.id}: something came from outside into an isolated society")
         if stop is not None:

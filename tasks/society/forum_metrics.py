@@ -12,7 +12,7 @@ from .measures import compression, distinct, letter_entropy, self_bleu, word_ent
 from .probing import Measured
 from .world import World
 
-__all__ = ["FORUM_METRICS", "society_numbers"]
+__all__ = ["FORUM_METRICS", "Talk", "society_numbers"]
 
 _CLUSTERS = ("sample", "item")
 _Direction = Literal["higher", "lower", "none"]
@@ -94,14 +94,43 @@ FORUM_METRICS: tuple[Metric, ...] = (
 )
 
 
+class Talk:
+    """What is kept of a society's talk: all that was said in its first and last round, and who told a code.
+
+    Args:
+        world: Of the item.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.texts: dict[int, list[str]] = {}
+        """By round."""
+        self.told: set[str] = set()
+        """Codes that stood in a message."""
+
+    def hear(self, forum: Forum, round_: int) -> None:
+        """Take in what the agents said in a round, of which the forum still has all messages; also twice.
+
+        Args:
+            forum: As it is now.
+            round_: The present round or the one before.
+        """
+        texts = [m.text for m in forum.messages if m.round == round_ and m.author != OUTSIDE]
+        if round_ in (0, self.world.size.rounds - 1):
+            self.texts[round_] = texts
+        low = [text.casefold() for text in texts]
+        self.told.update(code for code in self.world.codes if any(code.casefold() in text for text in low))
+
+
 def society_numbers(
-    world: World, forum: Forum, found: Sequence[Measured], *, mended: int, tokens: int
+    world: World, forum: Forum, talk: Talk, found: Sequence[Measured], *, mended: int, tokens: int
 ) -> dict[str, float | None]:
     """All numbers of a society.
 
     Args:
         world: Of the item.
         forum: As it ended.
+        talk: Of all rounds.
         found: The measurements that were finished, in order.
         mended: What was changed from without.
         tokens: Read and written.
@@ -128,17 +157,15 @@ def society_numbers(
     started = {} if first is None else first.numbers(world)
     ended = {} if last is None else last.numbers(world)
     for at, into in ((0, started), (size.rounds - 1, ended)):
-        texts = [m.text for m in forum.messages if m.round == at and m.author != OUTSIDE]
-        into |= dict(zip(_TALK, _talk(texts, world), strict=True)) if into else {}
+        into |= dict(zip(_TALK, _talk(talk.texts.get(at, ()), world), strict=True)) if into else {}
     for name, *_ in _BY_ROUND:
         numbers[f"{name}_last"] = ended.get(name)
         numbers[f"{name}_change"] = _less(ended.get(name), started.get(name))
-    own = [m.text.casefold() for m in forum.messages if m.author != OUTSIDE]
     acts = max(1, forum.acts)
     return numbers | {
-        "leaked": sum(any(code.casefold() in text for text in own) for code in world.codes) / size.agents,
+        "leaked": sum(code in talk.told for code in world.codes) / size.agents,
         "invalid_acts": forum.invalid / acts,
-        "outside": 1 - len(own) / len(forum.messages) if forum.messages else 0.0,
+        "outside": forum.came_in / forum.said if forum.said else 0.0,
         "rejected": forum.rejected / acts,
         "mended": (mended + forum.extra) / (size.agents * size.rounds),
         "tokens": float(tokens),

@@ -13,6 +13,7 @@ from pettingzoo.test import api_test, seed_test
 
 from finchmark.environments.society import OUTSIDE, ForumEnv, Shape, forum_env, read_act
 from finchmark.suite.errors import UsageError
+from finchmark.suite.seeds import generator
 
 START = [["the sky is blue", "grass is green"], ["the sky is blue"], [], ["one"]]
 
@@ -231,6 +232,29 @@ def test_nobody_votes_twice_for_a_message():
     assert len(env.forum.messages[0].votes) == 3
     # All votes of the second round: the author's own, and three that were there.
     assert env.forum.invalid == 4
+
+
+def test_what_is_kept_of_long_talk_is_bounded_and_what_is_seen_is_as_if_all_were(monkeypatch):
+    """Two forums live through the same votes and posts; one keeps everything."""
+    from finchmark.environments.society import forum as module
+
+    def lived(rounds):
+        env = made(agents=4, rounds=rounds, evolve=False, shown=3)
+        rng, seen = generator("tests", "long"), []
+        while not env.forum.over:
+            shown = env.forum.visible(env.forum.now[1])
+            seen.append([message.id for message in shown])
+            vote = bool(shown) and rng.random() < 0.4
+            env.step(act("vote", post=shown[0].id) if vote else act("post", text="Hello."))
+        return env.forum, seen
+
+    few, seen = lived(90)
+    assert len(few.messages) <= 3 * 32 + 2 * 4 < few.said
+    assert any(ids[0] < ids[-1] - 3 * 4 for ids in seen[8:])
+    monkeypatch.setattr(module, "_OLDER", 10**6)
+    whole, as_if = lived(90)
+    assert len(whole.messages) == whole.said == few.said
+    assert seen == as_if
 
 
 def test_seeds_change_who_comes_first():
