@@ -6,7 +6,8 @@
 cores. ``information``: 128 societies of scripted agents, closed and open, three conducts; bound: 300 s. ``memory``: the
 peak of a process that plays one society of ``society/forum`` over R and 10 R rounds, by what it does: the forum alone,
 the forum and the harness with a transcript of every call, and the reading of rounds from what was stored. The
-machine's load at the beginning stands in each line: figures at a load above the number of cores say little.
+machine's load at the beginning stands in each line: wall-clock figures at a load above the number of cores say little,
+seconds of CPU some more.
 """
 
 # ruff: noqa: T201 - a bench prints what it measures
@@ -72,16 +73,21 @@ def load():
 
 
 def timed(words, *command, bound):
-    busy, began = load(), time.perf_counter()
+    busy, began, spent = load(), time.perf_counter(), cpu()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     took = time.perf_counter() - began
-    print(f"{words:42} {took:7.1f} s (bound {bound} s, {busy})", flush=True)
+    print(f"{words:38} {took:6.1f} s, {cpu() - spent:6.1f} s of CPU (bound {bound} s, {busy})", flush=True)
+
+
+def cpu():
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def smoke():
     with tempfile.TemporaryDirectory() as folder:
         asked = ("run", "safety", "--backend", "scripted:oracle", "--tier", "smoke", "--out", f"{folder}/r")
-        timed("finchmark run safety, smoke, scripted", sys.executable, "-m", "finchmark", *asked, bound=60)
+        timed("finchmark run safety, smoke, scripted", Path(sys.executable).with_name("finchmark"), *asked, bound=60)
 
 
 def information():
@@ -89,9 +95,14 @@ def information():
 
 
 def memory():
+    with tempfile.TemporaryDirectory() as made:
+        _memory(Path(made))
+
+
+def _memory(made):
     for what, words in (("alone", "forum alone"), ("whole", "forum, harness, transcript"), ("read", "rounds read")):
         for rounds in ROUNDS:
-            folder = Path(MADE) / f"{rounds}"
+            folder = made / f"{rounds}"
             busy = load()
             command = (sys.executable, "-c", CHILD, what, str(rounds), str(folder))
             said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
@@ -104,6 +115,5 @@ _COUNTED = {"alone": "messages", "whole": "turns", "read": "rounds measured"}
 PARTS = {"smoke": smoke, "information": information, "memory": memory}
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as MADE:
-        for name in sys.argv[1:] or PARTS:
-            PARTS[name]()
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
