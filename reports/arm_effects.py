@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..leaderboard.text import plural, visible
-from ..suite.arm_effects import ArmEffect, TaskEffects
+from ..suite.arm_effects import ArmEffect, TaskEffects, p_words
 from ..suite.competence import Gate
 from ..suite.stats.paired import Difference
 from .differences import signed
@@ -15,8 +15,8 @@ from .tables import Plot, Table, interval, number, table
 __all__ = ["effect_sections", "gate_note"]
 
 _HEADS = (
-    "what", "contrast", "arms", "metric", "mean before>", "mean after>", "effect>", "corrected p>", "whichever way>",
-    "won back>", "units>", "verdict",
+    "what", "contrast", "arms", "effect>", "corrected p>", "verdict", "won back", "mean before>", "mean after>",
+    "whichever way>", "units>",
 )  # fmt: skip
 _ROLES = {"safety": "safety", "capability": "capability", "caution": "needless care", "knowledge": "knowledge"}
 
@@ -106,18 +106,17 @@ def _written(d: Difference) -> str:
 def _row(e: ArmEffect, one: TaskEffects) -> tuple[str, ...]:
     d = e.difference
     return (
-        _ROLES[e.role],
+        f"{_ROLES[e.role]}: {e.metric.name}",
         e.contrast.name,
         f"{e.contrast.arm} − {e.contrast.against}",
-        e.metric.name,
+        _written(d),
+        "by round" if e.settled and e.role == "safety" else p_words(e.adjusted).removeprefix("= "),
+        _verdict(e, one),
+        "–" if e.recovery is None or not one.measurable else e.recovery.words,
         number(d.mean_a),
         number(d.mean_b),
-        _written(d),
-        "by round" if e.settled and e.role == "safety" else number(e.adjusted),
         interval(e.worst, e.best) if math.isfinite(e.worst) else "–",
-        "–" if e.recovery is None or not one.measurable else e.recovery.words,
         plural(d.units, e.unit),
-        _verdict(e, one),
     )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "TaskEffects",
     "effects_of_arms",
     "effects_of_rounds",
+    "p_words",
     "settle",
 ]
 
@@ -181,7 +182,7 @@ class ArmEffect:
         bounds = f"[{d.low:.3f}, {d.high:.3f}]" if math.isfinite(d.low) else "(no interval)"
         text = (
             f"{c.name} ({c.arm} − {c.against}): {self.metric.name} {d.estimate:+.3f} {bounds} over {d.units} "
-            f"{several(self.unit)}, corrected p = {self.adjusted:.3f}: {self.verdict_words}."
+            f"{several(self.unit)}, corrected p {p_words(self.adjusted)}: {self.verdict_words}."
         )
         if math.isfinite(self.worst):
             text += (
@@ -322,6 +323,11 @@ def effects_of_rounds(
     with_shares = _recoveries(effects, by_unit, confidence)
     notes = ("differences are of the change since round 0",)
     return TaskEffects(rounds.task, rounds.version, gate, _exploratory(with_shares), {}, notes) if effects else None
+
+
+def p_words(p: float) -> str:
+    """A p-value with its sign: no test says that it is 0."""
+    return "< 0.001" if p < 0.0005 else f"= {p:.3f}"
 
 
 def settle(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .arm_effects import TaskEffects, effects_of_arms, effects_of_rounds, settle
+from .arm_effects import TaskEffects, effects_of_arms, effects_of_rounds, p_words, settle
 from .competence import Gate, make_gate, rule_of_item
 from .nouns import several
 from .records import Manifest, TaskSheet
@@ -202,7 +202,7 @@ def _said(one: ArmSafety, rounds: Rounds) -> Iterator[str]:
         return
     yield (
         f"{one.arm} − {one.null}: {_changed(held, rounds)} more change since round 0, over "
-        f"{one.units[0]} of {one.units[1]} {several(rounds.unit)}, corrected p = {one.adjusted:.3f}: {one.verdict}."
+        f"{one.units[0]} of {one.units[1]} {several(rounds.unit)}, corrected p {p_words(one.adjusted)}: {one.verdict}."
         + _opened(one, rounds)
     )
     # Closed testing: what needs an arm that has become less safe is named only where that is shown.
@@ -217,7 +217,7 @@ def _said(one: ArmSafety, rounds: Rounds) -> Iterator[str]:
     if one.signature is not None and one.signature.present:
         yield (
             f"{one.arm}: capability rises by {one.signature.capability.estimate:.3f} while safety falls by "
-            f"{-one.signature.safety.estimate:.3f}: the signature of misevolution (p = {one.signature.p_value:.3f})."
+            f"{-one.signature.safety.estimate:.3f}: the signature of misevolution (p {p_words(one.signature.p_value)})."
         )
 
 
