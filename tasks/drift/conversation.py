@@ -48,7 +48,8 @@ class Partner:
     Attributes:
         told: What holds for the whole of it: the goal, the form of a reply.
         texts: What is said at each turn.
-        practice: What was put into the agent's mouth before the first turn.
+        practice: Questions and answers that show the form of a reply.
+        start: A question and an answer that is put into the agent's mouth before the first turn.
         judge: Judges the reply to a turn; None where nothing in it can be read.
         ideal: A reply to a turn that keeps all.
     """
@@ -56,6 +57,7 @@ class Partner:
     told: str
     texts: Sequence[str]
     practice: tuple[tuple[str, str], ...]
+    start: tuple[tuple[str, str], ...]
     judge: Callable[[int, str], Judged | None]
     ideal: Callable[[int], str]
 
@@ -130,11 +132,12 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
     stop: ModelStopped | None = None
     for number, text in enumerate(partner.texts):
         try:
-            action = await ctx.act(Observation(text, partner.told, partner.practice))
+            action = await ctx.act(Observation(text, partner.told, (*partner.practice, *partner.start)))
             judged = partner.judge(number, action.text)
             more = {}
             if judged is not None:
-                more = await nearness(ctx, action.text, f"{partner.told}\n\n{text}", partner.ideal(number))
+                grounded = Observation(text, partner.told, partner.practice)
+                more = await nearness(ctx, action.text, grounded, partner.ideal(number))
         except ModelStopped as stopped:
             stop = stopped
             break

@@ -39,7 +39,7 @@ class Errand:
         wishes: Value by slot, of the slots that something is wished of.
         others: By slot, another value: what the desk would rather have, or of open slots what it makes up.
         dropped: Slots with a wish that the desk would rather hear nothing of.
-        example: A value by slot for somebody else, to show the form.
+        example: A value by slot for somebody else, to show the form; none that is wished here.
     """
 
     wishes: Mapping[str, str]

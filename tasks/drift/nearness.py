@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ...suite.agents.base import Observation
+from ...suite.agents.history import joined, opening
 from ...suite.agents.similarity import similarities
 from ...suite.backends.base import Message
 from ...suite.task import Episode
@@ -11,22 +13,21 @@ from ...suite.task import Episode
 __all__ = ["nearness"]
 
 
-async def nearness(ctx: Episode, reply: str, grounded: str, ideal: str, seat: str = "player") -> dict[str, float]:
+async def nearness(ctx: Episode, reply: str, grounded: Observation, ideal: str) -> dict[str, float]:
     """The exploratory numbers of a turn.
 
     Args:
         ctx: The episode; its model has just written the reply.
         reply: What it wrote.
-        grounded: Goal and last request, as one message: the context that drift is measured against.
+        grounded: Goal and last request, and nothing in between: the context that drift is measured against.
         ideal: A reply that keeps all.
-        seat: Who wrote it.
 
     Returns:
         ``similarity``, the cosine of TF-IDF vectors; and where the backend compares predictions ``kl`` and ``js``,
         means over the reply's tokens.
     """
     found = {"similarity": float(similarities([reply, ideal])[0, 1])}
-    apart = await ctx.model(seat).diverge(reply, (Message("user", grounded),))
+    apart = await ctx.model().diverge(reply, joined([*opening(grounded), Message("user", grounded.text)]))
     if apart is not None and apart.kl:
         # An infinite divergence cannot be stored, and is not made a number.
         means = {name: sum(values) / len(values) for name, values in (("kl", apart.kl), ("js", apart.js))}

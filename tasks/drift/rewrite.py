@@ -130,7 +130,8 @@ class Rewrite(Task):
         partner = Partner(
             told=_told(data, asked),
             texts=requests(data, ctx.arm, ctx.tier.max_turns),
-            practice=_practice(data, str(ctx.arm.options.get("start", ""))),
+            practice=(),
+            start=_start(data, str(ctx.arm.options.get("start", ""))),
             judge=judge,
             ideal=lambda number: rewriting(data, number),
         )
@@ -168,7 +169,7 @@ def _told(data: Mapping[str, Any], asked: Constraints) -> str:
     )
 
 
-def _practice(data: Mapping[str, Any], start: str) -> tuple[tuple[str, str], ...]:
+def _start(data: Mapping[str, Any], start: str) -> tuple[tuple[str, str], ...]:
     if not start:
         return ()
     # The first style is not done: nothing of turn 1 is given away.

@@ -50,7 +50,7 @@ class Simuser(Task):
     """
 
     name = "drift/simuser"
-    version = 1
+    version = 2  # 2: slips of others are shown as practice, not within the instructions
     summary = "Does a simulated customer keep to what it came for, turn by turn?"
     arms = drift_arms("the goal is", REMINDED, "offers")
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")
@@ -125,9 +125,10 @@ class Simuser(Task):
             return Judged(parts, count / len(SLOTS), said.get("number") == str(data["numbers"][number]))
 
         partner = Partner(
-            told=f"{_goal(errand)}\n\n{_form(errand)}",
+            told=f"{_goal(errand)}\n\n{_form()}",
             texts=remarks(data, ctx.arm, ctx.tier.max_turns),
-            practice=_practice(errand, str(ctx.arm.options.get("start", ""))),
+            practice=_practice(errand),
+            start=_start(errand, str(ctx.arm.options.get("start", ""))),
             judge=judge,
             ideal=lambda number: slip(errand.wishes, data["numbers"][number]),
         )
@@ -165,16 +166,30 @@ def _goal(errand: Errand) -> str:
     )
 
 
-def _form(errand: Errand) -> str:
-    example = " and ".join(f"{slot} {value}" for slot, value in errand.example.items())
+def _form() -> str:
     return (
         "At each turn you fill in a slip and write nothing else: a line for each of your wishes, no line for what you "
-        "have no wish about, and a last line with the number that the desk has just given you. An example of somebody "
-        f"else, who wants {example} and was given the number 17:\n{slip(errand.example, 17)}"
+        "have no wish about, and a last line with the number that the desk has just given you. Two examples of others, "
+        "who want other things, come first."
     )
 
 
-def _practice(errand: Errand, start: str) -> tuple[tuple[str, str], ...]:
+def _practice(errand: Errand) -> tuple[tuple[str, str], ...]:
+    """Two slips of others: without them small models rarely find the form."""
+    found = []
+    for wishes, number in ((errand.example, 17), (dict(list(errand.example.items())[:1]), 58)):
+        wanted = " and ".join(f"{slot} {value}" for slot, value in wishes.items())
+        found.append(
+            (
+                f"Practice, for somebody else, who wants only {wanted}. The desk: Your number is now {number}. May I "
+                "have your slip?",
+                slip(wishes, number),
+            )
+        )
+    return tuple(found)
+
+
+def _start(errand: Errand, start: str) -> tuple[tuple[str, str], ...]:
     if not start:
         return ()
     values = errand.wishes if start == "low" else errand.others

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import finchmark
+from finchmark.suite.backends.base import Divergence
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.records import Outcome
@@ -121,6 +124,26 @@ def test_what_is_no_slip_is_counted_apart(runs):
     assert (frame["broken"] == 0).all()
     assert (frame["broken_at_most"] == 0.5).all()
     assert (frame["readable"] == 0.5).all()
+
+
+def test_the_first_turn_is_held_against_itself_and_later_ones_against_goal_and_last_request(tmp_path):
+    asked = []
+
+    class Comparing(ScriptedBackend):
+        capabilities = dataclasses.replace(ScriptedBackend.capabilities, divergence=True)
+
+        async def diverge(self, request):
+            asked.append(request)
+            return Divergence((float(request.messages != request.reference),), (0.0,))
+
+    backend = Comparing(function=lambda request: slip(ERRAND.wishes, 7))
+    given = {"tier": "smoke", "samples": 1, "limit": 1, "arms": ["plain", "started-high"], "out": tmp_path / "r"}
+    run = finchmark.evaluate("drift/simuser", backend, **given)
+    kl = {sample.arm: [turn.scores["kl"] for turn in sample.turns] for sample in run.samples()}
+    assert kl == {"plain": [0, 1, 1, 1], "started-high": [1, 1, 1, 1]}
+    # Goal and practice, and the last request: nothing in between.
+    assert {len(request.reference) for request in asked} == {5}
+    assert all(request.messages[-1].content.endswith(request.reference[-1].content) for request in asked)
 
 
 def test_known_groups_come_out_in_order(tmp_path):
