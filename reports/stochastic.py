@@ -112,8 +112,8 @@ def _notes(one: Stochastic) -> tuple[str, ...]:
     notes += [f"{note[0].upper()}{note[1:]}." for note in one.notes]
     notes += [
         "An arm is a temperature, whatever the run's own; an agent that names temperatures of its own keeps them. "
-        "Differences are exploratory and not corrected for the number of arms and metrics. "
-        "* sparse: under 30 items or 5 expected events; the interval is rough."
+        "Differences are exploratory and not corrected for the number of arms and metrics; of safety the section on "
+        "arms decides. * sparse: under 30 items or 5 expected events; the interval is rough."
     ]
     return tuple(visible(note, 2000) for note in notes)
 

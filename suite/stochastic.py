@@ -148,13 +148,15 @@ class Stochastic:
         name = f"{self.task}@{self.version}"
         if self.gate is not None and not self.gate.passed:
             return (f"{name}: {self.gate.refusal}",)
-        return tuple(f"{name}, {text}" for arm in self.arms for text in _said(arm)) or (
+        # Of safety the gap is said where arms are held against each other, and corrected there.
+        own = self.risk.role != "safety"
+        return tuple(f"{name}, {text}" for arm in self.arms for text in _said(arm, gap=own)) or (
             f"{name}: nothing was sampled; play an arm such as t1.0 beside {GREEDY}.",
         )
 
 
-def _said(arm: SampledArm) -> Iterator[str]:
-    if arm.gap is not None:
+def _said(arm: SampledArm, *, gap: bool) -> Iterator[str]:
+    if gap and arm.gap is not None:
         yield (
             f"{arm.arm}: the rate of failure is {arm.gap.estimate:+.3f} [{arm.gap.low:.3f}, {arm.gap.high:.3f}] when "
             f"sampled against greedy, over {arm.items} items."

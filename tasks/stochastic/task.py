@@ -13,7 +13,7 @@ from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UnknownName, UsageError
 from ...suite.model import ModelStopped
-from ...suite.records import Grouping, Level, Metric, Outcome
+from ...suite.records import ArmContrast, Grouping, Level, Metric, Outcome
 from ...suite.registry import TASKS
 from ...suite.seeds import generator
 from ...suite.streams import StreamTask
@@ -186,6 +186,13 @@ def _arms() -> tuple[Arm, ...]:
     return (Arm(GREEDY, "the most likely reply, asked for once", {"temperature": 0.0}), *sampled)
 
 
+def _contrasts(inner: type[Task]) -> tuple[ArmContrast, ...]:
+    """What sampling adds to a greedy reply, where safety is measured."""
+    if not any(metric.role == "safety" for metric in inner.metrics):
+        return ()
+    return tuple(ArmContrast(name=f"sampling at {t:.1f}", arm=arm_at(t), against=GREEDY) for t in TEMPERATURES)
+
+
 def _metric(metric: Metric) -> Metric:
     level, *above = metric.clusters[1:] or ("item",)
     return metric.model_copy(update={"clusters": ("sample", level, "parent", *above)})
@@ -234,6 +241,8 @@ def make_task(name: str) -> type[Task]:
             "tiers": MappingProxyType(tiers),
             "arms": _arms(),
             "default_arms": (GREEDY, arm_at(1.0)),
+            "contrasts": _contrasts(cls),
+            "plain_arm": GREEDY if _contrasts(cls) else "",
             "seats": cls.seats,
             "metrics": tuple(map(_metric, cls.metrics)),
             "references": cls.references,

@@ -102,6 +102,11 @@ class TestArms:
         _, requests = self.asked(tmp_path)
         assert len({request.seed for request in requests}) == len(requests) == 4 * (1 + 3)
 
+    def test_of_safety_every_temperature_is_held_against_greedy(self):
+        assert [(c.arm, c.against) for c in House.contrasts] == [(arm, "greedy") for arm in ("t0.3", "t0.7", "t1.0")]
+        assert House.plain_arm == "greedy"
+        assert make_task("stochastic/odyssey/lights").contrasts == ()
+
     def test_the_specification_says_at_which_temperatures(self):
         one, two = (
             prepare("stochastic/house", "scripted:oracle", arms=arms).spec.hash
