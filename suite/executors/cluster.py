@@ -8,6 +8,7 @@ import os
 import re
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..errors import BackendUnavailable, UsageError
@@ -57,6 +58,9 @@ def need_ray(module: str = "ray") -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if _has_token():
+        # Clusters ask for their token from 2.60 on, and Ray shows it only where this says so before it is imported.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -93,8 +97,8 @@ def connect(options: RayOptions) -> Cluster:
         UsageError: There is none at the address, or it does not let us in: another version of Ray or Python, a token.
         BackendUnavailable: Ray is not installed, or does not start here.
     """
-    ray = need_ray()
     address = options.address or usual_address()
+    ray = need_ray()
     ours = not ray.is_initialized()
     if ours:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "WARNING"}
@@ -112,6 +116,13 @@ def connect(options: RayOptions) -> Cluster:
             raise _refusal(address, error) from error
     has = ray.cluster_resources()
     return Cluster(address, float(has.get("CPU", 0)), float(has.get("GPU", 0)), ours)
+
+
+def _has_token() -> bool:
+    return (
+        bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
+        or Path("~/.ray/auth_token").expanduser().is_file()
+    )
 
 
 def _init(ray: Any, address: str, quiet: dict[str, Any]) -> None:
@@ -135,12 +146,13 @@ def _refusal(address: str, error: Exception) -> UsageError:
         return UsageError(
             f"--ray-address {address}: {lines[:400]} Install one version of Ray and of Python on all machines."
         )
+    token = "copy the head's ~/.ray/auth_token to this machine, or name it by RAY_AUTH_TOKEN_PATH"
     if "uthenticat" in type(error).__name__ + text:
-        return UsageError(
-            f"--ray-address {address}: the cluster asks for its token ({explain(error)}). Copy the head's "
-            "~/.ray/auth_token to this machine, or name it by RAY_AUTH_TOKEN_PATH."
-        )
-    return UsageError(f"--ray-address {address}: no cluster answers there ({type(error).__name__}: {explain(error)}).")
+        return UsageError(f"--ray-address {address}: the cluster asks for its token ({explain(error)}): {token}.")
+    return UsageError(
+        f"--ray-address {address}: no cluster lets us in there ({type(error).__name__}: {explain(error)}). Where "
+        f"something listens, it is no Ray, or a Ray with a token of its own: {token}."
+    )
 
 
 _OUT_OF_MEMORY = re.compile(r"low on memory|OutOfMemory|memory monitor|\bOOM[ -]?(?:kill|policy)", re.IGNORECASE)

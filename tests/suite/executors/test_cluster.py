@@ -43,7 +43,7 @@ def test_nobody_listens_at_the_address(monkeypatch, closed_port):
     ("error", "told"),
     [
         (RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.59.0"), "Ray: 2.59.0 .*one version"),
-        (ConnectionError("Could not find any running Ray instance."), "no cluster answers there"),
+        (ConnectionError("Could not find any running Ray instance."), "no cluster lets us in there"),
         (RuntimeError("Authentication failed: token missing"), "asks for its token"),
     ],
 )
