@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from .agents.base import Agent, Observation
 from .agents.experience import Experience, Feedback, Step
 from .agents.percept import Option, Percept
-from .backends.base import Backend, Completion, ContextOverflow, GenerateRequest, Message
+from .backends.base import Backend, Completion, ContextOverflow, DivergenceRequest, GenerateRequest, Message
 from .backends.scripted import ScriptedBackend
 from .broker import Broker
 from .canonical import canonical_json, content_hash
@@ -239,6 +239,7 @@ async def _check_backend(make: Callable[[], Backend], greedy_is_stable: bool) ->
                 pass
             else:
                 _need(backend.capabilities.logprobs != "none", "a backend without log-probabilities must say so")
+        await _check_divergence(backend)
         try:
             await broker.generate(_request("long " * 400_000, session="long"))
         except ContextOverflow as overflow:
@@ -300,6 +301,23 @@ def check_agent(make: Callable[[], Agent], *, most_bytes: int = 1 << 18) -> None
     size, other = _letters(state), _letters(blank)
     _need(abs(other - size) <= 0.1 * size, f"{name}: the state has {size} characters, its placebo {other}")
     asyncio.run(_play(_restored(make, blank)))
+
+
+async def _check_divergence(backend: Backend) -> None:
+    count, sing = (Message("user", "Count."),), (Message("user", "Sing a song of nine birds."),)
+    asked = [DivergenceRequest(count, other, "one two") for other in (count, sing)]
+    if not backend.capabilities.divergence:
+        try:
+            await backend.diverge(asked[0])
+        except UsageError:
+            return
+        raise AssertionError("a backend that compares predictions must say so: capabilities.divergence")
+    same, other = [await backend.diverge(request) for request in asked]
+    _need(same.kl and max(same.kl) < 1e-4, f"predictions after one prompt are apart from themselves by {same.kl}")
+    _need(
+        all(kl >= 0 and 0 <= js <= math.log(2) + 1e-6 for kl, js in zip(other.kl, other.js, strict=True)),
+        "KL is at least 0, and Jensen-Shannon divergence from 0 to ln 2",
+    )
 
 
 _ANSWERS = (
