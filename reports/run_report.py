@@ -11,6 +11,7 @@ from ..leaderboard.entries import Entry, entries
 from ..leaderboard.standings import Standing, rows
 from ..leaderboard.text import plural, visible
 from ..suite.drift import DriftGatherer
+from ..suite.judged import judged_of
 from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
@@ -26,6 +27,7 @@ from .endings import ending_plot
 from .episodes import Gatherer
 from .factors import factor_plot
 from .groups import group_plot, shown_apart
+from .judged import judged_sections
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
 from .safety import safety_claims, safety_sections
@@ -109,6 +111,8 @@ def report_run(run: StoredRun, out: Path) -> Path:
         diversity_plot(results),
         cost_plot(results),
         _others(single),
+        # After all that decides.
+        *judged_sections(judged_of(run)),
         _transcript_table(frame, shown, address),
     ]
     manifest, spec = run.manifest, run.manifest.spec

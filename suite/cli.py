@@ -15,6 +15,7 @@ from .cli_creative import creative
 from .cli_games import games
 from .cli_gate import baseline, gate
 from .cli_generate import generate
+from .cli_judge import judge as judge_replies
 from .cli_leaderboard import board
 from .cli_learn import learn
 from .cli_output import INTERRUPTED, put, say
@@ -59,6 +60,7 @@ app.command()(items)
 app.command()(rescore)
 app.command()(compare)
 app.command()(report)
+app.command("judge")(judge_replies)
 app.command()(states)
 app.command()(branch)
 app.command()(baseline)
