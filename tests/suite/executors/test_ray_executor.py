@@ -207,3 +207,9 @@ def test_a_backend_that_is_an_object_travels_too(cluster, tmp_path):
     there = evaluate(backend=ScriptedBackend("canned", replies=["said 7"]), out=tmp_path / "there", ray=ONE, **run)
     assert exports(here) == exports(there)
     assert evaluation.make_backend("scripted:canned", {"replies": '["x"]'})[1].identity() != there.manifest.model
+
+
+def test_where_every_worker_dies_the_run_ends_and_says_so(cluster, tmp_path):
+    with pytest.raises(BackendUnavailable, match=r"no worker is left\. 3 workers in a row were lost .*SIGKILL"):
+        on_ray(tmp_path / "r", ray=ONE, model_args={"kills": "turn 0"})
+    assert sum(StoredRun(tmp_path / "r").counts().values()) == 0
