@@ -158,7 +158,7 @@ class Judged:
             found.append(f"At {self.errors} of them the judge's backend failed; the same command asks again.")
         if self.stale:
             found.append(f"{self.stale} words are on replies that the run does not hold any more; they are left out.")
-        found += [f"{count} replies are not judged, {reason}." for reason, count in sorted(self.left.items())]
+        found += [f"Not judged: {count} {reason}." for reason, count in sorted(self.left.items())]
         return tuple(found)
 
 
