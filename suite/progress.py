@@ -108,6 +108,7 @@ class PlainProgress(Watcher):
 
     def started(self, plans: Sequence[Plan], expected: int, done: int, broker: Broker) -> None:
         """Say how much there is to do."""
+        self._tally = _Tally()  # one display may see several runs, one after another
         self._tally.start(plans, expected, done, broker)
         self._last = time.monotonic()
         if done:
@@ -182,6 +183,7 @@ class LiveProgress(Watcher):
         from rich.console import Console
         from rich.live import Live
 
+        self._tally, self._cells = _Tally(), {}
         self._tally.start(plans, expected, done, broker)
         self._live = Live(
             get_renderable=self._render, console=Console(stderr=True), refresh_per_second=4, redirect_stdout=False
