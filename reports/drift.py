@@ -8,6 +8,7 @@ from textwrap import fill
 import numpy as np
 
 from ..leaderboard.text import visible
+from ..suite.arm_effects import p_words
 from ..suite.drift import ArmRecurrence, Reminder, TaskDrift, run_drift
 from ..suite.store import StoredRun
 from .tables import Table, interval, number, table
@@ -109,15 +110,16 @@ def _fit_row(one: ArmRecurrence) -> tuple[str, ...]:
 def _reminder_table(one: TaskDrift) -> Table:
     return table(
         f"At the turn of a reminder: {visible(one.task)}@{one.version}",
-        ("metric", "reminder less placebo>", "p>", "units>"),
+        ("metric", "reminder less placebo>", "corrected p>", "units>"),
         map(_reminder_row, one.reminders),
         [
             "The same turns of the same conversations with the reminder and with as many neutral words in its place; p "
-            "by exchanging the two within conversations, not corrected. The lasting effect is in the tables on safety.",
+            "by exchanging the two within conversations, corrected over the metrics (Benjamini and Hochberg). The "
+            "lasting effect is in the tables on safety.",
         ],
     )
 
 
 def _reminder_row(one: Reminder) -> tuple[str, ...]:
     bounds = interval(one.low, one.high) if np.isfinite(one.low) else "(all alike)"
-    return (one.metric, f"{number(one.estimate)} {bounds}", f"{one.p_value:.3f}", str(one.units))
+    return (one.metric, f"{number(one.estimate)} {bounds}", p_words(one.adjusted).removeprefix("= "), str(one.units))

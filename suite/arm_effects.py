@@ -319,7 +319,12 @@ def effects_of_rounds(
                 kind="graded", low=ends[0], high=ends[1], confidence=confidence, seed=seed,
             )  # fmt: skip
             settled = contrast.against == rounds.null
-            effects.append(ArmEffect(contrast, metric, role, made, rounds.unit, settled=settled))
+            worst, best = math.nan, math.nan
+            if role == "safety":
+                worst, best = rounds.between(contrast.arm, contrast.against)
+            effects.append(
+                ArmEffect(contrast, metric, role, made, rounds.unit, worst=worst, best=best, settled=settled)
+            )
     with_shares = _recoveries(effects, by_unit, confidence)
     notes = ("differences are of the change since round 0",)
     return TaskEffects(rounds.task, rounds.version, gate, _exploratory(with_shares), {}, notes) if effects else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from .competence import kind_of_item
 from .errors import UsageError
 from .records import Metric
-from .rounds import Role, Rounds, roles
+from .rounds import Role, Rounds, end_metrics, open_to, roles
+from .stats.wordings import mean_of_known
 from .store import StoredRun
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ def checkpoint_rounds(
     values: dict[tuple[str, Role], Array] = {}
     answers: dict[tuple[str, Role], Array] = {}
     items: dict[Role, tuple[tuple[str, str], ...]] = {}
+    ends: dict[str, tuple[Array, Array]] = {}
     everything = [frame(run) for found in arms.values() for runs in found for run in runs]
     for role, metric in roles(sheet).items():
         # An item without a decision anywhere belongs to its kind all the same: it is missing, and not left out.
@@ -183,12 +185,15 @@ def checkpoint_rounds(
         metrics[role] = metric
         items[role] = tuple((name, kind_of_item(name)) for name in names)
         for arm, found in arms.items():
-            cells = np.stack([np.stack([_by_item(frame(run), metric.name, names) for run in runs]) for runs in found])
-            known = np.isfinite(cells)
-            count = known.sum(axis=2)
-            sums = np.where(known, cells, 0.0).sum(axis=2)
-            values[arm, role] = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
-            answers[arm, role] = cells
+            answers[arm, role] = cells = _cells(found, frame, metric.name, names)
+            values[arm, role] = mean_of_known(cells)
+            if role == "safety":
+                # An item that lost its decision in training would else leave the mean as if it had not been asked.
+                least, most = (
+                    mean_of_known(open_to(_cells(found, frame, one.name, names), end))
+                    for one, end in zip(end_metrics(sheet, metric), (metric.low, metric.high), strict=True)
+                )
+                ends[arm] = least, most
     if "safety" not in metrics:
         raise UsageError("No reply to a case that tempts has a decision, in no run: there is nothing to lay out.")
     return Rounds(
@@ -203,12 +208,23 @@ def checkpoint_rounds(
         at="checkpoint",
         values=values,
         answers=answers,
+        ends=ends,
         items=items,
     )
 
 
 def _kind(item: str) -> str:
     return item.partition("-")[0]
+
+
+def _cells(
+    trainings: Sequence[Sequence[StoredRun]],
+    frame: Callable[[StoredRun], pd.DataFrame],
+    metric: str,
+    items: Sequence[str],
+) -> Array:
+    """Scores by training, checkpoint and item."""
+    return np.stack([np.stack([_by_item(frame(run), metric, items) for run in runs]) for runs in trainings])
 
 
 def _by_item(frame: pd.DataFrame, metric: str, names: Sequence[str]) -> Array:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .arm_effects import p_words
 from .records import Manifest, Sample, TaskSheet
 from .rounds import ROUND
 from .stats.curves import MIN_STREAMS
 from .stats.learning_arms import paired_contrasts
+from .stats.multiplicity import benjamini_hochberg
 from .stats.recurrence import Recurrence, recurrence
 from .store import StoredRun
 
@@ -69,6 +71,7 @@ class Reminder:
         high: Upper bound, likewise.
         p_value: Two-sided, by exchanging the arms within conversations.
         units: Conversations with both.
+        adjusted: The same, corrected over the metrics of the task (Benjamini and Hochberg).
     """
 
     metric: str
@@ -77,6 +80,7 @@ class Reminder:
     high: float
     p_value: float
     units: int
+    adjusted: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class TaskDrift:
                 bounds = f"[{one.low:.3f}, {one.high:.3f}]" if np.isfinite(one.low) else "(all conversations alike)"
                 said.append(
                     f"{name}: at the turn of a reminder {one.metric} changes by {one.estimate:+.3f} {bounds} against "
-                    f"the placebo, over {one.units} conversations (exploratory, p = {one.p_value:.3f})."
+                    f"the placebo, over {one.units} conversations (exploratory, corrected p {p_words(one.adjusted)})."
                 )
         return tuple(said)
 
@@ -239,15 +243,19 @@ def task_drift(
                 continue
             displaced = pairs[name] if arm == _PULLED else None
             fits.append(_fit(arm, name, values[arm, name], turns, displaced, confidence, seed))
-    effects = []
+    made = []
     for name in sheet.recurrence:
         a, b = (reminded.get((arm, name), {}) for arm in (_REMINDER, _PLACEBO))
         common = sorted(a.keys() & b.keys())
         if common:
             got = paired_contrasts([a[k] - b[k] for k in common], confidence=confidence, seed=seed)
-            effects.append(
-                Reminder(name, float(got.estimate), float(got.low), float(got.high), float(got.p_value), len(common))
-            )
+            made.append((name, got, len(common)))
+    # What has no p (no conversation differs from another) shows nothing, and counts as a question that was asked.
+    p = [1.0 if np.isnan(got.p_value) else float(got.p_value) for _, got, _ in made]
+    effects = [
+        Reminder(name, float(got.estimate), float(got.low), float(got.high), float(got.p_value), units, float(adjusted))
+        for (name, got, units), adjusted in zip(made, benjamini_hochberg(p) if p else (), strict=True)
+    ]
     return TaskDrift(
         task=sheet.name,
         version=sheet.version,

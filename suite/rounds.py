@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,12 +13,25 @@ from numpy.typing import NDArray
 
 from .records import Metric, Sample, TaskSheet
 from .results import unit_level
+from .stats.wordings import mean_of_known
 from .stream_scores import lay_out
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NULL_ARMS", "ROLES", "ROUND", "Role", "RoundGatherer", "Rounds", "TurnRounds", "roles", "rounds_of_streams"]
+__all__ = [
+    "NULL_ARMS",
+    "ROLES",
+    "ROUND",
+    "Role",
+    "RoundGatherer",
+    "Rounds",
+    "TurnRounds",
+    "end_metrics",
+    "open_to",
+    "roles",
+    "rounds_of_streams",
+]
 
 Array = NDArray[np.float64]
 Role = Literal["safety", "capability", "caution", "knowledge", "compliance"]
@@ -26,6 +39,8 @@ ROLES: tuple[Role, ...] = ("safety", "capability", "caution", "knowledge", "comp
 
 ROUND = "round"
 """The name under which a turn's scores say which round it belongs to, from 0."""
+
+_ENDS = ("least", "most")
 
 NULL_ARMS = ("null", "frozen")
 """Arms that live through the same rounds and do not evolve; others are held against the first that a task has."""
@@ -50,7 +65,8 @@ class Rounds:
             measured.
         answers: By arm and role, shape (units, rounds, items): of streams, the means over samples of each probe item.
         ends: By arm, the least and the most that the metric of safety can be, whichever way what has no decision would
-            have gone, shape (units, rounds) each; empty where the task has no metrics NAME_at_least and NAME_at_most.
+            have gone, shape (units, rounds) each: replies that say nothing, rounds that a sample which broke off did
+            not come to, and samples lost to errors. NaN where nothing was played yet, or the metric does not apply.
         items: By role, the names of these items and the set of probes that each is of. Items named KIND-RULE-NUMBER in
             two sets are about the same rule.
     """
@@ -73,12 +89,27 @@ class Rounds:
         """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
         return self.values[arm, "safety"] * (1.0 if self.metrics["safety"].direction == "lower" else -1.0)
 
-    def risk_ends(self, arm: str) -> tuple[Array, Array] | None:
-        """The least and the most that :meth:`risk` can be; None where that is not known."""
-        found = self.ends.get(arm)
-        if found is None or self.metrics["safety"].direction == "lower":
-            return found
-        return -found[1], -found[0]
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """Of which units safety was asked at all, in any arm, shape (units,); to some items it may not apply."""
+        found = [v for (_, role), v in self.values.items() if role == "safety"]
+        found += [end for both in self.ends.values() for end in both]
+        return np.any([np.isfinite(one).any(axis=1) for one in found], axis=0)
+
+    def between(self, arm: str, against: str) -> tuple[float, float]:
+        """The least and the most that the change since round 0 can differ between two arms, over units.
+
+        In the own direction of the metric of safety; NaN where nothing is open, or it is not known.
+        """
+        if arm not in self.ends or against not in self.ends:
+            return np.nan, np.nan
+        (least, most), (other_least, other_most) = self.ends[arm], self.ends[against]
+        low = (least[:, -1] - most[:, 0]) - (other_most[:, -1] - other_least[:, 0])
+        high = (most[:, -1] - least[:, 0]) - (other_least[:, -1] - other_most[:, 0])
+        known = np.isfinite(low) & np.isfinite(high)
+        if not (high - low > 1e-9)[known].any():
+            return np.nan, np.nan
+        return float(low[known].mean()), float(high[known].mean())
 
     def skill(self, arm: str) -> Array | None:
         """Capability of an arm as a number of which more is better; None where the task measures none."""
@@ -96,11 +127,11 @@ def roles(sheet: TaskSheet) -> dict[Role, Metric]:
     return found
 
 
-def _end_metrics(sheet: TaskSheet, safety: Metric) -> tuple[Metric, ...]:
-    """The metrics that bound that of safety from below and above; none where one is missing."""
+def end_metrics(sheet: TaskSheet, safety: Metric) -> tuple[Metric, Metric]:
+    """The metrics that bound that of safety from below and above: NAME_at_least and NAME_at_most, or else itself."""
     by_name = {m.name: m for m in sheet.metrics}
-    found = tuple(by_name.get(f"{safety.name}_at_{end}") for end in ("least", "most"))
-    return tuple(m for m in found if m is not None) if None not in found else ()
+    least, most = (by_name.get(f"{safety.name}_at_{end}") for end in _ENDS)
+    return (safety, safety) if least is None or most is None else (least, most)
 
 
 def _null(arms: Sequence[str]) -> str | None:
@@ -138,13 +169,19 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
         units = scores.streams
         for arm in arms:
             items = np.concatenate([scores.block(arm, name).items for name in sets], axis=2)
-            values[arm, role] = _means(items)
+            values[arm, role] = mean_of_known(items)
             answers[arm, role] = items
+    safety, streams = metrics["safety"], sheet.streams
+
+    def laid(metric: Metric, sets: Sequence[str], end: float | None) -> list[Array]:
+        scores = lay_out(frame, streams, metric, arms)
+        found = [np.concatenate([scores.block(arm, name).items for name in sets], axis=2) for arm in arms]
+        return [mean_of_known(open_to(items, end)) for items in found]
+
     ends = [
-        [_means(np.concatenate([scores.block(arm, probes.name).items for probes in asked], axis=2)) for arm in arms]
-        for metric in _end_metrics(sheet, metrics["safety"])
-        if (asked := [probes for probes in sheet.streams.probes if probes.has(metric.name)])
-        for scores in (lay_out(frame, sheet.streams, metric, arms),)
+        laid(metric, sets, end)
+        for metric, end in zip(end_metrics(sheet, safety), (safety.low, safety.high), strict=True)
+        if (sets := [probes.name for probes in streams.probes if probes.has(metric.name)])
     ]
     return Rounds(
         task=sheet.name,
@@ -163,14 +200,15 @@ def rounds_of_streams(frame: pd.DataFrame, sheet: TaskSheet, arms: Sequence[str]
     )
 
 
-def _means(items: Array) -> Array:
-    """Means over items, NaN where none has a value."""
-    known = np.isfinite(items)
-    count = known.sum(axis=2)
-    return np.where(count > 0, np.where(known, items, 0.0).sum(axis=2) / np.maximum(count, 1), np.nan)
+def open_to(items: Array, end: float | None) -> Array:
+    """Put an end of the range where a unit that was played at all has no score.
 
-
-_ENDS = ("least", "most")
+    Args:
+        items: Shape (units, rounds, items); NaN where there is no score.
+        end: Of the metric's range; None where it is open: then nothing is put there.
+    """
+    played = np.isfinite(items).any(axis=(1, 2), keepdims=True)
+    return items if end is None else np.where(played & np.isnan(items), end, items)
 
 
 class TurnRounds:
@@ -184,15 +222,21 @@ class TurnRounds:
     def __init__(self, sheet: TaskSheet, arms: Sequence[str]) -> None:
         self.sheet, self.arms = sheet, tuple(arms)
         self.metrics = roles(sheet)
-        ends = _end_metrics(sheet, self.metrics["safety"]) if "safety" in self.metrics else ()
+        ends = end_metrics(sheet, self.metrics["safety"]) if "safety" in self.metrics else ()
         self._ends = dict(zip(_ENDS, (m.name for m in ends), strict=False))
         self._names = {**{role: metric.name for role, metric in self.metrics.items()}, **self._ends}
         self._sums: dict[tuple[str, str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        self._samples: Counter[tuple[str, str]] = Counter()
+        self._there: Counter[tuple[str, str, str, int]] = Counter()
 
     def add(self, sample: Sample) -> None:
-        """Take in a sample of the task; turns that say no round, and errors, count for nothing."""
-        if sample.task != self.sheet.name or sample.outcome == "error" or sample.stream:
+        """Take in a sample of the task; turns that say no round count for nothing, and errors for bounds alone."""
+        if sample.task != self.sheet.name or sample.stream:
             return
+        self._samples[sample.arm, sample.item] += 1
+        if sample.outcome == "error":
+            return
+        there: set[tuple[str, int]] = set()
         for turn in sample.turns:
             at = turn.scores.get(ROUND)
             if at is None:
@@ -203,6 +247,8 @@ class TurnRounds:
                     cell = self._sums[sample.arm, role, sample.item, int(at)]
                     cell[0] += value
                     cell[1] += 1
+                    there.add((role, int(at)))
+        self._there.update((sample.arm, role, sample.item, at) for role, at in there if role in _ENDS)
 
     def rounds(self) -> Rounds | None:
         """What was gathered; None where no turn had a score of safety, or bounds of one."""
@@ -214,6 +260,7 @@ class TurnRounds:
         values = {(arm, role): np.full((len(items), last + 1), np.nan) for arm in self.arms for role in self._names}
         for (arm, role, item, at), (total, count) in self._sums.items():
             values[arm, role][row[item], at] = total / count
+        self._open(values, row)
         labels = {g.name: [g.groups.get(item, "") for item in items] for g in self.sheet.groupings if not g.dyadic}
         unit = unit_level(self.metrics["safety"], labels)
         units = items
@@ -235,6 +282,20 @@ class TurnRounds:
             answers={},
             ends={arm: (values[arm, "least"], values[arm, "most"]) for arm in self.arms if seen >= set(_ENDS)},
         )
+
+    def _open(self, values: Mapping[tuple[str, str], Array], row: Mapping[str, int]) -> None:
+        """Let bounds hold what samples that broke off or were lost might have done, in items that safety applies to."""
+        safety = self.metrics["safety"]
+        asked = {(item, role) for _, role, item, _ in self._there}
+        rounds = sorted({at for *_, at in self._there})
+        for (arm, item), samples in self._samples.items():
+            for role, end in zip(_ENDS, (safety.low, safety.high), strict=True):
+                if end is None or (item, role) not in asked or arm not in self.arms:
+                    continue
+                own = values[arm, role][row[item]]
+                for at in rounds:
+                    share = self._there[arm, role, item, at] / samples
+                    own[at] = share * own[at] + (1 - share) * end if share else end
 
 
 def _grouped(values: Array, labels: Sequence[str], units: Sequence[str]) -> Array:

@@ -92,7 +92,7 @@ class ArmSafety:
         tipping: When it tipped.
         change: Where the arms part most; None with fewer than 3 rounds.
         tails: At round 0 and at the last, where probe items were asked of several agents.
-        units: Units that have all rounds in both arms, and how many there are.
+        units: Units that have all rounds in both arms, and how many there are that safety was asked of.
         worst: The most that ``against`` could be, whichever way what has no decision would have gone in either arm, at
             round 0 and at the last; NaN where all has one, or it is not known.
         best: The least, likewise.
@@ -394,23 +394,19 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
         tipping=None if b is None else tipping(a, b, hold=2 if longer else 1, alpha=1 - confidence, seed=seed),
         change=change_point(a, b, **given) if longer and b is not None and len(a) > 1 else None,
         tails=tuple(_tails(rounds, arm, confidence, seed)),
-        units=(int(both.sum()), len(both)),
+        units=(int(both.sum()), int(rounds.asked.sum())),
         **_whichever(rounds, arm),
     )
 
 
 def _whichever(rounds: Rounds, arm: str) -> dict[str, float]:
     """What the change against the null arm lies between; empty where nothing is open."""
-    own, other = rounds.risk_ends(arm), None if rounds.null is None else rounds.risk_ends(rounds.null)
-    if own is None or other is None:
+    least, most = (np.nan, np.nan) if rounds.null is None else rounds.between(arm, rounds.null)
+    if np.isnan(least):
         return {}
-    (least, most), (other_least, other_most) = own, other
-    low = (least[:, -1] - most[:, 0]) - (other_most[:, -1] - other_least[:, 0])
-    high = (most[:, -1] - least[:, 0]) - (other_least[:, -1] - other_most[:, 0])
-    known = np.isfinite(low) & np.isfinite(high)
-    if not (high - low > 1e-9)[known].any():
-        return {}
-    return {"worst": float(high[known].mean()), "best": float(low[known].mean())}
+    if rounds.metrics["safety"].direction != "lower":
+        least, most = -most, -least
+    return {"worst": most, "best": least}
 
 
 def _tails(rounds: Rounds, arm: str, confidence: float, seed: int) -> Iterator[Tail]:
@@ -486,10 +482,10 @@ def _notes(rounds: Rounds) -> Iterator[str]:
     if "capability" not in rounds.metrics:
         yield "no capability is measured beside safety, so the signature of misevolution is not asked for"
     for arm in rounds.arms:
-        lost = int((~_whole(rounds.values[arm, "safety"])).sum())
+        lost = int((rounds.asked & ~_whole(rounds.values[arm, "safety"])).sum())
         yield from _unread(rounds, arm)
         if lost:
-            yield f"{arm}: {lost} of {len(rounds.units)} {several(rounds.unit)} lack a round and are left out"
+            yield f"{arm}: {lost} of {rounds.asked.sum()} {several(rounds.unit)} lack a round and are left out"
 
 
 def _unread(rounds: Rounds, arm: str) -> Iterator[str]:

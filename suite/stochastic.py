@@ -248,6 +248,8 @@ def _task(sheet: TaskSheet, cells: Sequence[Cell], confidence: float, seed: int)
         notes.append(f"{lost} samples ended as errors and are not counted")
     shown = None if greedy is None else Draws(greedy, risk, fails=True)
     ends = tuple(m for end in ("least", "most") for m in sheet.metrics if m.name == f"{risk.name}_at_{end}")
+    if risk.direction == "higher":
+        ends = ends[::-1]  # the least that is kept is the most that fails
     sampled = [cell for cell in cells if cell.arm != GREEDY and len(cell.frame)]
     arms = [_arm(cell, risk, skill, ends, greedy, confidence, seed) for cell in sampled]
     failure = f"{risk.name} ({risk.summary})" if risk.direction == "lower" else f"no {risk.name} ({risk.summary})"

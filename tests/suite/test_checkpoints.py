@@ -41,6 +41,15 @@ def test_a_training_that_drops_the_rules_is_seen_against_the_base(runs):
     assert arm.since.estimate == pytest.approx(1)
 
 
+def test_replies_that_lose_their_decision_in_training_bound_the_change(runs, tmp_path):
+    mute = finchmark.evaluate(PROBES, "scripted:nonsense", samples=1, temperature=0, seed=0, out=tmp_path / "mute")
+    trained = series(runs, 7, "oracle") | {"mute": [mute]}
+    (arm,) = task_safety(checkpoint_rounds(runs["oracle"], [1], trained)).arms
+    assert arm.units == (7, 8)
+    assert arm.against.estimate == 0
+    assert (arm.best, arm.worst) == (0, pytest.approx(1 / 8))
+
+
 def test_a_null_arm_of_trainings_takes_off_what_any_training_does(runs):
     both = series(runs, 3, "unsafe-25", "always-unsafe")
     found = checkpoint_rounds(runs["oracle"], [1, 2], both, both)

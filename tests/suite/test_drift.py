@@ -98,6 +98,18 @@ def test_a_reminder_is_held_against_the_placebo_in_the_same_conversations():
     assert one.units == 12
 
 
+def test_reminders_are_corrected_over_the_metrics():
+    rng = generator("test", "reminders")
+    sheet = SHEET.model_copy(update={"recurrence": ("kl", "broken")})
+    arms = ("plain", "reminder", "placebo")
+    values = {(arm, name): {"a": {0: 1.0}} for arm in arms for name in sheet.recurrence}
+    reminded = {(arm, name): {f"c{k}": float(rng.normal()) for k in range(8)} for arm, name in values}
+    reminded |= {("reminder", "kl"): {name: value - 1 for name, value in reminded["placebo", "kl"].items()}}
+    kl, broken = task_drift(sheet, arms, values, reminded).reminders
+    assert kl.adjusted == pytest.approx(2 * kl.p_value)
+    assert broken.adjusted == broken.p_value > kl.adjusted
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("drift") / "r"

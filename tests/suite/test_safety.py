@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 import finchmark
-from finchmark.suite.records import Grouping, Metric, Outcome, Sample, TaskSheet, Turn
+from finchmark.suite.arm_effects import effects_of_rounds
+from finchmark.suite.records import ArmContrast, Grouping, Metric, Outcome, Sample, TaskSheet, Turn
 from finchmark.suite.rounds import RoundGatherer, Rounds
 from finchmark.suite.safety import corrected, run_safety, task_safety
 from finchmark.suite.seeds import generator
@@ -314,6 +315,64 @@ class TestRoundsOfTurns:
         assert (one.best, one.worst) == (0.75, 1.0)
         assert not one.unsure
         assert "lies between +0.750 and +1.000" in found.words[0]
+
+    def bounded(self):
+        ends = [Metric(name=f"unsafe_at_{end}", summary="s", direction="lower") for end in ("least", "most")]
+        return self.sheet().model_copy(update={"metrics": (*self.sheet().metrics, *ends)})
+
+    def decided(self, arm, item, values, **more):
+        names = ("unsafe", "unsafe_at_least", "unsafe_at_most")
+        turns = tuple(
+            Turn(index=k, observation="", scores={"round": k, **dict.fromkeys(names, value)})
+            for k, value in enumerate(values)
+        )
+        return self.sample(arm, item, [], turns=turns, **more)
+
+    @pytest.mark.parametrize(
+        ("torn", "least"),
+        [
+            ({"values": [0.0]}, 0.25),  # broke off after round 0: the last is open
+            ({"values": [0.0, 0.0], "outcome": Outcome.ERROR}, -0.5),  # lost: both are
+        ],
+    )
+    @pytest.mark.parametrize("bounds", [True, False])
+    def test_what_broke_off_or_was_lost_could_have_gone_either_way(self, torn, least, bounds):
+        items = [f"i{k:02d}" for k in range(24)]
+        samples = [self.decided("null", item, [0.0, 0.0]) for item in items]
+        samples += [self.decided("plain", item, [0.0, 1.0]) for item in items[:6]]
+        samples += [self.decided("plain", item, **torn) for item in items[6:]]
+        (found,) = self.gathered(samples, self.bounded() if bounds else None)
+        (one,) = task_safety(found).arms
+        assert one.units == (6, 24)
+        assert one.against.estimate == 1
+        assert (one.best, one.worst) == (pytest.approx(least), 1.0)
+        assert one.unsure == (least < 0)
+        contrast = ArmContrast(name="c", arm="plain", against="null")
+        effect = effects_of_rounds(found, [contrast]).effects[0]
+        assert (effect.worst, effect.best) == (pytest.approx(least), 1.0)
+
+    def test_of_two_samples_the_one_that_is_lost_is_half_of_what_is_open(self):
+        lost = self.decided("plain", "a", [0.0, 0.0], outcome=Outcome.ERROR)
+        samples = [self.decided("null", "a", [0.0, 0.0]), self.decided("plain", "a", [0.0, 1.0]), lost]
+        (found,) = self.gathered(samples, self.bounded())
+        assert found.between("plain", "null") == (0.0, 1.0)
+
+    def test_what_was_not_played_yet_opens_nothing(self):
+        samples = [self.decided("null", item, [0.0, 0.0]) for item in "ab"] + [self.decided("plain", "a", [0.0, 1.0])]
+        (found,) = self.gathered(samples, self.bounded())
+        assert np.isnan(found.between("plain", "null")).all()
+
+    def test_items_that_safety_does_not_apply_to_lack_nothing(self):
+        other = Turn(index=0, observation="", scores={"round": 0, "capable": 1.0})
+        sheet = self.bounded()
+        capable = Metric(name="capable", summary="c", role="capability")
+        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, capable)})
+        samples = [self.decided(arm, item, [0.0, 0.0]) for arm in ("null", "plain") for item in "abc"]
+        samples += [self.sample(arm, "twin", [], turns=(other,)) for arm in ("null", "plain")]
+        found = task_safety(self.gathered(samples, sheet)[0])
+        assert found.arms[0].units == (3, 3)
+        assert np.isnan(found.arms[0].worst)
+        assert not any("lack a round" in note for note in found.notes)
 
     def test_errors_and_turns_without_a_round_count_for_nothing(self):
         lost = self.sample("plain", "b", [1, 1], outcome=Outcome.ERROR)
