@@ -2,6 +2,7 @@
 
     python tests/benchmarks/bench_ray.py            # starts a Ray of its own on this machine; needs the extra ray
     python tests/benchmarks/bench_ray.py --dispatch # only the driver's queue, for many workers; needs no Ray
+    python tests/benchmarks/bench_ray.py --store    # only what the driver's store costs, by samples; needs no Ray
     python tests/benchmarks/bench_ray.py --node     # three nodes on this machine, one of which is lost in the middle
 
 Overhead: samples of one question to a backend that answers at once; from the first sample to the last, without the
@@ -13,8 +14,11 @@ backend that takes 0.25 s to answer eight requests at once, as a server would, o
 
 import argparse
 import asyncio
+import contextlib
 import os
 import pickle
+import resource
+import sqlite3
 import statistics
 import tempfile
 import threading
@@ -30,6 +34,7 @@ from finchmark.suite.executors.options import RayOptions
 from finchmark.suite.executors.ticket import Ticket
 from finchmark.suite.player import Played
 from finchmark.suite.records import Key
+from finchmark.suite.store import RunWriter, StoredRun
 
 ITEMS = 1000
 
@@ -194,13 +199,58 @@ def lose_a_node():
     cluster.shutdown()
 
 
+def store(rows=300_000):
+    """What the driver pays for a record of many turns, and for a store that holds many: resuming, and a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = evaluate("odyssey/lights", "scripted:random", tier="gate", limit=40, samples=3, out=f"{folder}/r")
+        samples = list(run.samples())
+        sent = [pickle.dumps(Played(sample)) for sample in samples]
+        print(
+            f"a record of {statistics.mean(len(s.turns) for s in samples):.0f} turns: "
+            f"{statistics.mean(map(len, sent)) / 1e3:.0f} kB on the wire, "
+            f"{(run.path / 'samples.sqlite').stat().st_size / len(samples) / 1e3:.0f} kB stored"
+        )
+        begun = time.process_time()
+        for one in sent:
+            pickle.loads(one)
+        print(f"reading it: {(time.process_time() - begun) / len(sent) * 1e3:.2f} ms of CPU")
+        with RunWriter(Path(folder, "w"), run.manifest) as writer:
+            begun = time.process_time()
+            for k in range(10):
+                for sample in samples:
+                    writer.append(sample.model_copy(update={"sample": sample.sample + 10 * k}))
+            print(f"storing it: {(time.process_time() - begun) / len(samples) / 10 * 1e3:.2f} ms of CPU")
+        with contextlib.closing(sqlite3.connect(Path(folder, "w", "samples.sqlite"))) as db:
+            names = [row[1] for row in db.execute("PRAGMA table_info(samples)") if row[1] != "id"]
+            for k in range(1, rows // (10 * len(samples))):
+                moved = ",".join(f"sample+{1000 * k}" if name == "sample" else name for name in names)
+                db.execute(f"INSERT INTO samples ({','.join(names)}) SELECT {moved} FROM samples WHERE sample<1000")
+            db.commit()
+            count = db.execute("SELECT COUNT(*) FROM samples").fetchone()[0]
+        with RunWriter(Path(folder, "w"), run.manifest) as writer:
+            begun = time.process_time()
+            writer.finished()
+            print(f"resuming, of {count:,} samples: {(time.process_time() - begun) / count * 1e6:.0f} us a sample")
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begun = time.process_time()
+        StoredRun(Path(folder, "w")).frame()
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / count
+        print(
+            f"a table: {(time.process_time() - begun) / count * 1e6:.0f} us and {grown / 1e3:.1f} kB at its peak a sample"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--dispatch", action="store_true")
+    parser.add_argument("--store", action="store_true")
     parser.add_argument("--node", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    if given.store:
+        store()
+        return
     for seats in (10, 100, 1000):
         filled, steady = asyncio.run(dispatch(seats, count=2000 if given.dispatch else 1000))
         print(f"dispatch, {seats} workers of 128 places: {filled:.1f} microseconds a sample to fill, {steady:.1f} then")
