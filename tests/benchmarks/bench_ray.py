@@ -235,9 +235,8 @@ def store(rows=300_000):
         begun = time.process_time()
         StoredRun(Path(folder, "w")).frame()
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / count
-        print(
-            f"a table: {(time.process_time() - begun) / count * 1e6:.0f} us and {grown / 1e3:.1f} kB at its peak a sample"
-        )
+        spent = (time.process_time() - begun) / count * 1e6
+        print(f"a table: {spent:.0f} us and {grown / 1e3:.1f} kB at its peak a sample")
 
 
 def main():
