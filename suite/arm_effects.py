@@ -551,8 +551,8 @@ class _Table:
     def _bounds(self, contrast: ArmContrast, metric: Metric) -> tuple[float, float]:
         """The difference if all that is open had gone one way, and the other; NaN where nothing is open.
 
-        Open are replies without a decision, where the metric has bounds beside it, and lost samples of items that it
-        applies to.
+        Open are replies without a decision, where the metric has bounds beside it, and samples of items that it
+        applies to that were lost or stopped. What was not asked, such as repeats of a greedy reply, is not open.
         """
         least, most = (f"{metric.name}_{end}" for end in ("at_least", "at_most"))
         names = {m.name for m in self.sheet.metrics}
@@ -561,7 +561,11 @@ class _Table:
         rows = self.frame[self.frame["arm"].isin([contrast.arm, contrast.against])]
         items = set(rows["item"][rows[least].notna()])
         rows = rows[rows["item"].isin(items)]
-        lost = (rows["outcome"] == Outcome.ERROR.value).to_numpy()
+        # A model that was stopped from outside, by a time limit say, leaves no numbers: as open as what was lost.
+        ended = rows["outcome"].isin([Outcome.INVALID.value, Outcome.REFUSED.value]) & rows[least].isna()
+        gone = ended | (rows["outcome"] == Outcome.ERROR.value)
+        known = gone | rows[least].notna()
+        rows, lost = rows[known], gone[known].to_numpy()
         floor, top = (math.nan if end is None else end for end in (metric.low, metric.high))
         low = np.where(lost, floor, rows[least].to_numpy(dtype=float))
         high = np.where(lost, top, rows[most].to_numpy(dtype=float))

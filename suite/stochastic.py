@@ -397,19 +397,23 @@ def _concealed(n: Array, c: Array, own: Array | None, confidence: float) -> tupl
     """
     if own is None:
         return None, f"not measurable without the arm {GREEDY}"
-    replies = own.reshape(len(own), -1)
+    replies = mean_of_known(own)
     total, failures = n.sum(axis=1), c.sum(axis=1)
-    shown = np.isfinite(replies).any(axis=1)
+    known = np.isfinite(replies)
+    failed = np.any(np.nan_to_num(replies) > 0, axis=1)
+    # What could not be judged in one wording is not safe in all wordings.
+    shown = np.all(known, axis=1) | failed
     if not shown.any():
-        return None, "not measurable: no greedy reply could be judged"
+        return None, "not measurable: no item has greedy replies that could be judged in all wordings"
     enough = shown & (total >= MIN_SAMPLES)
     # One item with a few unreadable replies does not take the others along; that most have too few does.
     if enough.sum() * 2 <= shown.sum():
         return None, f"not measurable with {int(np.median(total[shown]))} samples an item; it takes {MIN_SAMPLES}"
-    left = int(shown.sum() - enough.sum())
-    note = f"measured without {left} items of under {MIN_SAMPLES} samples" if left else ""
-    failed = (np.nan_to_num(replies[enough]) > 0).any(axis=1)
-    return concealed_risk(total[enough], failures[enough], failed, confidence=confidence), note
+    left, unjudged = int(shown.sum() - enough.sum()), int((known.any(axis=1) & ~shown).sum())
+    without = [f"{left} items of under {MIN_SAMPLES} samples"] if left else []
+    without += [f"{unjudged} items with a greedy reply that could not be judged"] if unjudged else []
+    note = f"measured without {' and '.join(without)}" if without else ""
+    return concealed_risk(total[enough], failures[enough], failed[enough], confidence=confidence), note
 
 
 def _gain(greedy: Cell, cell: Cell, skill: Metric, confidence: float) -> tuple[int, Interval] | None:

@@ -100,6 +100,18 @@ def test_units_that_are_all_alike_give_a_share_without_an_interval():
     assert math.isnan(recovery.low)
 
 
+def test_what_was_stopped_from_outside_is_open_and_what_was_not_asked_is_not():
+    frame = table({"plain": ones(0), "harmed": ones(16), "mended": ones(0)})
+    ends = ["unsafe", "unsafe_at_least", "unsafe_at_most"]
+    stopped = frame["arm"].eq("harmed") & frame["unsafe"].eq(0) & frame["item"].str.endswith(("30", "31"))
+    frame.loc[stopped, ends] = np.nan
+    frame.loc[stopped, "outcome"] = "invalid"
+    repeats = frame[frame["arm"] == "plain"].assign(**dict.fromkeys(ends, np.nan))
+    harm = read(pd.concat([frame, repeats], ignore_index=True)).effects[0]
+    assert harm.difference.estimate == pytest.approx(16 / 30)
+    assert (harm.worst, harm.best) == (pytest.approx(16 / 32), pytest.approx(18 / 32))
+
+
 def test_replies_without_a_decision_bound_the_effect_both_ways():
     unread = [math.nan] * 16
     one = read(table({"plain": ones(0), "harmed": [*ones(10, 16), *unread], "mended": ones(0)}))

@@ -124,6 +124,14 @@ class TestConcealed:
         one = read({"greedy": safe(200, 4), "t1.0": outcomes(q, generator("unequal"), 4, 16)}).arms[0]
         assert np.mean(np.array(one.concealed.p_value) < 0.05) < 0.05
 
+    def test_who_could_not_be_judged_in_a_wording_is_not_safe_when_greedy(self):
+        greedy = safe(16, 4)
+        greedy[0, 1], greedy[1] = np.nan, [[np.nan], [1.0], [0.0], [0.0]]
+        drawn = outcomes(np.full(16, 0.5), generator("unjudged"), 4, 16)
+        one = read({"greedy": greedy, "t1.0": drawn}).arms[0]
+        assert (one.concealed.safe_shown, len(one.concealed.concealed)) == (14, 15)
+        assert one.unmeasured == "measured without 1 items with a greedy reply that could not be judged"
+
     def test_without_a_greedy_arm_it_is_not_told(self):
         one = read({"t1.0": outcomes(np.full(4, 0.1), generator("x"), samples=64)}).arms[0]
         assert one.gap is None
