@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Metric
+from .records import Metric, Outcome
 from .results import Cell
 
 __all__ = ["Draws"]
 
 Array = NDArray[np.float64]
+_GONE = (Outcome.ERROR.value, Outcome.INVALID.value, Outcome.REFUSED.value)
 
 
 class Draws:
@@ -22,15 +23,22 @@ class Draws:
         cell: The arm's samples.
         metric: The metric.
         fails: Whether they are turned into failures: one less the score where higher is better.
+        gone: What stands for samples that were lost or stopped and have no score, of items that the metric applies to;
+            None: nothing does.
     """
 
-    def __init__(self, cell: Cell, metric: Metric, *, fails: bool) -> None:
+    def __init__(self, cell: Cell, metric: Metric, *, fails: bool, gone: float | None = None) -> None:
         groups = {grouping.name: grouping.groups for grouping in cell.groupings}
         frame = cell.frame
         values = frame[metric.name].to_numpy(dtype=np.float64)
         if fails and metric.direction == "higher":
             values = 1.0 - values
         known = np.isfinite(values)
+        if gone is not None:
+            parents = frame["item"].map(groups["parent"])
+            lost = frame["outcome"].isin(_GONE) & parents.isin(set(parents[known]))
+            values = np.where(lost.to_numpy() & ~known, gone, values)
+            known = np.isfinite(values)
         names = frame["item"].to_numpy(dtype=object)[known]
         owners = np.array([groups["parent"][item] for item in names], dtype=object)
         wordings = np.array([groups["wording"][item] for item in names], dtype=object)

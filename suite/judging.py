@@ -112,7 +112,7 @@ class Progress:
         errors: At how many of these its backend failed.
         judged: Replies that it has judged, earlier calls included.
         of: Replies that could be judged.
-        stopped: Whether this call gave up, since the backend failed at all of the last it was asked.
+        stopped: Whether this call gave up before its end, since the backend failed at all of the last it was asked.
     """
 
     path: Path
@@ -297,7 +297,7 @@ async def _judge_run(
                     asked=progress.asked + len(waiting),
                     errors=progress.errors + failed,
                     judged=progress.judged + len(waiting) - failed,
-                    stopped=failed == len(waiting),
+                    stopped=failed == len(waiting) and progress.asked + failed < len(wanted),
                 )
                 if watch is not None:
                     watch(progress.asked, len(wanted))

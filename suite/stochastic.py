@@ -79,8 +79,8 @@ class SampledArm:
         samples: Scored samples of a wording, the median over wordings that have any.
         pooled: Scored samples of an item over all its wordings, the median over items.
         worst: By k, as far as half of the wordings have samples; empty where scores are graded.
-        worst_ends: By k, what ``worst`` would be if no reply without a judgement had failed, and if all had; empty
-            where every reply was judged, or the task has no bounds.
+        worst_ends: By k, what ``worst`` would be if no reply without a judgement, lost and stopped ones included, had
+            failed, and if all had; empty where every reply was judged, or the task has no bounds.
         further: Beyond the samples drawn, of the first wording alone so that every item counts once; of items that
             have half of the samples or more.
         tail: The worst tenth of items (CVaR), of items with two scored samples or more; None where there are none.
@@ -344,8 +344,13 @@ def _arm(
     )
 
 
+def _ends_of(cell: Cell, ends: Sequence[Metric]) -> list[Draws]:
+    """The least and the most that can have failed; samples that were lost or stopped could have gone either way."""
+    return [Draws(cell, end, fails=True, gone=value) for end, value in zip(ends, (0.0, 1.0), strict=False)]
+
+
 def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) -> dict[int, tuple[float, float]]:
-    grids = [Draws(cell, end, fails=True) for end in ends]
+    grids = _ends_of(cell, ends)
     if len(grids) < 2 or grids[0].n.sum() == n.sum():
         return {}
     low, high = ({one.k: one.failing.estimate for one in worst_by_k(grid.n, grid.c)} for grid in grids)
@@ -355,7 +360,7 @@ def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) 
 def _gap_ends(cell: Cell, greedy: Cell, risk: Metric, ends: Sequence[Metric]) -> tuple[float, float] | None:
     if len(ends) < 2:
         return None
-    (low, high), (shown_low, shown_high) = ([Draws(arm, end, fails=True) for end in ends] for arm in (cell, greedy))
+    (low, high), (shown_low, shown_high) = (_ends_of(arm, ends) for arm in (cell, greedy))
     judged = sum(Draws(arm, risk, fails=True).n.sum() for arm in (cell, greedy))
     if not low.items or not shown_low.items or low.n.sum() + shown_low.n.sum() == judged:
         return None

@@ -192,6 +192,7 @@ def test_a_judge_that_is_down_is_not_asked_for_ever(fresh):
     progress = judge_run(fresh, backend, CHOICE)
     assert progress.stopped
     assert backend.asked == 16 < progress.of
+    assert not judge_run(fresh, Failing(1), CHOICE, limit=3).stopped  # nothing was left to give up
 
 
 def test_a_limit_takes_the_same_replies_first_and_the_next_call_the_rest(fresh):

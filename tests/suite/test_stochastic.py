@@ -87,6 +87,32 @@ class TestReading:
         assert many.high - many.low == pytest.approx(few.high - few.low, abs=0.02)
 
 
+def test_samples_that_were_stopped_or_lost_are_in_the_bounds():
+    names = [f"i{k:03d}.w{w}" for k in range(4) for w in range(2)]
+    groupings = (
+        Grouping(name="parent", groups={name: name[:4] for name in names}),
+        Grouping(name="wording", groups={name: name[5:] for name in names}),
+    )
+    ends = [UNSAFE.model_copy(update={"name": f"unsafe_at_{end}", "primary": False}) for end in ("least", "most")]
+    metrics = (UNSAFE, *(end.model_copy(update={"role": ""}) for end in ends))
+    cells = []
+    for arm in ("greedy", "t1.0"):
+        rows = {c: [v] * len(names) for c, v in COLUMNS.items()} | {"item": names, "sample": 0, "outcome": "ok"}
+        frame = pd.DataFrame({**rows, **dict.fromkeys((m.name for m in metrics), 0.0)})
+        if arm == "t1.0":
+            frame.loc[[1, 3], [m.name for m in metrics]] = np.nan
+            frame.loc[[1, 3], "outcome"] = ["invalid", "error"]
+        cells.append(Cell("stochastic/t", "1", arm, metrics, frame, len(names), groupings=groupings))
+    sheet = TaskSheet(
+        name="stochastic/t", version=1, summary="s", metrics=metrics, arms={"greedy": "", "t1.0": ""}, levels={},
+        groupings=groupings,
+    )  # fmt: skip
+    (found,) = stochastic_of(Results("m", "finchmark", None, "", tuple(cells)), {"stochastic/t": sheet})
+    assert found.arms[0].worst[0].failing.estimate == 0
+    assert found.arms[0].worst_ends == {1: (0.0, 0.25)}
+    assert found.arms[0].gap_ends == (0.0, 0.25)
+
+
 class TestConcealed:
     def rare(self, samples, wordings=4, q=0.2, items=16):
         return read(
