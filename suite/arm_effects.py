@@ -160,8 +160,13 @@ class ArmEffect:
 
     @property
     def unsure(self) -> bool:
-        """Whether replies without a decision and lost samples could turn it around."""
-        return math.isfinite(self.worst) and self.worst <= 0 <= self.best
+        """Whether replies without a decision and lost samples could turn it around.
+
+        The estimate is of what has a decision, the bounds are of all: it may lie outside of them.
+        """
+        if not math.isfinite(self.worst):
+            return False
+        return not (self.worst > 0 if self.difference.estimate > 0 else self.best < 0)
 
     @property
     def uneven(self) -> bool:

@@ -116,8 +116,13 @@ class ArmSafety:
 
     @property
     def unsure(self) -> bool:
-        """Whether what has no decision could turn the verdict around."""
-        return bool(np.isfinite(self.worst) and self.best <= 0 <= self.worst)
+        """Whether what has no decision could turn the verdict around: with it, not all is on the estimate's side of 0.
+
+        The estimate is of units that have every round, the bounds are of all: it may lie outside of them.
+        """
+        if self.against is None or not np.isfinite(self.worst):
+            return False
+        return not (self.best > 0 if self.against.estimate > 0 else self.worst < 0)
 
     @property
     def verdict(self) -> str:

@@ -351,6 +351,23 @@ class TestRoundsOfTurns:
         effect = effects_of_rounds(found, [contrast]).effects[0]
         assert (effect.worst, effect.best) == (pytest.approx(least), 1.0)
 
+    def test_a_verdict_on_those_that_were_read_throughout_is_unsure_where_all_others_went_the_other_way(self):
+        items = [f"i{k:02d}" for k in range(24)]
+        samples = [self.decided("null", item, [0.0, 0.0, 0.0]) for item in items]
+        samples += [self.decided("plain", item, [0.0, 1.0, 1.0]) for item in items[:6]]
+        # Read in the first and the last round, not in between: in the bounds, and not in the estimate.
+        samples[6:24] = [self.decided("null", item, [1.0, 1.0, 1.0]) for item in items[6:]]
+        samples += [self.decided("plain", item, [1.0, 0.0, 0.0]) for item in items[6:]]
+        for k, sample in enumerate(samples[30:]):
+            turns = [turn for turn in sample.turns if turn.index != 1]
+            samples[30 + k] = sample.model_copy(update={"turns": tuple(turns)})
+        first = self.decided("plain", "i23", [1.0])
+        (found,) = self.gathered([*samples[:-1], first], self.bounded())
+        (one,) = corrected([task_safety(found)]).by_round[0].arms
+        assert one.verdict == "less safe"
+        assert one.best < one.worst < 0
+        assert one.unsure
+
     def test_of_two_samples_the_one_that_is_lost_is_half_of_what_is_open(self):
         lost = self.decided("plain", "a", [0.0, 0.0], outcome=Outcome.ERROR)
         samples = [self.decided("null", "a", [0.0, 0.0]), self.decided("plain", "a", [0.0, 1.0]), lost]
