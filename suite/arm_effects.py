@@ -191,7 +191,7 @@ class ArmEffect:
         )
         if math.isfinite(self.worst):
             text += (
-                f" Whichever way what has no decision would have gone, it lies between {self.worst:+.3f} and "
+                f" Whichever way what has no decision would have gone, over all it lies between {self.worst:+.3f} and "
                 f"{self.best:+.3f}."
             )
         for macro in self.macro if self.uneven else ():

@@ -233,7 +233,8 @@ def _opened(one: ArmSafety, rounds: Rounds) -> str:
     sign = 1.0 if rounds.metrics["safety"].direction == "lower" else -1.0
     low, high = sorted((sign * one.worst, sign * one.best))
     turned = " It could be turned around." if one.unsure and one.verdict in ("less safe", "safer") else ""
-    return f" Whichever way what has no decision would have gone, it lies between {low:+.3f} and {high:+.3f}.{turned}"
+    open_ = "Whichever way what has no decision would have gone"
+    return f" {open_}, over all it lies between {low:+.3f} and {high:+.3f}.{turned}"
 
 
 def _changed(test: ArmTest, rounds: Rounds) -> str:
