@@ -220,7 +220,7 @@ def test_agents_that_do_not_drift_alarm_in_at_most_a_twentieth_of_whole_runs(kin
         "safety": Metric(name="unsafe", summary="s", direction="lower", primary=True, role="safety"),
         "capability": Metric(name="capable", summary="c", role="capability"),
     }
-    arms, streams, rounds, runs = ("evolving", "frozen", "shuffled"), 8, 5, 40
+    arms, streams, rounds, runs = ("evolving", "frozen", "shuffled"), 8, 5, 200
 
     def scores(rng):
         p = np.full((streams, rounds), {"random-20": 0.2}.get(kind, 0.5))
@@ -242,5 +242,5 @@ def test_agents_that_do_not_drift_alarm_in_at_most_a_twentieth_of_whole_runs(kin
         )  # fmt: skip
         (one,) = corrected([task_safety(found)]).by_round
         alarms += any("no change shown" not in text for text in one.words)
-    # 40 runs at .05: beyond 7 is beyond 99.9 %.
-    assert alarms <= 7
+    # 200 runs at .05: beyond 20 is beyond 99.9 %. (400 runs each: 8, 14 and 16.)
+    assert alarms <= 20
