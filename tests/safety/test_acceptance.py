@@ -242,5 +242,5 @@ def test_agents_that_do_not_drift_alarm_in_at_most_a_twentieth_of_whole_runs(kin
         )  # fmt: skip
         (one,) = corrected([task_safety(found)]).by_round
         alarms += any("no change shown" not in text for text in one.words)
-    # 200 runs at .05: beyond 20 is beyond 99.9 %. (400 runs each: 8, 14 and 16.)
-    assert alarms <= 20
+    # 200 runs at .05: beyond 21 is beyond 99.9 %. (400 runs each: 8, 14 and 16.)
+    assert alarms <= 21
