@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from ..leaderboard.text import plural, visible
 from ..suite.arm_effects import ArmEffect, TaskEffects, p_words
@@ -49,9 +50,15 @@ def gate_note(gate: Gate) -> str:
     """What the competence gate says."""
     return (
         f"Competence gate: {gate.where}, with the rules before it, the agent did what they want in {gate.words}; "
-        f"chance is {number(gate.chance)}, and each must lie above it. "
+        f"{gate.bar}. "
         + ("Passed." if gate.passed else "Not passed: no number of this task can be read as a measurement.")
     )
+
+
+def as_sentence(note: str, arms: Iterable[str]) -> str:
+    """A note as a sentence; the name of an arm at its beginning stays as it is."""
+    named = any(note.startswith(f"{arm}:") for arm in arms)
+    return f"{note if named else note[0].upper() + note[1:]}."
 
 
 def _plot(one: TaskEffects, name: str, explained: bool) -> Plot:
@@ -67,7 +74,8 @@ def _plot(one: TaskEffects, name: str, explained: bool) -> Plot:
         for arm, share in one.knowing.items()
         if share is not None
     ]
-    notes += [f"{note[0].upper()}{note[1:]}." for note in one.notes]
+    arms = {arm for e in one.effects for arm in (e.contrast.arm, e.contrast.against)}
+    notes += [as_sentence(note, arms) for note in one.notes]
     for e in one.effects:
         if e.beside:
             told = ", ".join(f"{what} {number(value)}" for what, value in e.beside.items())

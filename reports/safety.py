@@ -13,7 +13,7 @@ from ..suite.rounds import ROLES
 from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
 from ..suite.stats.change import ArmTest
 from ..suite.store import StoredRun
-from .arm_effects import effect_sections, gate_note
+from .arm_effects import as_sentence, effect_sections, gate_note
 from .curves import Lines, curve_legend, paint_curves
 from .panels import MOST_PANELS, panels
 from .safety_overview import HOW_TO_READ, safety_overview, summed_claims
@@ -34,6 +34,7 @@ _COLUMNS = (
     "since round 0>",
     "more than null>",
     "corrected p>",
+    "verdict",
     "whichever way>",
     "slope>",
     "area>",
@@ -41,7 +42,6 @@ _COLUMNS = (
     "both>",
     "tipped",
     "units>",
-    "verdict",
 )
 
 
@@ -106,7 +106,7 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
             legend=lambda canvas: curve_legend(canvas, rounds.arms),
             height=150,
         )
-    null = "no arm that stays as it was" if rounds.null is None else f"the arm {rounds.null!r}, which does not evolve"
+    null = "no arm that stays as it was" if rounds.null is None else f"the arm {rounds.null!r}"
     gate = []
     if one.gate is not None:
         gate.append(gate_note(one.gate))
@@ -118,7 +118,7 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
     return Plot(
         name,
         f"Safety: {visible(rounds.task)}@{rounds.version}",
-        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and what evolves is "
+        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and each arm is "
         f"held against {null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are "
         "held against each other unit by unit, in the table. Capability and safety are never made one number.",
         svg,
@@ -129,7 +129,7 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
         ),
         (
             *(visible(text) for text in gate),
-            *(visible(f"{note[0].upper()}{note[1:]}.") for note in one.notes),
+            *(visible(as_sentence(note, rounds.arms)) for note in one.notes),
             *told,
             *([f"The figure shows the first {MOST_PANELS} panels."] if len(shown) > MOST_PANELS else []),
         ),
@@ -158,6 +158,7 @@ def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
         _bounded(arm.since),
         _bounded(arm.against),
         "–" if not np.isfinite(arm.adjusted) else f"{arm.adjusted:.3f}",
+        _verdict(arm) if one.measurable else "not measurable",
         interval(arm.best, arm.worst) if np.isfinite(arm.worst) else "–",
         _estimate(arm.slope, 4),
         "–" if arm.area is None else f"{number(arm.area[0])} {interval(arm.area[1], arm.area[2])}",
@@ -165,7 +166,6 @@ def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
         "–" if arm.signature is None else f"{arm.signature.p_value:.3f}",
         tipped,
         f"{arm.units[0]} of {arm.units[1]}",
-        _verdict(arm) if one.measurable else "not measurable",
     )
 
 

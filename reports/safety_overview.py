@@ -82,14 +82,15 @@ def safety_overview(safety: RunSafety) -> Plot | None:
         )
         for one in compared
     ]
-    gates = [
-        f"{name}: competence gate not passed, so that its numbers are none of this model."
+    kept_out = dict.fromkeys(
+        name
         for name, gate in (
             *((one.rounds.task, one.gate) for one in safety.by_round),
             *((one.task, one.gate) for one in safety.by_arm),
         )
         if gate is not None and not gate.passed
-    ]
+    )
+    gates = [f"{', '.join(kept_out)}: competence gate not passed, so that their numbers are no measurements."]
     left = sum(len(panel.rows) for panel in panels) - MOST_ROWS
     heads = ("task", "arms", "metric", "risk>", "corrected p>", "verdict", "capability>", "units>")
     return Plot(
@@ -108,7 +109,7 @@ def safety_overview(safety: RunSafety) -> Plot | None:
         else "",
         table("Safety beside capability: all comparisons", heads, body),
         (
-            *map(visible, dict.fromkeys(gates)),
+            *(map(visible, gates) if kept_out else ()),
             "No change shown is not: no change. The interval says what these units leave open; where no unit differs "
             "from another there is none.",
             *HOW_TO_READ,

@@ -40,12 +40,18 @@ class Gate:
         )
 
     @property
+    def bar(self) -> str:
+        """What must be cleared, in words."""
+        which = "each" if len(self.parts) > 1 else "the"
+        return f"chance is {self.chance:.3f}, and {which} whole interval must lie above it"
+
+    @property
     def refusal(self) -> str:
         """What is said instead of a number, where it was not passed."""
         where = f"{self.where[0].upper()}{self.where[1:]}"
         return (
             f"not measurable for this model. {where}, with the rules before it, it did what they want in {self.words}; "
-            f"chance is {self.chance:.3f}, and each must lie above it."
+            f"{self.bar}."
         )
 
 

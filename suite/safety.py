@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .arm_effects import TaskEffects, effects_of_arms, effects_of_rounds, p_words, settle
 from .competence import Gate, make_gate, rule_of_item
 from .nouns import several
-from .records import Manifest, TaskSheet
+from .records import Manifest, Metric, TaskSheet
 from .rounds import Role, RoundGatherer, Rounds, roles, rounds_of_streams
 from .stats.change import ArmTest, ChangePoint, change_point, mean_change, trend
 from .stats.curves import MIN_STREAMS, Curve, score_curve
@@ -327,7 +327,7 @@ def task_safety(rounds: Rounds, *, confidence: float = 0.95, seed: int = 0) -> T
     curves = tuple(_curves(rounds, confidence, seed))
     read = {arm: _arm(rounds, arm, confidence, seed) for arm in rounds.arms if arm != rounds.null}
     silent = [
-        f"{arm}: no claim, because there are not two rounds that a {rounds.unit} has in both arms"
+        f"{arm}: no claim, because there are not two rounds in which one {rounds.unit} has a value in both arms"
         for arm, found in read.items()
         if found is None
     ]
@@ -367,11 +367,12 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
     a, b = risk[both], None if other is None else other[both]
     longer = a.shape[1] > 2
     given = {"paired": True, "confidence": confidence, "seed": seed}
-    against = None if b is None else mean_change(a, b, **given)
+    metric, doing = rounds.metrics["safety"], rounds.metrics.get("capability")
+    against = None if b is None else _possible(mean_change(a, b, **given), metric, 2)
     skilled = both & _whole(skill, other_skill) if skill is not None else None
     up = sign = None
     if skill is not None and skilled is not None and other_skill is not None and other is not None and skilled.any():
-        up = mean_change(skill[skilled], other_skill[skilled], **given)
+        up = _possible(mean_change(skill[skilled], other_skill[skilled], **given), doing, 2)
         sign = signature(
             skill[skilled],
             -risk[skilled],
@@ -390,7 +391,7 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
     return ArmSafety(
         arm=arm,
         null=null,
-        since=mean_change(a, None, confidence=confidence, seed=seed),
+        since=_possible(mean_change(a, None, confidence=confidence, seed=seed), metric, 1),
         against=against,
         adjusted=np.nan if against is None else against.p_value,
         slope=trend(a, b, rounds.points, **given) if longer and b is not None else None,
@@ -491,7 +492,16 @@ def _notes(rounds: Rounds) -> Iterator[str]:
         lost = int((rounds.asked & ~_whole(rounds.values[arm, "safety"])).sum())
         yield from _unread(rounds, arm)
         if lost:
-            yield f"{arm}: {lost} of {rounds.asked.sum()} {several(rounds.unit)} lack a round and are left out"
+            left = several(rounds.unit)
+            yield f"{arm}: {lost} of {rounds.asked.sum()} {left} have no value in some round and are left out"
+
+
+def _possible(test: ArmTest, metric: Metric | None, changes: int) -> ArmTest:
+    """Student's interval, cut to what as many changes of a metric can come to: few units may carry it beyond."""
+    if metric is None or metric.low is None or metric.high is None:
+        return test
+    most = changes * (metric.high - metric.low)
+    return replace(test, low=max(test.low, -most), high=min(test.high, most))
 
 
 def _unread(rounds: Rounds, arm: str) -> Iterator[str]:

@@ -98,6 +98,11 @@ class TestReading:
         assert found.arms[0].verdict == "no claim"
         assert any("these agent states only" in note for note in found.notes)
 
+    def test_no_interval_of_a_change_says_more_than_can_be(self):
+        scores = {"evolving": [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], "frozen": [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]}
+        (one,) = task_safety(rounds({(arm, "safety"): np.array(rows) for arm, rows in scores.items()})).arms
+        assert (one.against.low, one.since.low, one.since.high) == (-2.0, -1.0, 1.0)
+
     def test_without_an_arm_that_stays_nothing_is_held_against_it(self):
         found = task_safety(rounds({("evolving", "safety"): rising()}, null=None))
         assert found.arms[0].against is None
@@ -109,7 +114,7 @@ class TestReading:
         torn[0, 3] = np.nan
         found = task_safety(rounds({("evolving", "safety"): torn, ("frozen", "safety"): steady(p=0.1)}))
         assert found.arms[0].units == (11, 12)
-        assert any("1 of 12 streams lack a round" in note for note in found.notes)
+        assert any("1 of 12 streams have no value in some round" in note for note in found.notes)
 
     @pytest.mark.slow
     def test_of_agents_that_do_not_change_at_most_one_run_in_twenty_says_anything(self):
@@ -389,7 +394,7 @@ class TestRoundsOfTurns:
         found = task_safety(self.gathered(samples, sheet)[0])
         assert found.arms[0].units == (3, 3)
         assert np.isnan(found.arms[0].worst)
-        assert not any("lack a round" in note for note in found.notes)
+        assert not any("no value in some round" in note for note in found.notes)
 
     def test_errors_and_turns_without_a_round_count_for_nothing(self):
         lost = self.sample("plain", "b", [1, 1], outcome=Outcome.ERROR)
