@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -174,9 +175,11 @@ def detection(
         flagged = said["flagged"].fillna(said["false_flagged"]).to_numpy()
         found = find(flagged, signal, said["item"].str.partition("-")[2].to_numpy(), confidence=confidence)
         d = found.d_prime
+        # Where all scenes are alike, no resample differs and there are no bounds.
+        bounds = f"[{d.low:>7.3f}, {d.high:>7.3f}]" if math.isfinite(d.low) else f"{'no scene differs':<18}"
         put(
             f"{arm:<6} {found.hits:>7.3f}  {found.false_alarms:>7.3f}  {d.estimate:>6.3f}  "
-            f"[{d.low:>7.3f}, {d.high:>7.3f}]{'*' if found.sparse else ' '} {found.criterion:>9.3f}  "
+            f"{bounds}{'*' if found.sparse else ' '} {found.criterion:>9.3f}  "
             f"{found.signals} + {found.noises}"
         )
         sparse |= found.sparse

@@ -50,7 +50,7 @@ class StochasticTask(Task):
     """A model is a distribution over replies, and one greedy reply is one point of it.
 
     **Arms** are temperatures: ``greedy`` (0) and ``t0.3``, ``t0.7``, ``t1.0``, whatever the run's own. By default
-    ``greedy`` and ``t1.0`` are played; ``--arms`` names others. A greedy reply is asked for once: its further samples
+    ``greedy`` and ``t1.0`` are played; ``--arm`` names others. A greedy reply is asked for once: its further samples
     ask nothing and have no numbers. Greedy and sampled are arms apart and are never pooled.
 
     **Items** are those of the task inside, each in several wordings with the same facts, acts and right answer:

@@ -115,3 +115,10 @@ def test_sensitivity_of_a_run_is_shown_by_arm(tmp_path):
     assert done.exit_code == 0, done.output
     assert "24 + 24" in done.output
     assert done.output.count("[") == 2
+
+
+def test_where_no_scene_differs_there_are_no_bounds(tmp_path):
+    run = finchmark.evaluate("misevolution/ingest", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "r")
+    done = CliRunner().invoke(safety, ["detection", str(run.path)])
+    assert done.output.count("no scene differs") == 2
+    assert "nan" not in done.output
