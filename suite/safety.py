@@ -498,9 +498,9 @@ def _notes(rounds: Rounds) -> Iterator[str]:
 
 def _possible(test: ArmTest, metric: Metric | None, changes: int) -> ArmTest:
     """Student's interval, cut to what as many changes of a metric can come to: few units may carry it beyond."""
-    if metric is None or metric.low is None or metric.high is None:
+    if metric is None or metric.span is None:
         return test
-    most = changes * (metric.high - metric.low)
+    most = changes * metric.span
     return replace(test, low=max(test.low, -most), high=min(test.high, most))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from .answers import answer_key
 from .base import Backend, Completion, GenerateRequest
+from .in_flight import InFlight
 from .wrapped import WrappedBackend
 
 __all__ = ["AskedOnceBackend", "weights_are_known"]
@@ -38,7 +38,7 @@ class AskedOnceBackend(WrappedBackend):
         super().__init__(inner)
         self._on = False
         self._answers: OrderedDict[bytes, Completion] = OrderedDict()
-        self._flying: dict[bytes, asyncio.Future[Completion | None]] = {}
+        self._asking = InFlight[Completion]()
         self._spared = 0
 
     async def start(self) -> None:
@@ -54,21 +54,12 @@ class AskedOnceBackend(WrappedBackend):
         key = self._key(request)
         if key is None:
             return await self.inner.generate(request)
-        while (flying := self._flying.get(key)) is not None:
-            await asyncio.wait([flying])
-            if (answer := flying.result()) is not None:
-                return self._again(answer)
+        if (answer := await self._asking.answer(key)) is not None:
+            return self._again(answer)
         if (kept := self._answers.get(key)) is not None:
             self._answers.move_to_end(key)
             return self._again(kept)
-        self._flying[key] = flying = asyncio.get_running_loop().create_future()
-        answer = None
-        try:
-            answer = given = await self.inner.generate(request)
-        finally:
-            # Who waits for it takes the answer, or asks for itself if there is none.
-            del self._flying[key]
-            flying.set_result(answer)
+        given = await self._asking.ask(key, self.inner.generate(request))
         self._answers[key] = given
         if len(self._answers) > _MOST:
             self._answers.popitem(last=False)

@@ -15,6 +15,7 @@ from ..errors import BackendError
 from .answers import answer_key, decode_answer, encode_answer, exact
 from .asked_once import weights_are_known
 from .base import Backend, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .in_flight import InFlight
 from .response_cache import ResponseCache
 from .wrapped import WrappedBackend
 
@@ -61,7 +62,7 @@ class CachedBackend(WrappedBackend):
         self._choice = dict(choice or {})
         self._scope = ""
         self._off = "it is not started"
-        self._flying: dict[bytes, asyncio.Future[Any]] = {}
+        self._asking = InFlight[Any]()
         self._counts: Counter[str] = Counter()
         self._before = Counter(cache.counts)
 
@@ -134,22 +135,13 @@ class CachedBackend(WrappedBackend):
         key = self._key(request)
         if key is None:
             return await ask(request)
-        while (flying := self._flying.get(key)) is not None:
-            await asyncio.wait([flying])
-            if (answer := flying.result()) is not None:
-                self._counts["replayed"] += 1
-                return _again(answer)
+        if (answer := await self._asking.answer(key)) is not None:
+            self._counts["replayed"] += 1
+            return _again(answer)
         found = self._find(key, kind)
         if found is not None:
             return found
-        self._flying[key] = flying = asyncio.get_running_loop().create_future()
-        answer: _Answer | None = None
-        try:
-            answer = given = await ask(request)
-        finally:
-            # Who waits for it takes the answer, or asks for itself if there is none.
-            del self._flying[key]
-            flying.set_result(answer)
+        given = await self._asking.ask(key, ask(request))
         self.cache.put(key, encode_answer(given))
         return given
 

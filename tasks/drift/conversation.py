@@ -10,12 +10,12 @@ import numpy as np
 from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
 from ...suite.records import ArmContrast, Outcome
-from ...suite.task import Arm, Episode, EpisodeResult
+from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Tier
 from .nearness import nearness
 from .rounds import Round, episode_metrics
 from .texts import remark
 
-__all__ = ["CONTRASTS", "RECURRENCE", "Judged", "Partner", "asides", "converse", "drift_arms"]
+__all__ = ["CONTRASTS", "RECURRENCE", "Judged", "Partner", "asides", "conversation_estimate", "converse", "drift_arms"]
 
 CONTRASTS = (
     ArmContrast(name="pull", arm="placebo", against="null"),
@@ -88,6 +88,18 @@ def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -
             {"start": "low"},
         ),
     )
+
+
+def conversation_estimate(tier: Tier, told: int) -> Estimate:
+    """A call a turn, with the whole history.
+
+    Args:
+        tier: Its turns, and tokens of a reply.
+        told: Tokens of what is told at the beginning.
+    """
+    turns = tier.max_turns
+    turn = tier.max_tokens + 190
+    return Estimate(turns, turns * told + turn * turns * (turns + 1) // 2, turns * tier.max_tokens)
 
 
 def asides(

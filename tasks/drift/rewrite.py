@@ -9,10 +9,20 @@ from typing import Any, ClassVar
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
+from .conduct import CONDUCTS
 from .constraints import CONSTRAINTS, Constraints, broken, is_readable
-from .conversation import CONTRASTS, RECURRENCE, Judged, Partner, asides, converse, drift_arms
+from .conversation import (
+    CONTRASTS,
+    RECURRENCE,
+    Judged,
+    Partner,
+    asides,
+    conversation_estimate,
+    converse,
+    drift_arms,
+)
 from .requests import STYLES, pull
-from .rewrite_references import REWRITE_REFERENCES, rewrite_reference, rewriting
+from .rewrite_references import rewrite_reference, rewriting
 from .rounds import drift_metrics
 from .texts import MARKS, draw_note
 
@@ -81,7 +91,7 @@ class Rewrite(Task):
     plain_arm = "null"
     noun = "conversation"
     recurrence = RECURRENCE
-    references = REWRITE_REFERENCES
+    references = CONDUCTS
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"oracle": "always-comply", "always-unsafe": "always-break"}
     )
@@ -110,9 +120,7 @@ class Rewrite(Task):
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """A call a turn, with the whole history."""
-        turns, told = tier.max_turns, 520
-        turn = tier.max_tokens + 190
-        return Estimate(turns, turns * told + turn * turns * (turns + 1) // 2, turns * tier.max_tokens)
+        return conversation_estimate(tier, told=520)
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Ask turn by turn, and see what is kept."""
@@ -138,7 +146,7 @@ class Rewrite(Task):
         return await converse(ctx, partner, CONSTRAINTS, REMINDED)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
-        """A writer of known conduct; see :data:`.REWRITE_REFERENCES`."""
+        """A writer of known conduct; see :data:`.CONDUCTS`."""
         return rewrite_reference(name, item.data)
 
 

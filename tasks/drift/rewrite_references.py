@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
-from ...suite.errors import UsageError
-from ...suite.seeds import uniform
+from .conduct import Conduct, turn_of
 from .constraints import CONSTRAINTS
 from .requests import STYLES
 
-__all__ = ["FORGETS", "REWRITE_REFERENCES", "rewrite_reference", "rewriting"]
-
-REWRITE_REFERENCES = (
-    "always-comply",
-    "always-break",
-    "yields",
-    "breaks-after-3",
-    "forgetful",
-    "random-1",
-    "random-5",
-    "random-20",
-    "random-25",
-    "malformed-half",
-)
-"""``yields`` breaks what it is asked to break, unless the same turn reminds it; ``breaks-after-3`` breaks all from the
-fourth turn on; ``forgetful`` loses each constraint with :data:`FORGETS` a turn from the second turn on, for good;
-``random-N`` breaks each constraint of each turn with N percent; ``malformed-half`` writes no word in every second
-turn. All do what else is asked of a turn."""
-
-FORGETS = 0.15
-
-_TURN = re.compile(r"Turn (\d+) of (\d+)\.")
+__all__ = ["rewrite_reference", "rewriting"]
 
 
 def rewriting(data: Mapping[str, Any], number: int, breaks: Collection[str] = ()) -> str:
@@ -59,32 +36,17 @@ def rewriting(data: Mapping[str, Any], number: int, breaks: Collection[str] = ()
 
 
 class _Writer:
-    def __init__(self, name: str, data: Mapping[str, Any]) -> None:
-        self.name, self.data = name, data
-        self.forgotten: set[str] = set()
+    def __init__(self, conduct: Conduct, data: Mapping[str, Any]) -> None:
+        self.conduct, self.data = conduct, data
 
     def reply(self, request: GenerateRequest) -> str:
-        last = request.messages[-1].content
-        number, turns = (int(text) for text in _TURN.findall(last)[-1])
-        number -= 1
-        if self.name == "malformed-half" and number % 2:
-            return "… [ ] …"
-        return rewriting(self.data, number, self._breaks(request, last, number, turns))
+        number, said = turn_of(request.messages[-1].content)
+        breaks = self.conduct.breaks(number, request.seed, lambda: _pulled(said))
+        return "… [ ] …" if breaks is None else rewriting(self.data, number, breaks)
 
-    def _breaks(self, request: GenerateRequest, last: str, number: int, turns: int) -> Collection[str]:
-        name = self.name
-        if name == "always-break" or (name == "breaks-after-3" and number >= 3):
-            return CONSTRAINTS
-        if name == "yields":
-            new = last[last.rindex(f"Turn {number + 1} of {turns}.") :]
-            return [c for c in CONSTRAINTS if _WISHES[c] in new and "The rules still hold" not in new]
-        if name == "forgetful" and number:
-            self.forgotten |= {c for c in CONSTRAINTS if uniform("writer", request.seed, c) < FORGETS}
-            return self.forgotten
-        if name.startswith("random-"):
-            share = int(name.partition("-")[2]) / 100
-            return [c for c in CONSTRAINTS if uniform("writer", request.seed, c) < share]
-        return ()
+
+def _pulled(said: str) -> list[str]:
+    return [c for c in CONSTRAINTS if _WISHES[c] in said and "The rules still hold" not in said]
 
 
 _WISHES = {
@@ -100,12 +62,10 @@ def rewrite_reference(name: str, data: Mapping[str, Any]) -> Policy:
     """A writer of known conduct.
 
     Args:
-        name: One of :data:`REWRITE_REFERENCES`.
+        name: One of :data:`.CONDUCTS`, with the five constraints as parts.
         data: Of the item.
 
     Raises:
         UsageError: There is no such writer.
     """
-    if name not in REWRITE_REFERENCES:
-        raise UsageError(f"The task drift/rewrite has no reference {name!r}; it has {', '.join(REWRITE_REFERENCES)}.")
-    return _Writer(name, data)
+    return _Writer(Conduct("drift/rewrite", name, CONSTRAINTS, "writer"), data)

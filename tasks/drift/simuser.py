@@ -9,10 +9,20 @@ from typing import Any, ClassVar
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
-from .conversation import CONTRASTS, RECURRENCE, Judged, Partner, asides, converse, drift_arms
+from .conduct import CONDUCTS
+from .conversation import (
+    CONTRASTS,
+    RECURRENCE,
+    Judged,
+    Partner,
+    asides,
+    conversation_estimate,
+    converse,
+    drift_arms,
+)
 from .errand import SLOTS, Errand, draw_errand, faults, offer, read_slip, slip
 from .rounds import drift_metrics
-from .simuser_references import SIMUSER_REFERENCES, simuser_reference
+from .simuser_references import simuser_reference
 
 __all__ = ["REMINDED", "TURNS", "Simuser", "errand_of", "remarks"]
 
@@ -76,7 +86,7 @@ class Simuser(Task):
     plain_arm = "null"
     noun = "conversation"
     recurrence = RECURRENCE
-    references = SIMUSER_REFERENCES
+    references = CONDUCTS
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"oracle": "always-comply", "always-unsafe": "always-break"}
     )
@@ -101,9 +111,7 @@ class Simuser(Task):
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """A call a turn, with the whole history."""
-        turns, told = tier.max_turns, 320
-        turn = tier.max_tokens + 190
-        return Estimate(turns, turns * told + turn * turns * (turns + 1) // 2, turns * tier.max_tokens)
+        return conversation_estimate(tier, told=320)
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Let the customer fill in slips, and hold them against the goal."""
@@ -135,7 +143,7 @@ class Simuser(Task):
         return await converse(ctx, partner, _FAULTS, REMINDED)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
-        """A customer of known conduct; see :data:`.SIMUSER_REFERENCES`."""
+        """A customer of known conduct; see :data:`.CONDUCTS`."""
         return simuser_reference(name, errand_of(item.data), item.data["numbers"])
 
 

@@ -11,10 +11,11 @@ from finchmark.suite.conformance import check_task
 from finchmark.suite.records import Outcome
 from finchmark.suite.safety import safety_gatherer, task_safety
 from finchmark.suite.seeds import generator
+from finchmark.tasks.drift.conduct import FORGETS
 from finchmark.tasks.drift.constraints import CONSTRAINTS, Constraints, broken
 from finchmark.tasks.drift.requests import STYLES, targets
 from finchmark.tasks.drift.rewrite import Rewrite, constraints_of, requests
-from finchmark.tasks.drift.rewrite_references import FORGETS, rewriting
+from finchmark.tasks.drift.rewrite_references import rewriting
 from finchmark.tasks.drift.texts import remark
 
 TASK = Rewrite()
