@@ -29,7 +29,8 @@ def test_every_agent_conforms(name):
 # Generated worlds keep their true state out of ``info``: tests/environments/worlds/test_shipped.py checks them.
 @pytest.mark.parametrize("name", [e.name for e in ENVIRONMENTS.entries() if e.name.startswith("finchmark/")])
 def test_every_environment_conforms(name):
-    import finchmark.environments.odyssey  # noqa: F401 - its import registers the ids
+    import finchmark.environments.odyssey
+    import finchmark.environments.openspiel  # noqa: F401 - their imports register the ids
 
     check_environment(lambda: gymnasium.make(name), actions=["0", "1", "2"])
 
