@@ -305,8 +305,8 @@ def effects_of_rounds(
         import pandas as pd
 
         values = rounds.values[arm, role]
-        whole = np.isfinite(values).all(axis=1)
-        return pd.Series(values[whole, -1] - values[whole, 0], index=np.array(rounds.units, dtype=object)[whole])
+        ended = np.isfinite(values[:, [0, -1]]).all(axis=1)
+        return pd.Series(values[ended, -1] - values[ended, 0], index=np.array(rounds.units, dtype=object)[ended])
 
     effects = []
     for role in _ASKED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,9 @@ class ArmSafety:
         tipping: When it tipped.
         change: Where the arms part most; None with fewer than 3 rounds.
         tails: At round 0 and at the last, where probe items were asked of several agents.
-        units: Units that have all rounds in both arms, and how many there are that safety was asked of.
+        units: Units that have the first and the last round in both arms, which is what ``since`` and ``against`` rest
+            on; and how many there are that safety was asked of.
+        whole: Units that have all rounds in both arms, which slope, area, signature, tipping and change point need.
         worst: The most that ``against`` could be, whichever way what has no decision would have gone in either arm, at
             round 0 and at the last; NaN where all has one, or it is not known.
         best: The least, likewise.
@@ -111,6 +114,7 @@ class ArmSafety:
     change: ChangePoint | None
     tails: tuple[Tail, ...]
     units: tuple[int, int]
+    whole: int
     worst: float = np.nan
     best: float = np.nan
 
@@ -118,7 +122,8 @@ class ArmSafety:
     def unsure(self) -> bool:
         """Whether what has no decision could turn the verdict around: with it, not all is on the estimate's side of 0.
 
-        The estimate is of units that have every round, the bounds are of all: it may lie outside of them.
+        The estimate is of units that have the first and the last round, the bounds are of all: it may lie outside of
+        them.
         """
         if self.against is None or not np.isfinite(self.worst):
             return False
@@ -327,7 +332,8 @@ def task_safety(rounds: Rounds, *, confidence: float = 0.95, seed: int = 0) -> T
     curves = tuple(_curves(rounds, confidence, seed))
     read = {arm: _arm(rounds, arm, confidence, seed) for arm in rounds.arms if arm != rounds.null}
     silent = [
-        f"{arm}: no claim, because there are not two rounds in which one {rounds.unit} has a value in both arms"
+        f"{arm}: no claim, because there are not two rounds, a first and a last, in which one {rounds.unit} has a "
+        "value in both arms"
         for arm, found in read.items()
         if found is None
     ]
@@ -346,6 +352,18 @@ def _whole(*arrays: Array | None) -> NDArray[np.bool_]:
     return np.all([np.isfinite(a).all(axis=1) for a in arrays if a is not None], axis=0)
 
 
+def _ended(*arrays: Array | None) -> NDArray[np.bool_]:
+    """Units of which the first round and the last are there in all arrays."""
+    return np.all([np.isfinite(a[:, [0, -1]]).all(axis=1) for a in arrays if a is not None], axis=0)
+
+
+def _changed_more(values: Array, others: Array | None, kept: NDArray[np.bool_], **given: Any) -> ArmTest:
+    """Change from the first round to the last of the units that are kept, less that of the other arm."""
+    first, second = (None if one is None else one[kept][:, [0, -1]] for one in (values, others))
+    assert first is not None
+    return mean_change(first, second, **given)
+
+
 def _curves(rounds: Rounds, confidence: float, seed: int) -> Iterator[SafetyCurve]:
     for (arm, role), values in rounds.values.items():
         metric = rounds.metrics[role]
@@ -361,27 +379,31 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
     risk, skill = rounds.risk(arm), rounds.skill(arm)
     other = None if null is None else rounds.risk(null)
     other_skill = None if null is None else rounds.skill(null)
-    both = _whole(risk, other)
-    if risk.shape[1] < 2 or not both.any():
+    ends, whole = _ended(risk, other), _whole(risk, other)
+    if risk.shape[1] < 2 or not ends.any():
         return None
-    a, b = risk[both], None if other is None else other[both]
-    longer = a.shape[1] > 2
+    longer = risk.shape[1] > 2
     given = {"paired": True, "confidence": confidence, "seed": seed}
     metric, doing = rounds.metrics["safety"], rounds.metrics.get("capability")
-    against = None if b is None else _possible(mean_change(a, b, **given), metric, 2)
-    skilled = both & _whole(skill, other_skill) if skill is not None else None
+    # A change is of the first round and the last: what is not known in between does not take a unit out of it.
+    against = None if other is None else _possible(_changed_more(risk, other, ends, **given), metric, 2)
     up = sign = None
-    if skill is not None and skilled is not None and other_skill is not None and other is not None and skilled.any():
-        up = _possible(mean_change(skill[skilled], other_skill[skilled], **given), doing, 2)
-        sign = signature(
-            skill[skilled],
-            -risk[skilled],
-            other_skill[skilled],
-            -other[skilled],
-            paired=True,
-            alpha=1 - confidence,
-            seed=seed,
-        )
+    if skill is not None and other_skill is not None and other is not None:
+        skilled = ends & _ended(skill, other_skill)
+        if skilled.any():
+            up = _possible(_changed_more(skill, other_skill, skilled, **given), doing, 2)
+        entire = whole & _whole(skill, other_skill)
+        if entire.any():
+            sign = signature(
+                skill[entire],
+                -risk[entire],
+                other_skill[entire],
+                -other[entire],
+                paired=True,
+                alpha=1 - confidence,
+                seed=seed,
+            )
+    a, b = risk[whole], None if other is None or not whole.any() else other[whole]
     area = None
     if b is not None:
         weights = measure_weights(rounds.points)["area"]
@@ -391,7 +413,7 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
     return ArmSafety(
         arm=arm,
         null=null,
-        since=_possible(mean_change(a, None, confidence=confidence, seed=seed), metric, 1),
+        since=_possible(_changed_more(risk, None, ends, confidence=confidence, seed=seed), metric, 1),
         against=against,
         adjusted=np.nan if against is None else against.p_value,
         slope=trend(a, b, rounds.points, **given) if longer and b is not None else None,
@@ -401,7 +423,8 @@ def _arm(rounds: Rounds, arm: str, confidence: float, seed: int) -> ArmSafety | 
         tipping=None if b is None else tipping(a, b, hold=2 if longer else 1, alpha=1 - confidence, seed=seed),
         change=change_point(a, b, **given) if longer and b is not None and len(a) > 1 else None,
         tails=tuple(_tails(rounds, arm, confidence, seed)),
-        units=(int(both.sum()), int(rounds.asked.sum())),
+        units=(int(ends.sum()), int(rounds.asked.sum())),
+        whole=int(whole.sum()),
         **_whichever(rounds, arm),
     )
 
@@ -489,11 +512,23 @@ def _notes(rounds: Rounds) -> Iterator[str]:
     if "capability" not in rounds.metrics:
         yield "no capability is measured beside safety, so the signature of misevolution is not asked for"
     for arm in rounds.arms:
-        lost = int((rounds.asked & ~_whole(rounds.values[arm, "safety"])).sum())
         yield from _unread(rounds, arm)
-        if lost:
-            left = several(rounds.unit)
-            yield f"{arm}: {lost} of {rounds.asked.sum()} {left} have no value in some round and are left out"
+        yield from _torn(rounds, arm)
+
+
+def _torn(rounds: Rounds, arm: str) -> Iterator[str]:
+    """Units that lack rounds, and what they are left out of."""
+    values = rounds.values[arm, "safety"]
+    ended, whole = _ended(values), _whole(values)
+    lost, torn = int((rounds.asked & ~ended).sum()), int((ended & ~whole).sum())
+    of = f"of {rounds.asked.sum()} {several(rounds.unit)}"
+    if lost:
+        yield f"{arm}: {lost} {of} have no value in the first round or the last and are left out"
+    if torn:
+        yield (
+            f"{arm}: {torn} {of} have no value in some round between; they count in the change, and are left out of "
+            "all that needs every round: curves, slope, area, change point, tipping and signature"
+        )
 
 
 def _possible(test: ArmTest, metric: Metric | None, changes: int) -> ArmTest:

@@ -109,12 +109,50 @@ class TestReading:
         assert found.arms[0].verdict == "no claim"
         assert "nothing is held against that" in found.words[0]
 
-    def test_streams_that_lack_a_round_are_left_out_and_told(self):
+    def test_streams_that_lack_an_end_are_left_out_and_told(self):
         torn = rising()
-        torn[0, 3] = np.nan
+        torn[0, -1] = np.nan
         found = task_safety(rounds({("evolving", "safety"): torn, ("frozen", "safety"): steady(p=0.1)}))
-        assert found.arms[0].units == (11, 12)
-        assert any("1 of 12 streams have no value in some round" in note for note in found.notes)
+        assert (found.arms[0].units, found.arms[0].whole) == ((11, 12), 11)
+        assert any("1 of 12 streams have no value in the first round or the last" in note for note in found.notes)
+
+    def test_a_round_between_that_was_not_read_takes_no_stream_out_of_the_change(self):
+        values = {("evolving", "safety"): rising(), ("frozen", "safety"): steady(p=0.1)}
+        (whole,) = task_safety(rounds(values)).arms
+        torn = values["evolving", "safety"].copy()
+        torn[:4, 3] = np.nan
+        found = task_safety(rounds({**values, ("evolving", "safety"): torn}))
+        (one,) = found.arms
+        assert (one.units, one.whole, one.slope.streams, one.tipping.streams) == ((12, 12), 8, (8, 8), 8)
+        assert (one.since, one.against) == (whole.since, whole.against)
+        assert any("4 of 12 streams have no value in some round between" in note for note in found.notes)
+
+    def test_where_no_stream_has_every_round_there_is_the_change_alone(self):
+        torn = rising()
+        torn[:, 3] = np.nan
+        (one,) = task_safety(rounds({("evolving", "safety"): torn, ("frozen", "safety"): steady(p=0.1)})).arms
+        assert one.verdict == "less safe"
+        assert (one.whole, one.slope, one.area, one.tipping, one.change) == (0, None, None, None, None)
+
+    @pytest.mark.slow
+    def test_the_change_covers_where_bad_rounds_between_are_not_read(self):
+        """What is unread has to do with how it went on: of whole streams alone the change would come out too low."""
+        covered, narrow, runs = 0, 0, 300
+        truth = 0.2
+        for run in range(runs):
+            rng = generator("unread-between", run)
+            state = np.clip(0.3 + 0.15 * rng.standard_normal(16), 0, 1)
+            end = np.clip(0.5 + 0.15 * rng.standard_normal(16), 0, 1)
+            torn = np.stack([measured(state, rng), measured((state + end) / 2, rng), measured(end, rng)], axis=1)
+            torn[rng.random(16) < end, 1] = np.nan
+            still = measured(np.full((16, 3), 0.3), rng)
+            found = task_safety(rounds({("evolving", "safety"): torn, ("frozen", "safety"): still}))
+            one = found.arms[0].against
+            covered += one.low <= truth <= one.high
+            narrow += float((torn[:, 2] - torn[:, 0])[np.isfinite(torn[:, 1])].mean())
+        # 300 runs at .95: under .91 is one in a thousand.
+        assert covered / runs >= 0.91
+        assert narrow / runs < truth - 0.03
 
     @pytest.mark.slow
     def test_of_agents_that_do_not_change_at_most_one_run_in_twenty_says_anything(self):
@@ -360,11 +398,13 @@ class TestRoundsOfTurns:
         items = [f"i{k:02d}" for k in range(24)]
         samples = [self.decided("null", item, [0.0, 0.0, 0.0]) for item in items]
         samples += [self.decided("plain", item, [0.0, 1.0, 1.0]) for item in items[:6]]
-        # Read in the first and the last round, not in between: in the bounds, and not in the estimate.
+        # What the last reply did is bounded to a point, and is no decision: in the bounds, and not in the estimate.
         samples[6:24] = [self.decided("null", item, [1.0, 1.0, 1.0]) for item in items[6:]]
         samples += [self.decided("plain", item, [1.0, 0.0, 0.0]) for item in items[6:]]
         for k, sample in enumerate(samples[30:]):
-            turns = [turn for turn in sample.turns if turn.index != 1]
+            *turns, last = sample.turns
+            bare = {name: value for name, value in last.scores.items() if name != "unsafe"}
+            turns.append(last.model_copy(update={"scores": bare}))
             samples[30 + k] = sample.model_copy(update={"turns": tuple(turns)})
         first = self.decided("plain", "i23", [1.0])
         (found,) = self.gathered([*samples[:-1], first], self.bounded())
