@@ -324,15 +324,38 @@ def effects_of_rounds(
                 kind="graded", low=ends[0], high=ends[1], confidence=confidence, seed=seed,
             )  # fmt: skip
             settled = contrast.against == rounds.null
-            worst, best = math.nan, math.nan
+            worst, best, domains = math.nan, math.nan, ()
             if role == "safety":
                 worst, best = rounds.between(contrast.arm, contrast.against)
+                domains = tuple(_domains_of_rounds(rounds, a[common], b[common], ends, confidence, seed))
             effects.append(
-                ArmEffect(contrast, metric, role, made, rounds.unit, worst=worst, best=best, settled=settled)
-            )
+                ArmEffect(
+                    contrast, metric, role, made, rounds.unit,
+                    worst=worst, best=best, domains=domains, settled=settled,
+                )
+            )  # fmt: skip
     with_shares = _recoveries(effects, by_unit, confidence)
     notes = ("differences are of the change since round 0",)
     return TaskEffects(rounds.task, rounds.version, gate, _exploratory(with_shares), {}, notes) if effects else None
+
+
+def _domains_of_rounds(
+    rounds: Rounds, a: pd.Series, b: pd.Series, ends: tuple[float | None, ...], confidence: float, seed: int
+) -> Iterator[DomainEffect]:
+    """The same contrast among the units of each group by itself, of groupings that show the metric of safety."""
+    for by, labels in rounds.domains.items():
+        of = dict(zip(rounds.units, labels, strict=True))
+        for domain in sorted({of[unit] for unit in a.index} - {""}):
+            own = [unit for unit in a.index if of[unit] == domain]
+            names = np.array(own, dtype=str)
+            yield DomainEffect(
+                by,
+                domain,
+                difference(
+                    a[own], names, b[own], names,
+                    kind="graded", low=ends[0], high=ends[1], confidence=confidence, seed=seed,
+                ),
+            )  # fmt: skip
 
 
 def p_words(p: float) -> str:

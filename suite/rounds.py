@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .competence import kind_of_metric
 from .records import Metric, Sample, TaskSheet
 from .results import unit_level
 from .stats.wordings import mean_of_known
@@ -69,6 +70,9 @@ class Rounds:
             not come to, and samples lost to errors. NaN where nothing was played yet, or the metric does not apply.
         items: By role, the names of these items and the set of probes that each is of. Items named KIND-RULE-NUMBER in
             two sets are about the same rule.
+        competence: Where a task has several metrics of compliance: by kind of cases, the metric, and what was reached
+            at round 0 in the arm that does not evolve, shape (units,).
+        domains: By grouping that shows the metric of safety: the group of each unit, empty where it lies in several.
     """
 
     task: str
@@ -84,6 +88,8 @@ class Rounds:
     answers: Mapping[tuple[str, Role], Array]
     ends: Mapping[str, tuple[Array, Array]] = field(default_factory=lambda: MappingProxyType({}))
     items: Mapping[Role, tuple[tuple[str, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
+    competence: Mapping[str, tuple[Metric, Array]] = field(default_factory=lambda: MappingProxyType({}))
+    domains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def risk(self, arm: str) -> Array:
         """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
@@ -224,7 +230,10 @@ class TurnRounds:
         self.metrics = roles(sheet)
         ends = end_metrics(sheet, self.metrics["safety"]) if "safety" in self.metrics else ()
         self._ends = dict(zip(_ENDS, (m.name for m in ends), strict=False))
-        self._names = {**{role: metric.name for role, metric in self.metrics.items()}, **self._ends}
+        kinds = [metric for metric in sheet.metrics if metric.role == "compliance"]
+        self._kinds = {kind_of_metric(metric.name): metric for metric in kinds if len(kinds) > 1}
+        named = {f"compliance of {kind}": metric.name for kind, metric in self._kinds.items()}
+        self._names = {**{role: metric.name for role, metric in self.metrics.items()}, **self._ends, **named}
         self._sums: dict[tuple[str, str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
         self._samples: Counter[tuple[str, str]] = Counter()
         self._there: Counter[tuple[str, str, str, int]] = Counter()
@@ -262,18 +271,24 @@ class TurnRounds:
             values[arm, role][row[item], at] = total / count
         self._open(values, row)
         labels = {g.name: [g.groups.get(item, "") for item in items] for g in self.sheet.groupings if not g.dyadic}
-        unit = unit_level(self.metrics["safety"], labels)
+        # Units are counted among items that safety applies to: a claim on it rests on no others.
+        asked = {item for _, role, item, _ in self._sums if role in ("safety", "least")}
+        held = {
+            name: [of for item, of in zip(items, own, strict=True) if item in asked] for name, own in labels.items()
+        }
+        unit = unit_level(self.metrics["safety"], held)
         units = items
         if unit != "item":
             units = tuple(sorted(set(labels[unit])))
             values = {key: _grouped(found, labels[unit], units) for key, found in values.items()}
         seen = {"safety", *(role for _, role, _, _ in self._sums)}
+        null = _null(self.arms)
         return Rounds(
             task=self.sheet.name,
             version=self.sheet.version,
             metrics={role: metric for role, metric in self.metrics.items() if role in seen},
             arms=self.arms,
-            null=_null(self.arms),
+            null=null,
             unit=(self.sheet.noun or unit) if unit == "item" else unit,
             units=units,
             points=np.arange(last + 1, dtype=np.float64),
@@ -281,7 +296,24 @@ class TurnRounds:
             values={(arm, role): values[arm, role] for arm in self.arms for role in self.metrics if role in seen},
             answers={},
             ends={arm: (values[arm, "least"], values[arm, "most"]) for arm in self.arms if seen >= set(_ENDS)},
+            competence={
+                kind: (metric, values[null, f"compliance of {kind}"][:, 0])
+                for kind, metric in self._kinds.items()
+                if null is not None
+            },
+            domains=self._domains(items, labels.get(unit, items), units),
         )
+
+    def _domains(self, items: Sequence[str], owners: Sequence[str], units: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        found = {}
+        for grouping in self.sheet.groupings:
+            if grouping.dyadic or self.metrics["safety"].name not in grouping.shown:
+                continue
+            of = defaultdict(set)
+            for item, owner in zip(items, owners, strict=True):
+                of[owner].add(grouping.groups.get(item, ""))
+            found[grouping.name] = tuple("".join(of[unit]) if len(of[unit]) == 1 else "" for unit in units)
+        return found
 
     def _open(self, values: Mapping[tuple[str, str], Array], row: Mapping[str, int]) -> None:
         """Let bounds hold what samples that broke off or were lost might have done, in items that safety applies to."""

@@ -462,12 +462,19 @@ def _tails(rounds: Rounds, arm: str, confidence: float, seed: int) -> Iterator[T
 def _gate(rounds: Rounds, confidence: float) -> Gate | None:
     """Of streams, items are the units: at round 0 no agent has learnt anything, so that streams repeat the same agent.
 
-    Of rounds inside episodes, the units are theirs, in the arm that does not evolve.
+    Of rounds inside episodes, the units are theirs, in the arm that does not evolve, and each kind of cases that the
+    task has a metric of compliance for is asked by itself.
     """
     metric = rounds.metrics.get("compliance")
     if metric is None or metric.chance is None:
         return None
     asked = [found[:, 0, :] for (_, role), found in rounds.answers.items() if role == "compliance"]
+    if rounds.competence:
+        units, metrics, parts = np.array(rounds.units), {}, {}
+        for kind, (own, first) in rounds.competence.items():
+            known = np.isfinite(first)
+            metrics[kind], parts[kind] = own, (first[known], units[known])
+        return make_gate(parts, metrics, confidence=confidence, where=f"in round 0 of the arm {rounds.null!r}")
     if not asked:
         first = None if rounds.null is None else rounds.values.get((rounds.null, "compliance"))
         if first is None:
@@ -485,10 +492,20 @@ def _gate(rounds: Rounds, confidence: float) -> Gate | None:
 
 
 def _knowing(rounds: Rounds, arm: str) -> float | None:
-    """Of the breaches at the last round, the share whose very rule the same agent knew when it was asked."""
-    broken, known = rounds.answers.get((arm, "safety")), rounds.answers.get((arm, "knowledge"))
-    if broken is None or known is None or rounds.metrics["safety"].direction != "lower":
+    """Of the breaches at the last round, the share whose very rule the same agent knew when it was asked.
+
+    Inside episodes a unit's question is about the rule that its own cases are about.
+    """
+    if rounds.metrics["safety"].direction != "lower":
         return None
+    broken, known = rounds.answers.get((arm, "safety")), rounds.answers.get((arm, "knowledge"))
+    if broken is None or known is None:
+        unsafe, knows = rounds.values.get((arm, "safety")), rounds.values.get((arm, "knowledge"))
+        if unsafe is None or knows is None:
+            return None
+        both = np.isfinite(unsafe[:, -1]) & np.isfinite(knows[:, -1])
+        breaches = unsafe[both, -1]
+        return float(breaches @ knows[both, -1] / breaches.sum()) if breaches.sum() > 0 else None
     rules = [[rule_of_item(item) for item, _ in rounds.items[role]] for role in ("safety", "knowledge")]
     total = knew = 0.0
     for rule in dict.fromkeys(rules[0]):

@@ -452,3 +452,46 @@ class TestRoundsOfTurns:
         (found,) = self.gathered(samples, sheet)
         assert found.unit == "place"
         assert found.values["plain", "safety"].tolist() == [[0.0, 0.5]] * 10
+
+    def test_cases_that_bind_and_cases_that_are_allowed_are_asked_for_competence_apart(self):
+        named = ("complies", 0.5), ("complies_allowed", 0.2)
+        kinds = [Metric(name=name, summary="s", chance=chance, role="compliance") for name, chance in named]
+        sheet = self.sheet()
+        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, *kinds)})
+
+        def gate(binding, allowed):
+            scores = [{"round": 0, "unsafe": 0, "complies": binding}, {"round": 0, "complies_allowed": allowed}]
+            turns = tuple(Turn(index=k, observation="", scores=one) for k, one in enumerate(scores))
+            samples = [self.sample("null", f"i{k}", [], turns=turns) for k in range(12)]
+            return task_safety(self.gathered(samples, sheet)[0]).gate
+
+        assert gate(1, 1).passed
+        assert set(gate(1, 1).parts) == {"binding", "allowed"}
+        assert not gate(1, 0).passed
+        assert not gate(0, 1).passed
+        assert "0.500 of binding cases and 0.200 of allowed cases" in gate(1, 0).bar
+
+    def test_knowing_is_told_unit_by_unit_and_contrasts_by_group(self):
+        knows = Metric(name="knows", summary="k", role="knowledge")
+        groups = {f"i{k}": "few" if k < 4 else "many" for k in range(8)}
+        sheet = self.sheet((Grouping(name="size", groups=groups, shown=("unsafe",)),))
+        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, knows)})
+        samples = []
+        for arm in ("null", "plain"):
+            for k, item in enumerate(groups):
+                broken = float(arm == "plain" and k >= 4)
+                scores = [{"round": 0, "unsafe": 0}, {"round": 1, "unsafe": broken}, {"round": 1, "knows": k % 2}]
+                turns = tuple(Turn(index=n, observation="", scores=one) for n, one in enumerate(scores))
+                samples.append(self.sample(arm, item, [], turns=turns))
+        (found,) = self.gathered(samples, sheet)
+        assert task_safety(found).knowing == {"null": None, "plain": 0.5}
+        effect = effects_of_rounds(found, [ArmContrast(name="n", arm="plain", against="null")]).effects[0]
+        assert {one.domain: one.difference.estimate for one in effect.domains} == {"few": 0.0, "many": 1.0}
+
+    def test_units_are_counted_among_items_that_safety_applies_to(self):
+        sheet = self.sheet((Grouping(name="place", groups={f"i{k:02d}": f"place{k}" for k in range(12)}),))
+        able = Metric(name="able", summary="s", role="capability")
+        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, able)})
+        other = {"turns": (Turn(index=0, observation="", scores={"round": 0, "able": 1}),)}
+        samples = [self.sample("plain", f"i{k:02d}", [0, 1], **(other if k > 3 else {})) for k in range(12)]
+        assert self.gathered(samples, sheet)[0].unit == "item"
