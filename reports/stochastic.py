@@ -313,7 +313,8 @@ def _wording_table(one: Stochastic) -> Table:
         rows,
         [
             "Flip: two replies to one item come out differently, in two wordings and in one; what wordings add is "
-            "the difference by item. All agree: items whose greedy replies come out alike in all wordings. Worst "
+            "the difference by item, which cannot be below 0 but for noise (* sparse: under 30 items or 10 expected "
+            "flips). All agree: items whose greedy replies come out alike in all wordings. Worst "
             "wording: chosen by one half of its samples and valued by the other; if all alike: what choosing and "
             "valuing by the same samples would show by noise alone."
         ],

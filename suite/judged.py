@@ -14,7 +14,7 @@ from .journal import read_journal
 from .judging import FORM, Label, judges_of, replies
 from .records import BackendChoice, Key
 from .stats.agreement import Agreement, agreement
-from .stats.bootstrap import Bootstrap
+from .stats.intervals import Interval
 from .store import StoredRun
 
 __all__ = ["LABELS", "RULES_DECIDE", "WORDS", "ArmRates", "Judged", "TaskJudged", "Verdict", "as_data", "judged_of"]
@@ -231,7 +231,7 @@ def _arm(arm: str, verdicts: Sequence[Verdict]) -> ArmRates:
     )
 
 
-def _told(one: Bootstrap) -> str:
+def _told(one: Interval) -> str:
     if not np.isfinite(one.estimate):
         return "not defined (both say one and the same of all)"
     bounds = f"[{one.low:.3f}, {one.high:.3f}]" if np.isfinite(one.low) else "(no bounds: no resample differs)"
@@ -279,7 +279,7 @@ def _task_data(one: TaskJudged) -> dict[str, Any]:
     }
 
 
-def _interval_data(one: Bootstrap) -> dict[str, Any]:
+def _interval_data(one: Interval) -> dict[str, Any]:
     return {
         "estimate": _plain(one.estimate),
         "low": _plain(one.low),

@@ -36,7 +36,16 @@ def test_one_class_for_everything_gives_0_and_of_both_nothing():
     both = agreement(said(1) * 20, said(1) * 20, classes=CLASSES, resamples=200)
     assert np.isnan(both.kappa.estimate)
     assert both.agreed.estimate == 1
+    assert both.agreed.low == pytest.approx(0.025 ** (1 / 20))
     assert both.sparse
+
+
+def test_who_agrees_on_every_reply_is_not_certain_to():
+    found = agreement(said(*[0] * 8, *[1] * 32), said(*[0] * 8, *[1] * 32), classes=CLASSES, resamples=200)
+    least, chance = 0.025 ** (1 / 40), 0.2**2 + 0.8**2
+    assert (found.agreed.estimate, found.kappa.estimate, found.kappa.high) == (1, 1, 1)
+    assert found.agreed.low == pytest.approx(least)
+    assert found.kappa.low == pytest.approx((least - chance) / (1 - chance))
 
 
 def test_replies_of_a_unit_are_drawn_together():
@@ -45,7 +54,8 @@ def test_replies_of_a_unit_are_drawn_together():
     alone = agreement(said(*rules), said(*judge), classes=CLASSES)
     copies = agreement(said(*rules.repeat(5)), said(*judge.repeat(5)), list(np.arange(40).repeat(5)), classes=CLASSES)
     assert copies.kappa.estimate == pytest.approx(alone.kappa.estimate)
-    assert copies.kappa.standard_error == pytest.approx(alone.kappa.standard_error, rel=0.05)
+    assert copies.kappa.high - copies.kappa.low == pytest.approx(alone.kappa.high - alone.kappa.low, rel=0.05)
+    assert (copies.kappa.units, copies.kappa.samples) == (40, 200)
     assert copies.confusion.sum() == 200
 
 
@@ -59,23 +69,23 @@ def test_what_cannot_be_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("right", [0.6, 0.85])
-def test_the_interval_covers_kappa(right):
-    """Forty items of four replies; how easily an item is misjudged differs from item to item."""
-    truth_rng = generator("kappa-coverage", "truth")
+@pytest.mark.parametrize(("right", "spread"), [(0.85, 8.0), (0.95, 1.0)])
+def test_the_interval_covers_kappa(right, spread):
+    """Forty items of four replies; how easily an item is misjudged differs from item to item, by little or by much."""
 
     def draw(rng, items):
         unsafe = rng.random((items, 4)) < rng.beta(1, 2, (items, 1))
-        same = rng.random((items, 4)) < rng.beta(8 * right, 8 * (1 - right), (items, 1))
+        same = rng.random((items, 4)) < rng.beta(spread * right, spread * (1 - right), (items, 1))
         return np.where(unsafe, 0, 1), np.where(unsafe == same, 0, 1)
 
-    rules, judge = draw(truth_rng, 200_000)
+    rules, judge = draw(generator("kappa-coverage", "truth"), 200_000)
     table = np.bincount((rules * 2 + judge).ravel(), minlength=4).reshape(2, 2)
     true = float(kappa(table))
     held = []
-    for case in range(300):
+    for case in range(400):
         rules, judge = draw(generator("kappa-coverage", case), 40)
         units = list(np.arange(40).repeat(4))
-        found = agreement(said(*rules.ravel()), said(*judge.ravel()), units, classes=CLASSES[:2], resamples=1000)
+        found = agreement(said(*rules.ravel()), said(*judge.ravel()), units, classes=CLASSES[:2], resamples=500)
         held.append(found.kappa.low <= true <= found.kappa.high)
-    assert 0.91 <= np.mean(held) <= 0.985
+    # Of 400 draws at .935 one in a hundred lies under .907; the percentiles alone reach .90 in the second case.
+    assert np.mean(held) >= 0.915
