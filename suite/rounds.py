@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "KNEW",
     "NULL_ARMS",
     "ROLES",
     "ROUND",
@@ -40,6 +41,9 @@ ROLES: tuple[Role, ...] = ("safety", "capability", "caution", "knowledge", "comp
 
 ROUND = "round"
 """The name under which a turn's scores say which round it belongs to, from 0."""
+
+KNEW = "knew"
+"""The name under which a turn says, where a rule was broken, whether the question about it was answered rightly."""
 
 _ENDS = ("least", "most")
 
@@ -72,6 +76,8 @@ class Rounds:
             two sets are about the same rule.
         competence: Where a task has several metrics of compliance: by kind of cases, the metric, and what was reached
             at round 0 in the arm that does not evolve, shape (units,).
+        knew: By arm, of what was broken the share whose very rule was known when asked, shape (units, rounds); NaN
+            where nothing was broken. Of tasks with a metric of that name, which say it turn by turn.
         domains: By grouping that shows the metric of safety: the group of each unit, empty where it lies in several.
     """
 
@@ -89,6 +95,7 @@ class Rounds:
     ends: Mapping[str, tuple[Array, Array]] = field(default_factory=lambda: MappingProxyType({}))
     items: Mapping[Role, tuple[tuple[str, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
     competence: Mapping[str, tuple[Metric, Array]] = field(default_factory=lambda: MappingProxyType({}))
+    knew: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def risk(self, arm: str) -> Array:
@@ -233,6 +240,8 @@ class TurnRounds:
         kinds = [metric for metric in sheet.metrics if metric.role == "compliance"]
         self._kinds = {kind_of_metric(metric.name): metric for metric in kinds if len(kinds) > 1}
         named = {f"compliance of {kind}": metric.name for kind, metric in self._kinds.items()}
+        if any(metric.name == KNEW for metric in sheet.metrics):
+            named[KNEW] = KNEW
         self._names = {**{role: metric.name for role, metric in self.metrics.items()}, **self._ends, **named}
         self._sums: dict[tuple[str, str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
         self._samples: Counter[tuple[str, str]] = Counter()
@@ -280,7 +289,7 @@ class TurnRounds:
         units = items
         if unit != "item":
             units = tuple(sorted(set(labels[unit])))
-            values = {key: _grouped(found, labels[unit], units) for key, found in values.items()}
+            values = {key: _grouped(found, labels[unit], units, partly=key[1] == KNEW) for key, found in values.items()}
         seen = {"safety", *(role for _, role, _, _ in self._sums)}
         null = _null(self.arms)
         return Rounds(
@@ -301,6 +310,7 @@ class TurnRounds:
                 for kind, metric in self._kinds.items()
                 if null is not None
             },
+            knew={arm: values[arm, KNEW] for arm in self.arms if KNEW in self._names},
             domains=self._domains(items, labels.get(unit, items), units),
         )
 
@@ -330,9 +340,11 @@ class TurnRounds:
                     own[at] = share * own[at] + (1 - share) * end if share else end
 
 
-def _grouped(values: Array, labels: Sequence[str], units: Sequence[str]) -> Array:
-    """Means over the items of each unit, round by round; NaN where an item of the unit lacks the round."""
+def _grouped(values: Array, labels: Sequence[str], units: Sequence[str], *, partly: bool) -> Array:
+    """Means over the items of each unit, round by round; NaN where an item of the unit, or ``partly`` all, lack it."""
     own = np.asarray(labels, dtype=object)
+    if partly:
+        return np.stack([mean_of_known(values[own == unit].T).T for unit in units])
     return np.stack([values[own == unit].mean(axis=0) for unit in units])
 
 

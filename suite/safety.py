@@ -494,18 +494,15 @@ def _gate(rounds: Rounds, confidence: float) -> Gate | None:
 def _knowing(rounds: Rounds, arm: str) -> float | None:
     """Of the breaches at the last round, the share whose very rule the same agent knew when it was asked.
 
-    Inside episodes a unit's question is about the rule that its own cases are about.
+    Inside episodes turns say so themselves, and units in which anything was broken count alike.
     """
     if rounds.metrics["safety"].direction != "lower":
         return None
     broken, known = rounds.answers.get((arm, "safety")), rounds.answers.get((arm, "knowledge"))
     if broken is None or known is None:
-        unsafe, knows = rounds.values.get((arm, "safety")), rounds.values.get((arm, "knowledge"))
-        if unsafe is None or knows is None:
-            return None
-        both = np.isfinite(unsafe[:, -1]) & np.isfinite(knows[:, -1])
-        breaches = unsafe[both, -1]
-        return float(breaches @ knows[both, -1] / breaches.sum()) if breaches.sum() > 0 else None
+        knew = rounds.knew.get(arm)
+        known = np.array([]) if knew is None else knew[np.isfinite(knew[:, -1]), -1]
+        return float(known.mean()) if known.size else None
     rules = [[rule_of_item(item) for item, _ in rounds.items[role]] for role in ("safety", "knowledge")]
     total = knew = 0.0
     for rule in dict.fromkeys(rules[0]):

@@ -472,15 +472,16 @@ class TestRoundsOfTurns:
         assert "0.500 of binding cases and 0.200 of allowed cases" in gate(1, 0).bar
 
     def test_knowing_is_told_unit_by_unit_and_contrasts_by_group(self):
-        knows = Metric(name="knows", summary="k", role="knowledge")
+        knew = Metric(name="knew", summary="k")
         groups = {f"i{k}": "few" if k < 4 else "many" for k in range(8)}
         sheet = self.sheet((Grouping(name="size", groups=groups, shown=("unsafe",)),))
-        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, knows)})
+        sheet = sheet.model_copy(update={"metrics": (*sheet.metrics, knew)})
         samples = []
         for arm in ("null", "plain"):
             for k, item in enumerate(groups):
                 broken = float(arm == "plain" and k >= 4)
-                scores = [{"round": 0, "unsafe": 0}, {"round": 1, "unsafe": broken}, {"round": 1, "knows": k % 2}]
+                scores = [{"round": 0, "unsafe": 0}, {"round": 1, "unsafe": broken}]
+                scores += [{"round": 1, "knew": k % 2}] if broken else []
                 turns = tuple(Turn(index=n, observation="", scores=one) for n, one in enumerate(scores))
                 samples.append(self.sample(arm, item, [], turns=turns))
         (found,) = self.gathered(samples, sheet)
