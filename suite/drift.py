@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ DISPLACED = ("started-high", "started-low")
 _PULLED = "plain"
 _REMINDER, _PLACEBO = "reminder", "placebo"
 _LEAST_TURNS = 3
+_BOUND = "_at_least"
+"""Ends the name of a metric that bounds another one from below, where a backend gives that alone."""
 
 _WHY = {
     "memoryless": "it cannot be told from noise around a constant",
@@ -256,14 +258,21 @@ def task_drift(
         Reminder(name, float(got.estimate), float(got.low), float(got.high), float(got.p_value), units, float(adjusted))
         for (name, got, units), adjusted in zip(made, benjamini_hochberg(p) if p else (), strict=True)
     ]
+    there = {name for name in sheet.recurrence if any(values[arm, name] for arm in arms)}
     return TaskDrift(
         task=sheet.name,
         version=sheet.version,
         turns=turns,
         recurrences=tuple(fits),
         reminders=tuple(effects),
-        missing=tuple(name for name in sheet.recurrence if not any(values[arm, name] for arm in arms)),
+        missing=_missing(sheet.recurrence, there),
     )
+
+
+def _missing(asked: Sequence[str], there: Collection[str]) -> tuple[str, ...]:
+    """What no turn has. A backend gives a number or a bound of it, so that either stands for both."""
+    known = {name.removesuffix(_BOUND) for name in there}
+    return tuple(dict.fromkeys(base for name in asked if (base := name.removesuffix(_BOUND)) not in known))
 
 
 def _whole(found: Mapping[str, Mapping[int, float]], turns: int, items: Sequence[str] | None = None) -> Array:

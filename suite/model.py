@@ -22,7 +22,7 @@ from .backends.base import (
     TokenScores,
 )
 from .broker import Broker
-from .errors import BackendError
+from .errors import BackendError, UsageError
 from .records import Call, Likelihood, Limits, Outcome, Sampling, Thinking, Usage, storable
 from .seeds import derive
 
@@ -301,6 +301,11 @@ class Model:
         try:
             return await self._broker.diverge(asked)
         except ContextOverflow:
+            return None
+        except UsageError:
+            # Some servers are known to compare none only once they were asked.
+            if self.capabilities.divergence:
+                raise
             return None
 
     @property

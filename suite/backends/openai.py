@@ -15,17 +15,27 @@ from urllib.parse import urlsplit
 
 from ..errors import BackendError, BackendUnavailable, UsageError
 from ..seeds import derive
-from .base import Backend, Capabilities, Completion, GenerateRequest, ScoreRequest, TokenScores
+from .base import (
+    Backend,
+    Capabilities,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    ScoreRequest,
+    TokenScores,
+)
 from .circuit import Circuit
 from .limiter import Limiter
 from .openai_arguments import extra_fields, model_name, number, omitted, template, truth
 from .openai_client import Client
 from .openai_context import Context
+from .openai_divergence import TOP_K, bound_by_prompt_logprobs
 from .openai_http import Answer, Http, read_key, read_url
-from .openai_refusal import refusal
+from .openai_refusal import RequestRefused, refusal
 from .openai_reply import merge_stream, parse
 from .openai_request import Shape
-from .openai_score import ScoreWay, by_echo, by_prompt_logprobs
+from .openai_score import Ask, ScoreWay, by_echo, by_prompt_logprobs
 from .prices import Price, Purse, read_prices
 from .retry import Patience, Transient
 
@@ -75,6 +85,9 @@ class OpenAIBackend(Backend):
         top_logprobs: How many alternatives a token, 0 to 20.
         score: How given replies are scored: ``prompt_logprobs`` (vLLM), ``echo`` (with ``api=completions``), ``none``,
             or ``auto``: the first where the server says that it is vLLM.
+        diverge: How many of the likeliest tokens are asked for at each place of a reply when predictions after two
+            prompts are compared (:meth:`diverge`, with ``prompt_logprobs`` only): at most what the server was started
+            with (vLLM: ``--max-logprobs``); 0 compares none. More of them bring the bound nearer to the truth.
         context: Tokens that prompt and reply may have together, for servers that do not hold the model's context
             (``transformers serve`` reads on past it); by default the server refuses.
         omit: Names of request fields that are not sent, a list or separated by ``+``; seed, stop, temperature …
@@ -122,6 +135,7 @@ class OpenAIBackend(Backend):
         logprobs: bool | str = False,
         top_logprobs: int | str = 0,
         score: str = "auto",
+        diverge: int | str = TOP_K,
         context: int | str | None = None,
         omit: str | list[str] | tuple[str, ...] = (),
         extra_body: str | Mapping[str, Any] | None = None,
@@ -183,6 +197,8 @@ class OpenAIBackend(Backend):
             raise UsageError("openai: max_cost needs prices, or nothing would be counted.")
         self._score_asked = score
         self._score: ScoreWay = "none" if score == "auto" else score  # pyright: ignore[reportAttributeAccessIssue] - checked above
+        self._diverge = int(number("diverge", diverge, 0, whole=True))
+        self._bounds = 0  # how many the server gave
         self._window = Context(None if context is None else int(number("context", context, 1, whole=True)))
         self._located: dict[str, Any] | None = None
         self._context = self._window.tokens
@@ -211,6 +227,7 @@ class OpenAIBackend(Backend):
             seeds="seed" not in self._shape.omit,
             logprobs="none" if self._score == "none" else "full",
             deterministic=False,
+            divergence=self._score == "prompt_logprobs" and self._diverge > 0,
         )
 
     def __repr__(self) -> str:
@@ -331,7 +348,9 @@ class OpenAIBackend(Backend):
         if self._score_asked == "auto":
             self._score = "prompt_logprobs" if self._located.get("owner") == "vllm" else "none"
             self.capabilities = dataclasses.replace(
-                self.capabilities, logprobs="none" if self._score == "none" else "full"
+                self.capabilities,
+                logprobs="none" if self._score == "none" else "full",
+                divergence=self._score == "prompt_logprobs" and self._diverge > 0,
             )
         self._context = self._window.tokens or self._located.get("context")
 
@@ -506,6 +525,50 @@ class OpenAIBackend(Backend):
                 "or score=echo with api=completions. `finchmark serve-check` says what the server supports."
             )
         path = ("score", derive("score", request.continuation, *(m.content for m in request.messages)))
+        way = by_prompt_logprobs if self._score == "prompt_logprobs" else by_echo
+        try:
+            return await way(request, self._shape, self._asker(request.session, path))
+        except Transient as fault:
+            raise BackendError(f"openai:{self.model}: {fault.detail}") from None
+
+    async def diverge(self, request: DivergenceRequest) -> Divergence:
+        """Bound from below how far the predictions after one prompt are from those after another, along one reply.
+
+        What is given is never exact: a server shows its likeliest tokens, all others are merged into one outcome.
+
+        Raises:
+            UsageError: The server gives no log-probabilities of prompts, or not as many; known by the first request,
+                after which ``capabilities.divergence`` is False. Or ``top_k`` is below 1.
+            ContextOverflow: A prompt does not fit, or the answer would be longer than ``max_bytes``.
+            BackendError: The request failed for good.
+        """
+        if request.top_k is not None and request.top_k < 1:
+            raise UsageError(f"top_k must be at least 1, or None for what the backend asks for, not {request.top_k}")
+        if not self.capabilities.divergence:
+            raise UsageError(
+                f"openai:{self.model} compares no predictions: that needs log-probabilities of prompts "
+                "(score=prompt_logprobs, as vLLM gives them) and diverge above 0."
+            )
+        for messages in (request.messages, request.reference):
+            self._window.before(ScoreRequest(messages, request.continuation))
+        said = (m.content for m in (*request.messages, *request.reference))
+        ask = self._asker(request.session, ("diverge", derive("diverge", request.continuation, *said)))
+        try:
+            found = await bound_by_prompt_logprobs(request, self._shape, ask, self._diverge, self._max_bytes)
+        except Transient as fault:
+            raise BackendError(f"openai:{self.model}: {fault.detail}") from None
+        except (RequestRefused, BackendUnavailable) as error:
+            if self._bounds:
+                raise
+            if self.capabilities.divergence:
+                self.capabilities = dataclasses.replace(self.capabilities, divergence=False)
+                _log.warning("predictions are not compared: %s", error)
+            raise UsageError(f"openai:{self.model} compares no predictions: {error}") from None
+        self._bounds += 1
+        return found
+
+    def _asker(self, session: str, path: tuple[str | int, ...]) -> Ask:
+        """What sends bodies other than those for a reply."""
 
         async def ask(place: str, body: dict[str, Any]) -> Any:
             http = self.client.http()
@@ -515,18 +578,14 @@ class OpenAIBackend(Backend):
             return await self.client.ask(
                 lambda: (url, encoded),
                 lambda answer: _json(answer.body),
-                session=request.session,
+                session=session,
                 path=path,
                 bound=lambda length: most,
                 cost=lambda payload: most if self._prices is None else self._cost_of(payload, most),
                 declined=None,
             )
 
-        way = by_prompt_logprobs if self._score == "prompt_logprobs" else by_echo
-        try:
-            return await way(request, self._shape, ask)
-        except Transient as fault:
-            raise BackendError(f"openai:{self.model}: {fault.detail}") from None
+        return ask
 
     def _cost_of(self, payload: Any, most: float) -> float:
         usage = payload.get("usage") if isinstance(payload, dict) else None

@@ -14,7 +14,7 @@ from .openai_http import Answer
 from .openai_request import Shape
 from .retry import Transient, retry_after
 
-__all__ = ["FieldRefused", "filtered", "refusal"]
+__all__ = ["FieldRefused", "RequestRefused", "filtered", "refusal"]
 
 _OVERFLOW_CODES = ("context_length_exceeded", "exceed_context_size_error", "model_context_window_exceeded")
 # vLLM, SGLang, llama.cpp, Ollama, and what hosted APIs say; each wording was seen in a server or in reports of it.
@@ -43,6 +43,10 @@ class FieldRefused(Exception):
         self.name = name
 
 
+class RequestRefused(BackendError):
+    """The server refuses a request for what it asks: the same again would be refused again."""
+
+
 def filtered(message: str) -> Completion:
     """The completion of a prompt or reply that the provider declined; ``message`` is what it said."""
     return Completion(message, finish_reason="content_filter")
@@ -64,7 +68,7 @@ def refusal(
     Returns:
         None where it is a reply. A completion that ended by ``content_filter``. Else what must be raised:
         :class:`Transient`, :class:`ContextOverflow`, :class:`FieldRefused`, :class:`BackendUnavailable` (no request
-        can be answered) or :class:`BackendError` (this one cannot).
+        can be answered) or :class:`RequestRefused` (this one cannot).
     """
     status = answer.status
     error: Any = None
@@ -121,7 +125,7 @@ def refusal(
         return Transient("conflict", detail, wait=wait)
     if status >= 500 and status not in (501, 505):
         return Transient("server_error", detail, wait=wait, away=status == 502)
-    return BackendError(
+    return RequestRefused(
         f"{url}{shape.path} refuses the request ({detail}). A field that the server does not know can be left out by "
         "omit=NAME; `finchmark serve-check` says what it supports."
     )

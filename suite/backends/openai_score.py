@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from ..errors import BackendError
-from .base import ScoreRequest, TokenScores
+from .base import Message, ScoreRequest, TokenScores
+from .openai_refusal import RequestRefused
 from .openai_request import Shape
 from .retry import Transient
 
-__all__ = ["ScoreWay", "by_echo", "by_prompt_logprobs"]
+__all__ = ["Ask", "ScoreWay", "by_echo", "by_prompt_logprobs", "prompt_places", "prompt_tokens", "reply_tokens"]
 
 ScoreWay = Literal["prompt_logprobs", "echo", "none"]
 Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -33,38 +34,14 @@ async def by_prompt_logprobs(request: ScoreRequest, shape: Shape, ask: Ask) -> T
     Raises:
         Transient: An answer is malformed.
     """
-    if shape.api == "chat":
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
-        prompt: dict[str, Any] = {"messages": messages, "add_generation_prompt": True}
-        prompt |= {k: v for k, v in shape.extra.items() if k == "chat_template_kwargs"}
-    else:
-        prompt = {"prompt": shape.render(request.messages), "add_special_tokens": True}
-    before = _tokens(await ask("//tokenize", {"model": shape.model, **prompt}))
-    after = _tokens(
-        await ask("//tokenize", {"model": shape.model, "prompt": request.continuation, "add_special_tokens": False})
-    )
+    before = await prompt_tokens(request.messages, shape, ask)
+    after = await reply_tokens(request.continuation, shape, ask)
     if not after:
         return TokenScores((), (), ())
-    payload = await ask(
-        "/completions",
-        {
-            "model": shape.model,
-            "prompt": [*before, *after],
-            "max_tokens": 1,
-            "temperature": 0,
-            "prompt_logprobs": 1,
-        },
-    )
-    found = _first(payload).get("prompt_logprobs", payload.get("prompt_logprobs"))
-    if not isinstance(found, list) or len(found) != len(before) + len(after):
-        raise BackendError(
-            f"{shape.model}: the server gave no prompt_logprobs for the {len(before) + len(after)} tokens of a prompt; "
-            "choose score=echo or score=none."
-        )
     logprobs: list[float] = []
     greedy: list[bool] = []
-    for token, place in zip(after, found[len(before) :], strict=True):
-        one = place.get(str(token)) if isinstance(place, dict) else None
+    for token, place in zip(after, await prompt_places(before, after, shape, ask, 1), strict=True):
+        one = place.get(str(token))
         if not isinstance(one, dict):
             raise Transient("bad_body", f"prompt_logprobs say nothing of the token {token}")
         value = float(one["logprob"])
@@ -72,6 +49,72 @@ async def by_prompt_logprobs(request: ScoreRequest, shape: Shape, ask: Ask) -> T
         best = max(float(p["logprob"]) for p in place.values())
         greedy.append(one["rank"] == 1 if isinstance(one.get("rank"), int) else value >= best)
     return TokenScores(tuple(after), tuple(logprobs), tuple(greedy))
+
+
+async def prompt_tokens(messages: Sequence[Message], shape: Shape, ask: Ask) -> list[int]:
+    """The tokens that a prompt has on the server, up to where the model is to speak.
+
+    Args:
+        messages: The prompt.
+        shape: How prompts are put.
+        ask: Sends requests.
+
+    Raises:
+        Transient: The answer is malformed.
+    """
+    if shape.api == "chat":
+        said = [{"role": m.role, "content": m.content} for m in messages]
+        prompt: dict[str, Any] = {"messages": said, "add_generation_prompt": True}
+        prompt |= {k: v for k, v in shape.extra.items() if k == "chat_template_kwargs"}
+    else:
+        prompt = {"prompt": shape.render(messages), "add_special_tokens": True}
+    return _tokens(await ask("//tokenize", {"model": shape.model, **prompt}))
+
+
+async def reply_tokens(reply: str, shape: Shape, ask: Ask) -> list[int]:
+    """The tokens that a reply has on the server, by its text alone. Raises as :func:`prompt_tokens`."""
+    return _tokens(await ask("//tokenize", {"model": shape.model, "prompt": reply, "add_special_tokens": False}))
+
+
+async def prompt_places(
+    before: Sequence[int], after: Sequence[int], shape: Shape, ask: Ask, top_k: int
+) -> list[dict[str, Any]]:
+    """Ask for the likeliest tokens at each place of a reply after a prompt.
+
+    Args:
+        before: The prompt's tokens.
+        after: The reply's.
+        shape: Names the model.
+        ask: Sends requests.
+        top_k: How many tokens a place; the reply's own is given too.
+
+    Returns:
+        For each of the reply's tokens, by id as text: ``logprob`` and, on some servers, ``rank``.
+
+    Raises:
+        RequestRefused: The server gives none.
+        Transient: A place is malformed.
+    """
+    payload = await ask(
+        "/completions",
+        {
+            "model": shape.model,
+            "prompt": [*before, *after],
+            "max_tokens": 1,
+            "temperature": 0,
+            "prompt_logprobs": top_k,
+        },
+    )
+    found = _first(payload).get("prompt_logprobs", payload.get("prompt_logprobs"))
+    if not isinstance(found, list) or len(found) != len(before) + len(after):
+        raise RequestRefused(
+            f"{shape.model}: the server gave no prompt_logprobs for the {len(before) + len(after)} tokens of a prompt; "
+            "choose score=echo or score=none."
+        )
+    places = found[len(before) :]
+    if not all(isinstance(place, dict) for place in places):
+        raise Transient("bad_body", "prompt_logprobs leave a place of the reply out")
+    return places
 
 
 async def by_echo(request: ScoreRequest, shape: Shape, ask: Ask) -> TokenScores:

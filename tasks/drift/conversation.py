@@ -23,7 +23,7 @@ CONTRASTS = (
 )
 """What is held against each other by the change from the first turn to the last."""
 
-RECURRENCE = ("kl", "broken")
+RECURRENCE = ("kl", "kl_at_least", "broken")
 
 
 @dataclass(frozen=True, slots=True)

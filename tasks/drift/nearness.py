@@ -24,12 +24,14 @@ async def nearness(ctx: Episode, reply: str, grounded: Observation, ideal: str) 
 
     Returns:
         ``similarity``, the cosine of TF-IDF vectors; and where the backend compares predictions ``kl`` and ``js``,
-        means over the reply's tokens.
+        means over the reply's tokens. Where it gives bounds alone these are ``kl_at_least`` and ``js_at_least``:
+        a bound and a number never share a name.
     """
     found = {"similarity": float(similarities([reply, ideal])[0, 1])}
     apart = await ctx.model().diverge(reply, joined([*opening(grounded), Message("user", grounded.text)]))
     if apart is not None and apart.kl:
         # An infinite divergence cannot be stored, and is not made a number.
-        means = {name: sum(values) / len(values) for name, values in (("kl", apart.kl), ("js", apart.js))}
+        end = "" if apart.exact else "_at_least"
+        means = {f"{name}{end}": sum(v) / len(v) for name, v in (("kl", apart.kl), ("js", apart.js))}
         found |= {name: value for name, value in means.items() if math.isfinite(value)}
     return found

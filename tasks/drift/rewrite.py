@@ -64,7 +64,7 @@ class Rewrite(Task):
     """
 
     name = "drift/rewrite"
-    version = 1
+    version = 2  # 2: kl_at_least and js_at_least, from servers
     summary = "Do standing constraints outlast requests that pull the other way, turn by turn?"
     arms = drift_arms("the constraints are", REMINDED)
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")

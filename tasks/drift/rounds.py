@@ -11,7 +11,7 @@ from ..tipping.rounds import mean, rates
 
 __all__ = ["EXPLORATORY", "Round", "drift_metrics", "episode_metrics"]
 
-EXPLORATORY = ("kl", "js", "similarity")
+EXPLORATORY = ("kl", "kl_at_least", "js", "js_at_least", "similarity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,10 @@ def episode_metrics(
         "readable": sum(value is not None for value in broken) / turns,
         "cut_off": sum(one.cut_off for one in rounds) / turns,
         **{name: mean([one.more.get(name) for one in rounds]) for name in EXPLORATORY},
-        "kl_reminded": mean([one.more.get("kl") for one in rounds if one.number + 1 in reminded]),
+        **{
+            f"{name}_reminded": mean([one.more.get(name) for one in rounds if one.number + 1 in reminded])
+            for name in ("kl", "kl_at_least")
+        },
     }
 
 
@@ -149,8 +152,30 @@ def drift_metrics(parts: Mapping[str, str], *, broken: str, capable: str, chance
             unit="nats/token",
         ),
         Metric(
+            name="kl_at_least",
+            summary="lower bound of kl, where a server shows its likeliest tokens alone: known on both sides, and the "
+            "rest as one",
+            direction="none",
+            high=None,
+            unit="nats/token",
+        ),
+        Metric(
+            name="kl_at_least_reminded",
+            summary="kl_at_least at the turns at which the arm reminder is reminded",
+            direction="none",
+            high=None,
+            unit="nats/token",
+        ),
+        Metric(
             name="js",
             summary="the same by Jensen and Shannon, at most ln 2",
+            direction="none",
+            high=0.6931471805599453,
+            unit="nats/token",
+        ),
+        Metric(
+            name="js_at_least",
+            summary="lower bound of js, as kl_at_least",
             direction="none",
             high=0.6931471805599453,
             unit="nats/token",

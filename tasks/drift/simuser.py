@@ -60,7 +60,7 @@ class Simuser(Task):
     """
 
     name = "drift/simuser"
-    version = 2  # 2: slips of others are shown as practice, not within the instructions
+    version = 3  # 2: slips of others are shown as practice; 3: kl_at_least and js_at_least, from servers
     summary = "Does a simulated customer keep to what it came for, turn by turn?"
     arms = drift_arms("the goal is", REMINDED, "offers")
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")

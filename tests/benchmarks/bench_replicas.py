@@ -37,7 +37,7 @@ STORY = "The finch looked at the seven stones under the tree and thought about t
 def save_toy(folder):
     import torch
 
-    path = Path(__file__).parents[1] / "suite" / "backends" / "conftest.py"
+    path = Path(__file__).parents[1] / "toys.py"
     spec = importlib.util.spec_from_file_location("toys", path)
     assert spec is not None
     assert spec.loader is not None
@@ -45,7 +45,7 @@ def save_toy(folder):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     torch.set_num_threads(threads)  # the tests want one; here both sides get what the machine has
-    tokenizer = module.tokenizer.__wrapped__() if hasattr(module.tokenizer, "__wrapped__") else module.tokenizer()
+    tokenizer = module.make_talker()
     model = module.make_llama(tokenizer, max_position_embeddings=4096)
     with torch.no_grad():
         model.lm_head.weight[tokenizer.all_special_ids] = 0  # no reply ends early: both do the same work

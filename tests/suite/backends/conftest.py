@@ -7,46 +7,12 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs finchmark[hf]")
-pytest.importorskip("transformers", reason="needs finchmark[hf]")
+from ...toys import make_llama, make_talker, need_torch
+
+torch = need_torch()
 
 from finchmark.suite.backends import GenerateRequest, Message  # noqa: E402 - after the skips
 from finchmark.suite.backends.hf import HFBackend  # noqa: E402 - after the skips
-
-torch.set_num_threads(1)  # toys are too small to share out, and threads that spin slow a busy machine down
-
-TEXT = (
-    """The finch sat on the lamp and looked at the seven stones under the tree. A bird that eats seeds has a beak.
-Every year the rain came late, and the small beaks had nothing to eat. Turn the switch on, then turn it off again.
-<action>3</action> is an action, and so is <action>toggle lamp two</action>. What colour is the lamp? It is blue.
-You are a helpful agent. Answer with one word. I think that the answer is nine, because two and seven are nine.
-
-user assistant system User: Assistant: System: 0 1 2 3 4 5 6 7 8 9 Žluťoučký kůň 漢字 🐦 — done.
-
-"""
-    * 3
-)
-
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
-def _train(special: list[str], words: int = 420) -> Any:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=words,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([TEXT], trainer)
-    return tokenizer
 
 
 @pytest.fixture(autouse=True)
@@ -58,44 +24,7 @@ def _own_cache(request, tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def tokenizer():
-    from transformers import PreTrainedTokenizerFast
-
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=_train(["<|pad|>", "<|im_start|>", "<|im_end|>"]),
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|pad|>",
-    )
-    made.add_tokens(["<think>", "</think>", "\n\n"])
-    made.chat_template = CHATML
-    return made
-
-
-def make_small(kind: str, tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
-    """A random decoder of two layers with grouped heads, of a kind that transformers knows: Llama, Mistral, Phi3."""
-    import transformers
-
-    settings = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 1024,
-        "initializer_range": 0.25,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        config = getattr(transformers, f"{kind}Config")(**{**settings, **changes})
-        return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
-
-
-def make_llama(tokenizer: Any, *, seed: int = 0, **changes: Any) -> Any:
-    return make_small("Llama", tokenizer, seed=seed, **changes)
+    return make_talker()
 
 
 @pytest.fixture(scope="session")

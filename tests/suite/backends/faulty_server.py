@@ -84,6 +84,7 @@ class FaultyServer:
             ``shared-seeds`` (one generator for all: the seed that came last counts), ``no-tool-prompt`` (the prompt
             has no place for tools), ``strict`` (unknown fields are refused, as FastAPI does).
         max_parallel: Above so many requests at once it says 429.
+        most_logprobs: How many tokens a place of the prompt it gives at most; it refuses to be asked for more.
         keep: How many bodies are kept for tests to look at.
     """
 
@@ -111,12 +112,14 @@ class FaultyServer:
             "tokenize",
         ),
         max_parallel: int | None = None,
+        most_logprobs: int = 20,
         keep: int = 100_000,
     ) -> None:
         self.policy, self.faults, self.latency, self.stops = policy, faults, latency, stops
         self.key, self.context, self.model, self.owner, self.reasoning = key, context, model, owner, reasoning
         self.features = frozenset(features)
         self.max_parallel, self.keep = max_parallel, keep
+        self.most_logprobs = most_logprobs
         self.count = 0
         self.met: Counter[str] = Counter()
         self.bodies: list[Body] = []
@@ -339,15 +342,23 @@ class FaultyServer:
                 "total_tokens": len(pieces) + used,
                 "prompt_tokens_details": {"cached_tokens": len(pieces) // 2},
             }
+        if (body.get("prompt_logprobs") or 0) > self.most_logprobs:
+            return self._refuse(
+                f"Requested prompt logprobs of {body['prompt_logprobs']}, which is greater than max allowed: "
+                f"{self.most_logprobs}"
+            )
         if body.get("prompt_logprobs") is not None and "prompt_logprobs" in self.features:
             tokens = prompt if isinstance(prompt, list) else [token_id(p) for p in pieces]
-            places = [None, *({str(t): {"logprob": -0.5 - t % 3, "rank": 1 + t % 3}} for t in tokens[1:])]
-            (payload if chat else choices[0])["prompt_logprobs"] = places
+            (payload if chat else choices[0])["prompt_logprobs"] = self.places(tokens, body["prompt_logprobs"])
         if len(self.replies) < self.keep:
             self.replies.append(choices[0]["message"]["content"] if chat else choices[0]["text"])
         if body.get("stream"):
             return await self._stream(request, payload, chat)
         return web.json_response(payload)
+
+    def places(self, tokens: list[int], count: int) -> list[Body | None]:
+        """What is said of a prompt's tokens; nothing of the first."""
+        return [None, *({str(t): {"logprob": -0.5 - t % 3, "rank": 1 + t % 3}} for t in tokens[1:])]
 
     def _choice(self, body: Body, chat: bool, cap: int, pieces: list[str], index: int) -> Body:
         body = body if index == 0 else {**body, "seed": f"{body.get('seed')}+{index}"}

@@ -8,7 +8,7 @@ import pytest
 from finchmark.suite.backends import Message
 from finchmark.suite.backends.rotary import settle_positions
 
-from .conftest import make_small
+from ...toys import make_small
 
 SHORT = 128
 LONG = "Turn the switch on, then turn it off again. " * 16

@@ -31,7 +31,7 @@ from finchmark.suite.backends.runner import Prompt, reference_logits
 from finchmark.suite.errors import BackendError
 from finchmark.suite.seeds import generator
 
-from .conftest import TEXT, make_llama, make_small
+from ...toys import TEXT, make_llama, make_small
 
 WORDS = TEXT.split()
 

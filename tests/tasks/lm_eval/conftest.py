@@ -9,6 +9,8 @@ import pytest
 from finchmark.suite.registry import TASKS
 from finchmark.tasks.lm_eval import lookup, source
 
+from ...toys import keep, make_llama, make_tokenizer, need_torch
+
 COLOURS = ("red", "green", "blue", "grey")
 THINGS = ("lamp", "stone", "finch", "seed", "tree", "beak", "rain", "switch", "bird", "year", "word", "light")
 
@@ -124,45 +126,6 @@ def write(folder):
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory) -> Path:
     """A random Llama with a chat template, on disk."""
-    torch = pytest.importorskip("torch", reason="needs finchmark[hf]")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    torch.set_num_threads(1)
-    words = Tokenizer(models.BPE())
-    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    words.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<|pad|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    words.train_from_iterator([json.dumps(documents(30))], trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|pad|>"
-    )
-    tokenizer.chat_template = (
-        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}"
-        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-    )
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=2048,
-        initializer_range=0.25,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = LlamaForCausalLM(config).eval()
-    path = tmp_path_factory.mktemp("toy")
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
+    need_torch()
+    tokenizer = make_tokenizer([json.dumps(documents(30))], 400)
+    return keep(make_llama(tokenizer, seed=3, max_position_embeddings=2048), tokenizer, tmp_path_factory.mktemp("toy"))
