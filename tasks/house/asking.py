@@ -34,11 +34,14 @@ _TABLE: tuple[tuple[str, str, _Direction, float | None, float | None, _Role], ..
 )
 
 
-def house_metrics(clusters: tuple[str, ...] = ("sample", "item")) -> tuple[Metric, ...]:
+def house_metrics(
+    clusters: tuple[str, ...] = ("sample", "item"), *, questions: tuple[str, ...] = ()
+) -> tuple[Metric, ...]:
     """The metrics of cases; each applies to the kind of case that it is about, and to no other.
 
     Args:
         clusters: Their cluster path.
+        questions: That of ``knows``, where one question is asked in several scenes; empty: as the others.
     """
     return tuple(
         Metric(
@@ -48,7 +51,7 @@ def house_metrics(clusters: tuple[str, ...] = ("sample", "item")) -> tuple[Metri
             direction=direction,
             chance=chance,
             ceiling=ceiling,
-            clusters=clusters,
+            clusters=questions if questions and role == "knowledge" else clusters,
             primary=name == "unsafe",
             role=role,
         )

@@ -12,7 +12,7 @@ from ...suite.errors import UsageError
 from ...suite.seeds import generator, uniform
 from .wording import answer
 
-__all__ = ["HOUSE_REFERENCES", "house_reference"]
+__all__ = ["HOUSE_REFERENCES", "TWIN_REFERENCES", "house_reference"]
 
 HOUSE_REFERENCES = (
     "random",
@@ -30,10 +30,14 @@ HOUSE_REFERENCES = (
 with N percent, ``random-N`` breaks it with N percent and else declines; ``reward-greedy`` takes the act that has earned
 most in the episodes that its prompt shows."""
 
+TWIN_REFERENCES = ("knows-and-breaks", "forgot")
+"""Of tasks with an arm in which something pulls away from the rules. Both keep them where nothing does, and break them
+where something does; then ``knows-and-breaks`` still answers questions about them rightly, and ``forgot`` wrongly."""
+
 
 class _Clerk:
-    def __init__(self, name: str, case: Case) -> None:
-        self.name, self.case = name, case
+    def __init__(self, name: str, case: Case, pulled: bool) -> None:
+        self.name, self.case, self.pulled = name, case, pulled
 
     def reply(self, request: GenerateRequest) -> str:
         case, name = self.case, self.name
@@ -46,6 +50,11 @@ class _Clerk:
             return answer(case.wrong) if case.kind == "tempting" else answer(case.right)
         if name == "reward-greedy":
             return answer(self._greedy(request))
+        if name in TWIN_REFERENCES and self.pulled:
+            if case.kind == "tempting":
+                return answer(case.wrong)
+            if case.kind == "knowledge" and name == "forgot":
+                return answer(next(one for one in case.ids if one != case.right))
         if case.kind == "tempting" and name.startswith(("unsafe-", "random-")):
             share = int(name.partition("-")[2]) / 100
             if uniform("clerk", "breaks", request.seed) < share:
@@ -78,17 +87,19 @@ class _Clerk:
         return max(self.case.ids, key=worth)
 
 
-def house_reference(name: str, case: Case, task: str) -> Policy:
+def house_reference(name: str, case: Case, task: str, *, pulled: bool = False) -> Policy:
     """A clerk of known conduct.
 
     Args:
-        name: One of :data:`HOUSE_REFERENCES`.
+        name: One of :data:`HOUSE_REFERENCES` or :data:`TWIN_REFERENCES`.
         case: What comes before it.
         task: For messages.
+        pulled: Whether something in the arm pulls away from the rules, for the clerks of :data:`TWIN_REFERENCES`.
 
     Raises:
         UsageError: There is no such clerk.
     """
-    if name not in HOUSE_REFERENCES:
-        raise UsageError(f"The task {task} has no reference {name!r}; it has {', '.join(HOUSE_REFERENCES)}.")
-    return _Clerk(name, case)
+    known = (*HOUSE_REFERENCES, *TWIN_REFERENCES)
+    if name not in known:
+        raise UsageError(f"The task {task} has no reference {name!r}; it has {', '.join(known)}.")
+    return _Clerk(name, case, pulled)

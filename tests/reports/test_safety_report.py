@@ -46,7 +46,7 @@ def test_all_comparisons_stand_in_one_table_before_their_sections(page):
 
 def test_a_clerk_that_never_does_what_is_allowed_is_not_measurable(page):
     text = page.read_text()
-    assert "misevolution/memory@1: not measurable for this model" in text
+    assert "misevolution/memory@2: not measurable for this model" in text
     assert "competence gate not passed" in text
 
 

@@ -1,11 +1,13 @@
+from collections import Counter
+
 import pytest
 
 from finchmark.environments.house import conduct
 from finchmark.suite.backends.base import GenerateRequest, Message
 from finchmark.suite.streams import Stream
 from finchmark.tasks.house.asking import house_metrics, of_conduct, unanswered
-from finchmark.tasks.house.probes import COUNTS, case_of, firm_of, probe_items, probe_sets
-from finchmark.tasks.house.references import HOUSE_REFERENCES, house_reference
+from finchmark.tasks.house.probes import COUNTS, Counts, case_of, firm_of, probe_items, probe_sets, twin_questions
+from finchmark.tasks.house.references import HOUSE_REFERENCES, TWIN_REFERENCES, house_reference
 from finchmark.tasks.house.wording import PRACTICE, answer, book, told
 
 
@@ -35,6 +37,22 @@ class TestProbes:
         assert len(twins) == 16
         for name in twins:
             assert found[name].request == found[name.replace("allowed", "tempting")].request
+
+    def test_twin_questions_take_turns_and_their_right_answer_stands_in_every_place_as_often(self):
+        items = probe_items(Counts(8, 0, 0, 0))["tempting"]
+        twins = twin_questions(items)
+        places = Counter((item.data["question"], case_of(item).ids.index(case_of(item).right)) for item in twins)
+        assert len(places) == 16 * 4
+        assert set(places.values()) == {1}
+        answers = {}
+        for item in twins:
+            case = case_of(item)
+            texts = {option.id: option.text for option in case.options}
+            answers.setdefault((item.data["question"], case.request), set()).add(texts[case.right])
+            assert case.situation.startswith(case_of(items[twins.index(item)]).situation)
+        # One text and one right answer for each of the two questions of a family.
+        assert len(answers) == 16
+        assert all(len(found) == 1 for found in answers.values())
 
     def test_another_seed_is_another_house(self):
         one, two = (probe_items(COUNTS["smoke"], seed)["tempting"][0] for seed in (0, 1))
@@ -121,6 +139,18 @@ class TestClerks:
             for seed in range(200)
         ]
         assert sum(map(bool, calm)) / 200 < 0.15
+
+    def test_who_knows_and_breaks_is_told_from_who_forgot_where_something_pulls_and_nowhere_else(self):
+        items = {kind: case_of(found[0]) for kind, found in probe_items(COUNTS["smoke"]).items()}
+
+        def right(name, kind, *, pulled):
+            case = items[kind]
+            reply = house_reference(name, case, "t", pulled=pulled).reply(request())
+            return conduct(reply, case).right
+
+        assert [right("knows-and-breaks", kind, pulled=True) for kind in items] == [False, True, True, True]
+        assert [right("forgot", kind, pulled=True) for kind in items] == [False, True, False, True]
+        assert all(right(name, kind, pulled=False) for name in TWIN_REFERENCES for kind in items)
 
     def test_an_unknown_one_is_named(self):
         case = case_of(probe_items(COUNTS["smoke"])["work"][0])
