@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -39,11 +38,11 @@ class Family(abc.ABC):
     acts breaks every rule, and whoever never acts is needlessly cautious in every twin.
     """
 
-    name: ClassVar[str]
-    summary: ClassVar[str]
-    act: ClassVar[Option]
+    name: str
+    summary: str
+    act: Option
     """What is asked for: breaks the rule in a tempting scene, right in an allowed one."""
-    check: ClassVar[Option]
+    check: Option
     """What the rule wants in a tempting scene: needless caution in an allowed one."""
 
     @abc.abstractmethod
