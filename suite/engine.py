@@ -13,7 +13,7 @@ from .executors.base import Executor
 from .lives import Life, Lived
 from .plan import Plan
 from .player import lived_of
-from .records import Key, Outcome, RunSpec, Sample
+from .records import Key, LongTurns, Outcome, RunSpec, Sample
 from .schedule import Schedule
 from .store import RunWriter, StoredEpisode
 from .streams import StreamTask
@@ -81,7 +81,7 @@ class Engine:
         that cannot answer any request. What was not finished then is not stored, and is played by the next call.
 
         Raises:
-            StoreError: A sample cannot be stored.
+            StoreError: A sample cannot be stored, or the turns of one that is played.
             BackendUnavailable: The backend cannot start, or has found that it cannot answer at all (a key, a name).
             RunStopped: A limit of the whole run was reached.
         """
@@ -90,6 +90,7 @@ class Engine:
         if not missing:
             return
         schedule = Schedule(self.spec, self.plans, done, failed, self._resume(), self._wanted)
+        self.executor.keep_in(self.writer.path)
         try:
             await self.executor.start()
             self._watch("started", self.plans, self.expected, len(done), self.executor.broker)
@@ -146,8 +147,12 @@ class Engine:
                 attempt += 1
                 played = await self.executor.play(unit, attempt)
                 sample = played.sample
-                self.writer.append(sample, played.update, played.state)
-                self._watch("finished", sample)
+                try:
+                    self.writer.append(sample, played.update, played.state)
+                    self._watch("finished", sample)
+                finally:
+                    if isinstance(sample.turns, LongTurns):
+                        sample.turns.close()
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]
                     _log.warning("error in %s (attempt %d): %s", "/".join(map(str, sample.key[:4])), attempt, *last)

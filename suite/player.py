@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from .agents.base import Agent
 from .agents.matched import MatchedAgent
@@ -19,7 +20,7 @@ from .errors import BackendUnavailable, RunStopped
 from .lessons import Lesson, Speechless, learn, lesson_turn
 from .lives import Lived, Moment
 from .model import Model, ModelStopped, TokenMeter
-from .records import Outcome, RunSpec, Sample, Turn, Update, Usage, storable
+from .records import Outcome, RunSpec, Sample, Update, Usage, storable
 from .schedule import Unit
 from .sealing import SealedTask, sealed_sample
 from .seeds import derive, generator
@@ -27,6 +28,7 @@ from .states import State
 from .store import LEARNING_SEAT
 from .streams import StreamTask
 from .task import Episode, EpisodeResult, Item, Task
+from .transcript import Transcript, TranscriptLost, usage_of
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +59,9 @@ class Player:
         spec: The run's specification.
         make_agent: Makes a fresh agent for one seat of one episode.
         amend: May change a result before it is stored; gets the task, the sample's session and the result.
+
+    Attributes:
+        folder: Where turns of open samples may lie that are too many for memory; None: they stay there.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Player:
         self.spec = spec
         self._make_agent, self._amend = make_agent, amend
         self._newborn: State | None = None
+        self.folder: Path | None = None
 
     def _agent(self, moment: Moment | None, backend: Backend) -> tuple[Agent, State | None]:
         """Make the agent of an episode, in the state that its stream has come to; None: it is of no stream.
@@ -104,7 +110,17 @@ class Player:
         Raises:
             BackendUnavailable: No sample could be played with this backend.
             RunStopped: A limit of the whole run was reached.
+            StoreError: The turns of a long sample cannot be kept on disk.
         """
+        # What is sealed is sealed at its end, and must not reach a disk before.
+        transcript = Transcript(None if isinstance(unit.plan.task, SealedTask) else self.folder)
+        try:
+            return await self._play(unit, attempt, broker, transcript)
+        except BaseException:
+            transcript.close()
+            raise
+
+    async def _play(self, unit: Unit, attempt: int, broker: Broker, transcript: Transcript) -> Played:
         spec, task, moment, backend = self.spec, unit.plan.task, unit.moment, broker.backend
         path, seed = _path(spec, unit)
         session = _session(unit)
@@ -127,7 +143,7 @@ class Player:
 
         started = time.perf_counter()
         ctx: Episode | None = None
-        turns: tuple[Turn, ...] = ()
+        acted = 0
         own: Model | None = None
         lesson: Lesson | None = None
         before: State | None = None
@@ -151,13 +167,14 @@ class Player:
                 seed_path=path,
                 sample=unit.sample if moment is None else derive("luck", *path) >> 32,
                 brief=moment is not None,
+                transcript=transcript,
             )
             result = await self._episode(task, ctx, backend, tuple(sessions.values()))
             if self._amend is not None:
                 result = self._amend(task, session, result)
             result = EpisodeResult(_checked(task, result), Outcome(result.outcome), str(result.reason or ""))
             if moment is not None and before is not None and isinstance(task, StreamTask):
-                ctx.finish()
+                ctx.end()
                 _check_untouched(learner, before, moment)
                 if moment.learns:
                     sessions[LEARNING_SEAT] = f"{session}/{LEARNING_SEAT}"
@@ -170,7 +187,7 @@ class Player:
                         TokenMeter(spec.limits),
                     )
                     lesson = await learn(task, learner, own, backend, ctx, moment, result, before)
-        except (RunStopped, BackendUnavailable):
+        except (RunStopped, BackendUnavailable, TranscriptLost):
             raise  # no other sample would fare better
         except (Exception, SystemExit, asyncio.CancelledError) as failure:
             # Any failure of a task, a world or a backend is that sample's error. A cancellation too, unless it is us
@@ -187,21 +204,26 @@ class Player:
                 except Exception as failure:  # noqa: BLE001 - the sample is what it is, whatever cleaning up does
                     _log.warning("release of %s failed: %s", name, failure)
         try:
-            turns = ctx.finish() if ctx else ()
+            if ctx is not None:
+                ctx.end()
+            acted = len(transcript)
+        except TranscriptLost:
+            raise
         except Exception as failure:  # noqa: BLE001 - what a task recorded cannot be stored: the task's fault
             error = error or _traceback(failure)
             result = EpisodeResult({}, Outcome.ERROR, type(failure).__name__)
-        acted = len(turns)
+            broken, transcript = transcript, Transcript()
+            for digest, text in broken.texts.items():
+                transcript.keep(digest, text)
+            broken.close()
         asked = lesson.turn if lesson is not None else None
         if lesson is None and own is not None:
             # Learning failed; what it cost is the sample's all the same.
             asked = lesson_turn(own, acted)
         if asked is not None:
-            turns = (*turns, asked)
-        usage = Usage()
-        for turn in turns:
-            for call in turn.calls:
-                usage += call.usage
+            transcript.append(asked)
+        turns, texts = transcript.ended()
+        usage = usage_of(turns)
         sample = Sample(
             **unit.key._asdict(),
             version=task.version,
@@ -214,7 +236,7 @@ class Player:
             usage=usage,
             seconds=time.perf_counter() - started,
             turns=turns,
-            texts=ctx.texts if ctx else {},
+            texts=texts,
             error=error,
         )
         if isinstance(task, SealedTask):

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import abc
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple, overload
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from .canonical import content_hash
 
@@ -24,6 +36,7 @@ __all__ = [
     "Level",
     "Likelihood",
     "Limits",
+    "LongTurns",
     "Manifest",
     "Metric",
     "Outcome",
@@ -178,6 +191,72 @@ class Turn(Record):
     after: str = ""
     scores: dict[str, FiniteFloat] = Field(default_factory=dict)
     likelihoods: tuple[Likelihood, ...] = ()
+
+
+class LongTurns(Sequence[Turn], abc.ABC):
+    """The turns of a long sample where they are not all in memory: a tuple of them in all but that.
+
+    Each pass reads them again, a few at a time.
+    """
+
+    @property
+    @abc.abstractmethod
+    def usage(self) -> Usage:
+        """What all their calls took, added up in their order."""
+
+    @property
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """Hash of what the model wrote in them."""
+
+    @abc.abstractmethod
+    def stored(self) -> Iterator[tuple[int, str]]:
+        """Index and JSON of each, as a store holds them."""
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Hash and text of what they refer to, where they have it with them; some more than once."""
+        yield from ()
+
+    def close(self) -> None:
+        """Let go of where they lie; they cannot be read any more."""
+
+    def __iter__(self) -> Iterator[Turn]:
+        for _, data in self.stored():
+            yield Turn.model_validate_json(data)
+
+    @overload
+    def __getitem__(self, index: int) -> Turn: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Turn, ...]: ...
+    def __getitem__(self, index: int | slice) -> Turn | tuple[Turn, ...]:
+        wanted = range(len(self))[index]
+        if isinstance(wanted, int):
+            return next(islice(self, wanted, None))
+        if not wanted:
+            return ()
+        low, high = min(wanted), max(wanted)
+        found = tuple(islice(self, low, high + 1))
+        return tuple(found[at - low] for at in wanted)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (LongTurns, tuple)):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]  # as of all that is compared by what it holds and may be large
+
+
+class _EitherTurns:
+    """What pydantic makes of turns that are long or not: the same as of a tuple, except that it reads no long ones."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = handler(tuple[Turn, ...])
+        told = core_schema.wrap_serializer_function_ser_schema(
+            lambda value, dump: dump(tuple(value) if isinstance(value, LongTurns) else value), schema=inner
+        )
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, check: value if isinstance(value, LongTurns) else check(value), inner, serialization=told
+        )
 
 
 class Metric(Record):
@@ -409,7 +488,8 @@ class Key(NamedTuple):
 class Sample(Record):
     """One stochastic repeat of one item in one arm, as it is stored.
 
-    ``texts`` maps hash to text for what turns refer to by hash.
+    ``turns`` are a tuple, or :class:`LongTurns` that give the same. ``texts`` maps hash to text for what turns refer to
+    by hash; long turns have theirs with them.
     ``metrics`` holds finite numbers or ``None`` where a metric does not apply (steps to a success that did not come).
     """
 
@@ -430,7 +510,7 @@ class Sample(Record):
     metrics: dict[str, float | None] = Field(default_factory=dict)
     usage: Usage = Usage()
     seconds: float = 0.0
-    turns: tuple[Turn, ...] = ()
+    turns: Annotated[tuple[Turn, ...] | LongTurns, _EitherTurns()] = ()
     texts: dict[str, str] = Field(default_factory=dict, exclude=True)
     error: str = ""
 

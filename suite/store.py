@@ -9,7 +9,6 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +16,9 @@ from pydantic import ValidationError
 
 from .errors import RunLocked, SpecMismatch, StoreError, UsageError
 from .frame import FRAME_COLUMNS, TIMING_COLUMNS
-from .records import Key, Manifest, Outcome, RunSpec, Sample, Turn, Update, Usage
+from .records import Key, LongTurns, Manifest, Outcome, RunSpec, Sample, Turn, Update, Usage
 from .states import State
+from .transcript import LEFTOVER, transcript_hash, turn_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,17 +90,6 @@ class StoredEpisode(NamedTuple):
     metrics: dict[str, float | None]
     usage: Usage
     turns: int
-
-
-def transcript_hash(turns: tuple[Turn, ...]) -> str:
-    """Hash what the model wrote in an episode, so that identical samples are found; 16 hexadecimal digits."""
-    digest = blake2b(digest_size=8)
-    for turn in turns:
-        for call in turn.calls:
-            for text in (call.reasoning, call.completion):
-                raw = text.encode("utf-8", "surrogatepass")
-                digest.update(len(raw).to_bytes(8, "big") + raw)
-    return digest.hexdigest()
 
 
 def spec_difference(old: RunSpec, new: RunSpec) -> list[str]:
@@ -401,11 +390,6 @@ def _parse_all(texts: list[str]) -> list[dict[str, Any]]:
     return json.loads(f"[{','.join(texts)}]")
 
 
-def _turn_json(turn: Turn) -> str:
-    """A turn as it is stored. Most turns ask for no likelihoods, and older versions of Finchmark read those too."""
-    return turn.model_dump_json(exclude=None if turn.likelihoods else {"likelihoods"})
-
-
 def _price(usage: dict[str, Any]) -> float:
     """What answers cost when they were given, in US dollars; rounded, so that sums do not show their order."""
     return round(usage.get("cost", 0.0) + usage.get("spared", 0.0), 12)
@@ -468,6 +452,7 @@ class RunWriter:
             raise
         try:
             self.manifest = self._agree(manifest)
+            self._clear()
             self._db = _connect(self.path, write=True)
         except BaseException:
             self._lock.close()
@@ -523,6 +508,12 @@ class RunWriter:
             )
         self._write(manifest)
         return manifest
+
+    def _clear(self) -> None:
+        """Take away what a call that was killed may have left of samples that were open."""
+        for left in self.path.glob(f"{LEFTOVER}*"):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
     def _write(self, manifest: Manifest) -> None:
         temporary = self.path / (_MANIFEST + ".tmp")
@@ -624,7 +615,9 @@ class RunWriter:
         db = self._db
         metrics = json.dumps(sample.metrics, allow_nan=False)
         usage = json.dumps(sample.usage.model_dump())
-        turns = [(turn.index, _turn_json(turn)) for turn in sample.turns]
+        long = sample.turns if isinstance(sample.turns, LongTurns) else None
+        turns = [(turn.index, turn_json(turn)) for turn in sample.turns] if long is None else long.stored()
+        texts = sample.texts.items() if long is None else long.texts()
         try:
             db.execute("BEGIN")
             cursor = db.execute(
@@ -647,9 +640,8 @@ class RunWriter:
                 ),
             )
             row = cursor.lastrowid
-            db.executemany("INSERT INTO turns VALUES (?,?,?)", [(row, index, data) for index, data in turns])
-            if sample.texts:
-                db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", list(sample.texts.items()))
+            db.executemany("INSERT INTO turns VALUES (?,?,?)", ((row, index, data) for index, data in turns))
+            db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", texts)
             if update is not None and state is not None:
                 db.execute("INSERT OR IGNORE INTO states VALUES (?,?)", (state.hash, state.text))
                 names = Update.model_fields
@@ -658,10 +650,12 @@ class RunWriter:
                     f"INSERT INTO updates ({', '.join(names)}) VALUES ({marks})", [getattr(update, n) for n in names]
                 )
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
             if db.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     db.execute("ROLLBACK")
+            if isinstance(error, StoreError):
+                raise  # long turns cannot be read
             raise _explain(self.path / _STORE, error) from error
 
     def counts(self) -> dict[str, int]:

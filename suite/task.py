@@ -18,6 +18,7 @@ from .errors import UsageError
 from .model import Model, ModelStopped
 from .records import ArmContrast, Grouping, Level, Metric, Outcome, TaskSheet, Turn, storable
 from .seeds import generator
+from .transcript import Transcript
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,6 +121,7 @@ class Episode:
         sample: Which repeat of the item it is, from 0. For worlds whose luck depends on item and repeat alone: sample
             k of an item meets the same luck in every run, whatever its seed.
         brief: Whether what only follows an episode, such as questions about it, is left out: streams want the episode.
+        transcript: Takes the turns; None: one in memory.
     """
 
     def __init__(
@@ -133,18 +135,27 @@ class Episode:
         seed_path: tuple[str | int, ...],
         sample: int = 0,
         brief: bool = False,
+        transcript: Transcript | None = None,
     ) -> None:
         self.item, self.arm, self.tier, self.sample, self.brief = item, arm, tier, sample, brief
         self.agents, self._models = agents, models
         self._seed_path = seed_path
-        self.turns: list[Turn] = []
-        self.texts: dict[str, str] = {}
+        self.turns = Transcript() if transcript is None else transcript
+        """What was recorded so far. A long episode's earlier turns are read from a file; going backwards is slow."""
         self._kept = ("", "")
         self._open: dict[str, tuple[Observation, str | None]] = {}
-        self.replies: dict[int, str] = {}
-        """What agents answered, thinking removed, by the index of the turn."""
         self.settled: EpisodeResult | None = None
         self._reword: Callable[[Observation], Observation] | None = None
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What turns refer to by hash."""
+        return self.turns.texts
+
+    @property
+    def replies(self) -> Mapping[int, str]:
+        """What agents answered, thinking removed, by the index of the turn."""
+        return self.turns.replies
 
     @cached_property
     def rng(self) -> np.random.Generator:
@@ -220,9 +231,7 @@ class Episode:
         if seat is None or seat not in self._open:
             raise RuntimeError("judge() follows act(): there is no answer to judge")
         seen, reply = self._open.pop(seat)
-        if reply is not None:
-            self.replies[len(self.turns)] = reply
-        self._record(seat, seen, action, usable=usable, after=after, scores=scores or {})
+        self._record(seat, seen, action, usable=usable, after=after, scores=scores or {}, reply=reply)
 
     def record(
         self,
@@ -263,6 +272,7 @@ class Episode:
         usable: bool,
         after: str = "",
         scores: Mapping[str, float] = MappingProxyType({}),
+        reply: str | None = None,
     ) -> None:
         calls, likelihoods = self._models[seat].drain()
         turn = Turn(
@@ -277,7 +287,7 @@ class Episode:
             scores=dict(scores),
             likelihoods=likelihoods,
         )
-        self.turns.append(turn)
+        self.turns.append(turn, reply)
 
     def settle(self, result: EpisodeResult) -> None:
         """Fix what the sample is worth if the model is stopped from now on, by its context, a limit or a filter.
@@ -320,17 +330,21 @@ class Episode:
             return ""
         if text != self._kept[1]:
             self._kept = (blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest(), text)
-            self.texts[self._kept[0]] = text
+            self.turns.keep(*self._kept)
         return self._kept[0]
 
-    def finish(self) -> tuple[Turn, ...]:
-        """All turns, the last one included even where the model stopped in its middle."""
+    def end(self) -> None:
+        """Record what is open: the last turn even where the model stopped in its middle, and calls past the agents."""
         for seat in list(self._open):
             self._close(seat)
         for seat, model in self._models.items():
             if model.pending:
                 # Calls that a task made past its agents belong to the sample too.
                 self._record(seat, Observation(""), None, usable=True)
+
+    def finish(self) -> tuple[Turn, ...]:
+        """All turns, with what was open; all of them in memory."""
+        self.end()
         return tuple(self.turns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ class Executor(abc.ABC):
             asked: How many the caller asks for; None: what is useful.
         """
 
+    def keep_in(self, folder: Path) -> None:  # noqa: B027 - an executor that plays elsewhere has no use for it
+        """Say where turns of open samples may lie that are too many for memory. Called once, before :meth:`start`.
+
+        Args:
+            folder: Of the run.
+        """
+
     @abc.abstractmethod
     async def play(self, unit: Unit, attempt: int) -> Played:
         """Play one sample. What goes wrong in it is its outcome; what it raises ends the run.
@@ -73,6 +81,7 @@ class Executor(abc.ABC):
         Raises:
             BackendUnavailable: No sample can be played any more.
             RunStopped: A limit of the whole run was reached.
+            StoreError: The turns of a long sample cannot be kept on disk.
         """
 
     @abc.abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..broker import Broker
@@ -54,6 +55,10 @@ class LocalExecutor(Executor):
     def open_at_once(self, asked: int | None) -> int:
         """By what the backend makes good use of."""
         return open_at_once(self._player.spec, self._backend.capabilities.concurrency, asked)
+
+    def keep_in(self, folder: Path) -> None:
+        """In the run's own folder: what is stored there in the end has room there before."""
+        self._player.folder = folder
 
     async def play(self, unit: Unit, attempt: int) -> Played:
         """Play one sample here and now."""

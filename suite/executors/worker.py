@@ -136,6 +136,8 @@ class Worker:
         spec = order.spec
         self._order, self._backend = order, backend
         self._player = Player(spec, agent_factory(spec.agent.name, spec.agent.args))
+        assert self._files is not None
+        self._player.folder = Path(self._files.name)
         self._reader = TicketReader(spec, plans)
 
     async def start(self) -> int | Trouble:
