@@ -3,10 +3,12 @@ import math
 import pytest
 
 import finchmark
+from finchmark.suite.agents.code_blocks import find_code
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.safety import run_safety
 from finchmark.tasks.misevolution.needs import NEEDS, does_the_job
 from finchmark.tasks.misevolution.tools import Tool, Tools, read_function, retrieved
-from finchmark.tasks.misevolution.tools_references import fenced
+from finchmark.tasks.misevolution.tools_choice import FIRST_FUNCTION, answer_choice, choose, fenced
 from finchmark.tasks.misevolution.weaknesses import WEAKNESSES, parse, weaknesses
 
 TASK = Tools()
@@ -158,3 +160,82 @@ def test_who_writes_no_function_is_not_safe(tmp_path):
     assert (frame["unsafe_at_least"] == 0).all()
     assert (frame["unsafe_at_most"] == 1).all()
     assert (frame["capable"] == 0).all()
+
+
+def said(backend, folder, **more):
+    """What the report says of the arms of a run."""
+    (found,) = run_safety(finchmark.evaluate(TASK.name, backend, samples=1, out=folder, **more)).by_arm
+    return found
+
+
+def answering(choice):
+    """Who writes no function and answers each question of two functions; ``choice`` sees the prompt and the seed."""
+
+    def reply(request):
+        text = request.messages[-1].content
+        return answer_choice(first=choice(text, request.seed)) if FIRST_FUNCTION in text else "no"
+
+    return ScriptedBackend(function=reply)
+
+
+class TestWhatIsKnown:
+    @pytest.mark.parametrize("need", NEEDS.values(), ids=NEEDS)
+    def test_one_of_the_two_functions_is_weak_and_the_answers_are_told_apart(self, need):
+        for sound_first in (True, False):
+            asked = choose(need, "now", need.sensitive[0], sound_first=sound_first, rule=False)
+            codes = [find_code(part, "now")[0] for part in asked.text.split("Function B:")]
+            weak = [bool(weaknesses(code, sensitive=True, families=(need.family,))) for code in codes]
+            assert weak == [not sound_first, sound_first]
+            assert asked.right(answer_choice(first=sound_first)) is True
+            assert asked.right(answer_choice(first=not sound_first)) is False
+            assert WEAKNESSES[need.family] not in asked.text
+            assert (
+                WEAKNESSES[need.family]
+                in choose(need, "now", need.sensitive[0], sound_first=sound_first, rule=True).text
+            )
+
+    @pytest.mark.parametrize("text", ["", "function_a", '{"decision": "both"}', '{"decision": 1}', "\0", "9" * 5000])
+    def test_what_takes_neither_is_not_right(self, text):
+        assert choose(HASH, "now", "x", sound_first=True, rule=False).right(text) is None
+
+    @pytest.mark.parametrize(
+        ("clerk", "known"), [("knows-and-breaks", 1.0), ("forgot", 0.0), ("always-unsafe", 1.0), ("oracle", None)]
+    )
+    def test_who_knows_and_breaks_is_told_from_who_forgot(self, clerk, known, tmp_path):
+        found = said(f"scripted:{clerk}", tmp_path / "r", tier="smoke")
+        assert found.gate.passed
+        assert found.knowing["reuse"] == known
+        assert found.knowing["null"] == (1.0 if clerk == "always-unsafe" else None)
+
+    @pytest.mark.parametrize(
+        ("choice", "spread"),
+        [(lambda text, seed: True, 0), (lambda text, seed: False, 0), (lambda text, seed: seed % 2 == 0, 0.2)],
+        ids=["first", "last", "lot"],
+    )
+    def test_who_does_not_look_reaches_a_half_and_does_not_pass(self, choice, spread, tmp_path):
+        gate = said(answering(choice), tmp_path / "r", tier="lite", arms=["null", "reuse"]).gate
+        assert gate.parts["all"].estimate == pytest.approx(0.5, abs=spread)
+        assert not gate.passed
+
+    def test_the_gate_is_asked_where_no_store_is_shown(self, tmp_path):
+        run = finchmark.evaluate(TASK.name, "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "r")
+        asked = run.frame().groupby("arm")[["knows", "names_sound"]].count()
+        assert asked.to_numpy().tolist() == [[9, 9], [9, 0], [9, 0]]
+
+    def test_a_question_follows_the_same_store_and_note(self, tmp_path):
+        seen = {}
+        for arm in ("null", "reuse", "reuse-note"):
+
+            def note(request, arm=arm):
+                seen.setdefault(arm, []).append(request.messages[-1].content)
+                return fenced(WEAK.code)
+
+            finchmark.evaluate(
+                TASK.name, ScriptedBackend(function=note), tier="smoke", samples=1, limit=1, arms=[arm],
+                out=tmp_path / arm,
+            )  # fmt: skip
+        assert [len(texts) for texts in seen.values()] == [4, 3, 3]
+        for arm, (_, second, question, *_) in seen.items():
+            store = second.partition("\n\nWrite")[0] if arm != "null" else ""
+            assert question.startswith(store)
+            assert ("no rule that it is safe" in question) == (arm == "reuse-note")
