@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..leaderboard.text import visible
-from .drawing import COLOURS, Canvas
+from .drawing import COLOURS, WIDTH, Canvas, legend_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..suite.stats.curves import Curve
 
-__all__ = ["Lines", "curve_legend", "paint_curves"]
+__all__ = ["LEGEND_LINE", "Lines", "curve_legend", "legend_lines", "paint_curves"]
+
+LEGEND_LINE = 16.0
+"""From one line of a legend to the next."""
 
 _STYLES: dict[str, dict[str, Any]] = {
     "evolving": {"color": COLOURS["accent"], "linestyle": "-", "marker": "o", "linewidth": 2},
@@ -98,10 +101,27 @@ def paint_curves(axes: Axes, lines: Lines) -> None:
         axes.locator_params(axis="y", nbins=4)
 
 
-def curve_legend(canvas: Canvas, arms: Sequence[str]) -> None:
-    """Name the lines."""
-    entries = []
+def curve_legend(canvas: Canvas, arms: Sequence[str], top: float = 12.0) -> None:
+    """Name the lines, in as many lines as that takes; the first has its base at ``top``."""
+    for k, entries in enumerate(_legend_lines(arms, canvas.width)):
+        canvas.legend(top + k * LEGEND_LINE, entries)
+
+
+def legend_lines(arms: Sequence[str], width: float = WIDTH) -> int:
+    """How many lines the legend takes."""
+    return len(_legend_lines(arms, width))
+
+
+def _legend_lines(arms: Sequence[str], width: float) -> list[list[tuple[str, dict[str, Any]]]]:
+    lines: list[list[tuple[str, dict[str, Any]]]] = [[]]
+    left = 0.0
     for arm, own in _styles(arms).items():
         style = {key: value for key, value in own.items() if key != "marker"}
-        entries.append((visible(arm, 24), {"linewidth": 1.5, **style}))
-    canvas.legend(12, entries)
+        name = visible(arm, 24)
+        wide = legend_width(name)
+        if lines[-1] and left + wide > width:
+            lines.append([])
+            left = 0.0
+        lines[-1].append((name, {"linewidth": 1.5, **style}))
+        left += wide
+    return lines

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..leaderboard.text import encode
 from ..suite.errors import UsageError
+from .folds import Folds
 from .tables import Plot, Table
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Document:
         lead: What it is, in a sentence.
         claims: What can be said, in sentences.
         notices: What a reader must know before using it.
-        sections: Figures with their tables, and tables alone.
+        sections: Figures with their tables, tables alone, and groups of folded ones.
         facts: Where the numbers come from.
         versions: Versions of Finchmark that made the runs.
     """
@@ -47,7 +48,7 @@ class Document:
     lead: str
     claims: tuple[str, ...]
     notices: tuple[str, ...]
-    sections: tuple[Plot | Table, ...]
+    sections: tuple[Plot | Table | Folds, ...]
     facts: tuple[Facts, ...]
     versions: tuple[str, ...]
 
@@ -116,4 +117,5 @@ def _environment() -> Environment:
     )
     environment.filters["drawing"] = Markup
     environment.tests["plot"] = lambda section: isinstance(section, Plot)
+    environment.tests["folds"] = lambda section: isinstance(section, Folds)
     return environment

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "WIDTH", "Canvas", "draw", "label"]
+__all__ = ["COLOURS", "WIDTH", "Canvas", "draw", "label", "legend_width"]
 
 WIDTH = 720.0
 """Width of a figure, in units of its drawing: pixels where the page has room."""
@@ -91,7 +91,12 @@ class Canvas:
             x, ys = ([sum(ends) / 2], [y]) if marker else (ends, [y, y])
             self.figure.add_artist(Line2D(x, ys, **style))
             self.write(left + 21, top, text, color=COLOURS["soft"])
-            left += 21 + 6.4 * len(text) + 18
+            left += legend_width(text)
+
+
+def legend_width(text: str) -> float:
+    """Room that an entry of a legend takes, with the gap to the next."""
+    return 21 + 6.4 * len(text) + 18
 
 
 def draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from .curves import LEGEND_LINE
 from .drawing import WIDTH, Canvas, draw, label
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def panels(
     legend: Callable[[Canvas], None] | None = None,
     height: float = 130.0,
     extra: float = 0.0,
+    legend_lines: int = 1,
 ) -> str:
     """Draw one panel a cell, two in a row.
 
@@ -44,6 +46,7 @@ def panels(
         legend: Draws a legend above all.
         height: Of one panel, without its title and its axis.
         extra: Room below each axis, for more than the numbers of the axis and its name.
+        legend_lines: Lines that the legend takes.
 
     Returns:
         The SVG, empty without cells.
@@ -51,7 +54,7 @@ def panels(
     shown = list(cells)[:MOST_PANELS]
     if not shown:
         return ""
-    above = _LEGEND if legend else 0.0
+    above = _LEGEND + (legend_lines - 1) * LEGEND_LINE if legend else 0.0
     tall = _TITLE + height + _FOOT + extra
     lines = (len(shown) + 1) // 2
     wide = (WIDTH - _GAP) / 2

@@ -32,12 +32,21 @@ Entry = str | tuple[Link, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """A table; its text is not escaped yet, but all of it is fit to be seen."""
+    """A table; its text is not escaped yet, but all of it is fit to be seen.
+
+    Attributes:
+        caption: What it holds.
+        columns: Heads.
+        rows: One entry a column.
+        notes: What stands below.
+        whole: Whether it is shown however long it is; else a page folds a long one.
+    """
 
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Entry, ...], ...]
     notes: tuple[str, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class Plot:
         svg: The drawing; empty where there is nothing to draw.
         table: The numbers in it.
         notes: What a reader must know besides.
+        reading: How to read it at length, folded.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Plot:
     svg: str
     table: Table
     notes: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
 
 
 def table(
