@@ -6,27 +6,28 @@ import math
 from collections.abc import Iterable
 
 from ..leaderboard.text import plural, visible
-from ..suite.arm_effects import ArmEffect, TaskEffects, p_words
+from ..suite.arm_effects import ArmEffect, DomainEffect, TaskEffects, p_words
 from ..suite.competence import Gate
 from ..suite.stats.paired import Difference
 from .differences import signed
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
+from .leeway import WHICHEVER_HEAD, WHICHEVER_WAY, whichever_way
 from .tables import Plot, Table, interval, number, table
 
 __all__ = ["effect_sections", "gate_note"]
 
 _HEADS = (
     "what", "contrast", "arms", "effect>", "corrected p>", "verdict", "won back", "mean before>", "mean after>",
-    "whichever way>", "units>",
+    WHICHEVER_HEAD, "units>",
 )  # fmt: skip
 _ROLES = {"safety": "safety", "capability": "capability", "caution": "needless care", "knowledge": "knowledge"}
 
 _HOW_TO_READ = (
     "Effect: the first arm (mean after) less the second (mean before), paired by unit. What decides is safety; its p "
-    "is corrected over all arms, contrasts and tasks of the run (Holm). All else is exploratory, its p corrected over "
-    "the task (Benjamini and Hochberg). Not shown: an effect may be there, and these units cannot tell. Whichever way: "
-    "where the effect lies if every reply without a decision and every lost sample had gone one way or the other; – "
-    "where there are none.",
+    "is corrected over all arms, contrasts and tasks of the run (Holm). All else is exploratory: its p is q, corrected "
+    "over all exploratory questions of the run (Benjamini and Hochberg). Not shown: an effect may be there, and these "
+    "units cannot tell.",
+    WHICHEVER_WAY,
     "Won back: the share of a harm that an intervention undoes, with Fieller's interval over the units of all three "
     "arms; said only where the harm itself is shown.",
 )
@@ -123,9 +124,13 @@ def _row(e: ArmEffect, one: TaskEffects) -> tuple[str, ...]:
         "–" if e.recovery is None or not one.measurable else e.recovery.words,
         number(d.mean_a),
         number(d.mean_b),
-        interval(e.worst, e.best) if math.isfinite(e.worst) else "–",
+        whichever_way(e.leeway),
         plural(d.units, e.unit),
     )
+
+
+def _p(value: float) -> str:
+    return p_words(value).removeprefix("= ") if math.isfinite(value) else "–"
 
 
 def _verdict(e: ArmEffect, one: TaskEffects) -> str:
@@ -134,14 +139,16 @@ def _verdict(e: ArmEffect, one: TaskEffects) -> str:
     return "see by round" if e.settled and e.role == "safety" else e.verdict_words
 
 
+def _domain_row(e: ArmEffect, x: DomainEffect) -> tuple[str, ...]:
+    d = x.difference
+    means = number(d.mean_a), number(d.mean_b)
+    return e.contrast.name, x.by, x.domain, *means, _written(d), _p(d.pvalue), _p(x.q), str(d.units)
+
+
 def _domain_table(one: TaskEffects) -> Table:
     rows = []
     for e in one.effects:
-        for x in e.domains:
-            d = x.difference
-            rows.append(
-                (e.contrast.name, x.by, x.domain, number(d.mean_a), number(d.mean_b), _written(d), str(d.units))
-            )
+        rows += [_domain_row(e, x) for x in e.domains]
         rows += [
             (
                 e.contrast.name,
@@ -151,16 +158,18 @@ def _domain_table(one: TaskEffects) -> Table:
                 "–",
                 f"{signed(m.estimate)} {interval(m.low, m.high)}",
                 "–",
+                "–",
+                "–",
             )
             for m in e.macro
         ]
     metric = next(e.metric.name for e in one.effects if e.domains)
     return table(
         f"By domain ({metric}): {one.task}",
-        ("contrast", "by", "domain", "mean before>", "mean after>", "effect>", "units>"),
+        ("contrast", "by", "domain", "mean before>", "mean after>", "effect>", "p>", "q>", "units>"),
         rows,
         [
-            "Exploratory, and not corrected: with many domains some differ by chance. In the mean each domain counts "
+            "Exploratory: q is p corrected over all exploratory questions of the run. In the mean each domain counts "
             "alike; it is a claim about these domains, by Student's t within them. * sparse: rough."
         ],
     )

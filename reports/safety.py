@@ -15,6 +15,8 @@ from ..suite.stats.change import ArmTest
 from ..suite.store import StoredRun
 from .arm_effects import as_sentence, effect_sections, gate_note
 from .curves import Lines, curve_legend, paint_curves
+from .exploratory import exploratory_table, exploratory_text
+from .leeway import WHICHEVER_HEAD, whichever_way
 from .panels import MOST_PANELS, panels
 from .safety_overview import HOW_TO_READ, safety_overview, summed_claims
 from .tables import Plot, Table, interval, number, table
@@ -35,7 +37,7 @@ _COLUMNS = (
     "more than null>",
     "corrected p>",
     "verdict",
-    "whichever way>",
+    WHICHEVER_HEAD,
     "slope>",
     "area>",
     "capability>",
@@ -55,9 +57,13 @@ def safety_sections(safety: RunSafety) -> list[Plot | Table]:
     overview = safety_overview(safety)
     found: list[Plot | Table] = [] if overview is None else [overview]
     # How to read the tables is told once.
-    told = HOW_TO_READ if overview is None else ("How to read the table stands under the overview.",)
+    told = (
+        (*HOW_TO_READ, safety.correction) if overview is None else ("How to read the table stands under the overview.",)
+    )
     for i, one in enumerate(safety.by_round):
         found += [_plot(one, f"safety-{i}", told), _curve_table(one)]
+        explored = exploratory_table(one)
+        found += [explored] if explored is not None else []
         tails = _tail_table(one)
         found += [tails] if tails is not None else []
     for i, one in enumerate(safety.by_arm):
@@ -74,11 +80,15 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
     """
     lines = list[str]()
     read = run_safety(run)
+    if not read:
+        return lines
     said = [(f"{one.rounds.task}@{one.rounds.version}", one) for one in read.by_round]
     for name, one in [*said, *((f"{one.task}@{one.version}, arms", one) for one in read.by_arm)]:
         lines += ["", visible(f"Safety: {name}")]
         lines += [fill(visible(text, 2000), width or 120) for text in one.words]
+        lines += exploratory_text(one, width=width) if isinstance(one, TaskSafety) else []
         lines += [fill(visible("; ".join(one.notes), 2000) + ".", width or 120)] if one.notes else []
+    lines += ["", fill(read.correction, width or 120)]
     return lines
 
 
@@ -159,7 +169,7 @@ def _row(arm: ArmSafety, one: TaskSafety) -> tuple[str, ...]:
         _bounded(arm.against),
         "–" if not np.isfinite(arm.adjusted) else f"{arm.adjusted:.3f}",
         _verdict(arm) if one.measurable else "not measurable",
-        interval(arm.best, arm.worst) if np.isfinite(arm.worst) else "–",
+        whichever_way(arm.leeway),
         _estimate(arm.slope, 4),
         "–" if arm.area is None else f"{number(arm.area[0])} {interval(arm.area[1], arm.area[2])}",
         _estimate(arm.skill),

@@ -14,6 +14,7 @@ from ..tasks.stochastic.arms import GREEDY
 from .arm_effects import gate_note
 from .differences import signed
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
+from .leeway import WHICHEVER_HEAD, WHICHEVER_WAY, whichever_way
 from .tables import Plot, Table, interval, number, table
 
 __all__ = ["stochastic_claims", "stochastic_sections", "stochastic_text"]
@@ -153,7 +154,7 @@ def _hidden_table(one: Stochastic) -> Table:
             (
                 arm.arm,
                 _difference(arm.gap),
-                "–" if arm.gap_ends is None else interval(*arm.gap_ends),
+                whichever_way(arm.gap_leeway),
                 arm.unmeasured if found is None else f"{sum(found.concealed)} of {found.safe_shown}",
                 "–" if found is None else _told(found.share),
                 "–" if found is None else number(found.raw_share),
@@ -169,7 +170,7 @@ def _hidden_table(one: Stochastic) -> Table:
         (
             "arm",
             "sampled − greedy>",
-            "whichever way>",
+            WHICHEVER_HEAD,
             "concealed",
             "of all items>",
             "with noise>",
@@ -180,8 +181,7 @@ def _hidden_table(one: Stochastic) -> Table:
         ),
         rows,
         [
-            "Sampled − greedy: rate of failure, paired by item; whichever way: where its estimate lies if every "
-            "reply in which nothing could be judged had gone one way or the other. Concealed: items that failed in "
+            "Sampled − greedy: rate of failure, paired by item. Concealed: items that failed in "
             f"no greedy reply and whose samples, over all wordings, prove a risk above {threshold:g} (exact "
             "one-sided test, corrected by Benjamini and Hochberg; of the items that count at most 5 % are expected "
             "to be noise). With noise: the share whose plain rate exceeds it. Unseen under: a risk below it could "
@@ -206,7 +206,7 @@ def _worst_table(one: Stochastic) -> Table:
         "arm",
         "k>",
         "at least one fails>",
-        "whichever way>",
+        WHICHEVER_HEAD,
         "all are safe>",
         "beta-binomial>",
         "logit-normal>",
@@ -220,8 +220,8 @@ def _worst_table(one: Stochastic) -> Table:
         [
             "At least one of k samples in one wording fails, averaged over items: 1 − C(n − c, k) / C(n, k), "
             "unbiased for k up to the n samples drawn; all are safe: one less that. Left out: wordings with fewer "
-            "than k scored samples. Whichever way: where the estimate lies if no reply in which nothing could be "
-            "judged had failed, and if all had.",
+            "than k scored samples.",
+            WHICHEVER_WAY,
             "Extrapolated: beyond the samples drawn, and never beyond four times them, of each item's first wording "
             "alone. What few samples show says little of rare failures: two families with different tails are "
             "fitted, and the interval spans both; it knows no third.",
@@ -236,7 +236,7 @@ def _worst_rows(arm: SampledArm) -> Iterator[tuple[str, ...]]:
             arm.arm,
             f"{worst.k:,}",
             _told(worst.failing),
-            interval(*arm.worst_ends[worst.k]) if worst.k in arm.worst_ends else "–",
+            whichever_way(arm.worst_leeway.get(worst.k)),
             f"{number(safe)} {interval(low, high)}",
             "–",
             "–",

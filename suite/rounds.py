@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .competence import kind_of_metric
+from .leeway import Leeway, leeway_of
 from .records import Metric, Sample, TaskSheet
 from .results import unit_level
 from .stats.wordings import mean_of_known
@@ -109,20 +110,18 @@ class Rounds:
         found += [end for both in self.ends.values() for end in both]
         return np.any([np.isfinite(one).any(axis=1) for one in found], axis=0)
 
-    def between(self, arm: str, against: str) -> tuple[float, float]:
-        """The least and the most that the change since round 0 can differ between two arms, over units.
+    def between(self, arm: str, against: str, *, confidence: float = 0.95) -> Leeway | None:
+        """What the change since round 0 can differ between two arms, over units, whichever way what is open had gone.
 
-        In the own direction of the metric of safety; NaN where nothing is open, or it is not known.
+        In the own direction of the metric of safety; None where nothing is open, or it is not known.
         """
         if arm not in self.ends or against not in self.ends:
-            return np.nan, np.nan
+            return None
         (least, most), (other_least, other_most) = self.ends[arm], self.ends[against]
         low = (least[:, -1] - most[:, 0]) - (other_most[:, -1] - other_least[:, 0])
         high = (most[:, -1] - least[:, 0]) - (other_least[:, -1] - other_most[:, 0])
-        known = np.isfinite(low) & np.isfinite(high)
-        if not (high - low > 1e-9)[known].any():
-            return np.nan, np.nan
-        return float(low[known].mean()), float(high[known].mean())
+        span = self.metrics["safety"].span
+        return leeway_of(low, high, reach=None if span is None else 2 * span, confidence=confidence)
 
     def skill(self, arm: str) -> Array | None:
         """Capability of an arm as a number of which more is better; None where the task measures none."""

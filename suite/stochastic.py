@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..tasks.stochastic.arms import FAMILY, GREEDY, temperature_of
 from .competence import Gate, kind_of_item, make_gate
 from .draws import Draws
+from .leeway import Leeway, leeway_of
 from .records import Metric, TaskSheet
 from .results import Cell, Results, from_run
 from .stats.estimators import pass_at_k
@@ -79,14 +80,13 @@ class SampledArm:
         samples: Scored samples of a wording, the median over wordings that have any.
         pooled: Scored samples of an item over all its wordings, the median over items.
         worst: By k, as far as half of the wordings have samples; empty where scores are graded.
-        worst_ends: By k, what ``worst`` would be if no reply without a judgement, lost and stopped ones included, had
-            failed, and if all had; empty where every reply was judged, or the task has no bounds.
+        worst_leeway: By k, what ``worst`` could be, whichever way replies without a judgement, lost and stopped ones
+            included, had gone; empty where every reply was judged, or the task has no bounds.
         further: Beyond the samples drawn, of the first wording alone so that every item counts once; of items that
             have half of the samples or more.
         tail: The worst tenth of items (CVaR), of items with two scored samples or more; None where there are none.
         gap: Rate when sampled less rate when greedy, paired by item; None without a greedy arm.
-        gap_ends: The least and the most that it could be, whichever way replies without a judgement had gone; None as
-            for ``worst_ends``.
+        gap_leeway: What it could be likewise; None as ``worst_leeway`` is empty.
         concealed: Items that are safe when greedy in all wordings and at risk when sampled; None where not measurable.
         unmeasured: Why it is not.
         gain: Capability of the best of k samples less that of the greedy reply, and k; None where not measured.
@@ -102,11 +102,11 @@ class SampledArm:
     samples: int
     pooled: int
     worst: tuple[WorstOf, ...]
-    worst_ends: Mapping[int, tuple[float, float]]
+    worst_leeway: Mapping[int, Leeway]
     further: tuple[Extrapolation, ...]
     tail: TailMean | None
     gap: Interval | None
-    gap_ends: tuple[float, float] | None
+    gap_leeway: Leeway | None
     concealed: ConcealedRisk | None
     unmeasured: str
     gain: tuple[int, Interval] | None
@@ -329,11 +329,11 @@ def _arm(
         samples=int(np.median(n[n > 0])),
         pooled=int(np.median(pooled)),
         worst=worst,
-        worst_ends=_worst_ends(cell, ends, n, {one.k for one in worst}),
+        worst_leeway=_worst_leeway(cell, ends, n, {one.k for one in worst}, confidence),
         further=tuple(_further(n[:, 0], c[:, 0], confidence)) if grid.binary else (),
         tail=tail_mean(whole, confidence=confidence, seed=seed) if len(whole) else None,
         gap=None if own is None else _gap(own, grid, confidence),
-        gap_ends=None if greedy is None else _gap_ends(cell, greedy, risk, ends),
+        gap_leeway=None if greedy is None else _gap_leeway(cell, greedy, risk, ends, confidence),
         concealed=concealed,
         unmeasured=unmeasured,
         gain=None if greedy is None or skill is None else _gain(greedy, cell, skill, confidence),
@@ -349,25 +349,30 @@ def _ends_of(cell: Cell, ends: Sequence[Metric]) -> list[Draws]:
     return [Draws(cell, end, fails=True, gone=value) for end, value in zip(ends, (0.0, 1.0), strict=False)]
 
 
-def _worst_ends(cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int]) -> dict[int, tuple[float, float]]:
+def _worst_leeway(
+    cell: Cell, ends: Sequence[Metric], n: Array, wanted: set[int], confidence: float
+) -> dict[int, Leeway]:
     grids = _ends_of(cell, ends)
     if len(grids) < 2 or grids[0].n.sum() == n.sum():
         return {}
-    low, high = ({one.k: one.failing.estimate for one in worst_by_k(grid.n, grid.c)} for grid in grids)
-    return {k: (low[k], high[k]) for k in sorted(wanted & low.keys() & high.keys())}
+    low, high = ({one.k: one.failing for one in worst_by_k(grid.n, grid.c, confidence=confidence)} for grid in grids)
+    return {
+        k: Leeway(low[k].estimate, high[k].estimate, low[k].low, high[k].high, low[k].units)
+        for k in sorted(wanted & low.keys() & high.keys())
+    }
 
 
-def _gap_ends(cell: Cell, greedy: Cell, risk: Metric, ends: Sequence[Metric]) -> tuple[float, float] | None:
+def _gap_leeway(cell: Cell, greedy: Cell, risk: Metric, ends: Sequence[Metric], confidence: float) -> Leeway | None:
     if len(ends) < 2:
         return None
     (low, high), (shown_low, shown_high) = (_ends_of(arm, ends) for arm in (cell, greedy))
     judged = sum(Draws(arm, risk, fails=True).n.sum() for arm in (cell, greedy))
     if not low.items or not shown_low.items or low.n.sum() + shown_low.n.sum() == judged:
         return None
-    least, most, shown_least, shown_most = (
-        float(np.nanmean(mean_of_known(grid.flat))) for grid in (low, high, shown_low, shown_high)
-    )
-    return least - shown_most, most - shown_least
+    least, most = (mean_of_known(grid.flat) for grid in (low, high))
+    # By item, where both arms asked for it.
+    shown = [mean_of_known(grid.rows(low.items).reshape(len(low.items), -1)) for grid in (shown_low, shown_high)]
+    return leeway_of(least - shown[1], most - shown[0], reach=1.0, confidence=confidence)
 
 
 def _further(n: Array, c: Array, confidence: float) -> Iterator[Extrapolation]:

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finchmark.suite.arm_effects import effects_of_arms, effects_of_rounds
+from finchmark.suite.arm_samples import effects_of_arms
 from finchmark.suite.records import ArmContrast, Grouping, Metric, TaskSheet
+from finchmark.suite.round_effects import effects_of_rounds
 from finchmark.suite.safety import corrected, task_safety
 from finchmark.suite.seeds import generator
 
-from .test_safety import rising, rounds, steady
+from .test_safety import lies, rising, rounds, steady
 
 ARMS = ("plain", "harmed", "mended")
 CONTRASTS = (
@@ -109,7 +110,7 @@ def test_what_was_stopped_from_outside_is_open_and_what_was_not_asked_is_not():
     repeats = frame[frame["arm"] == "plain"].assign(**dict.fromkeys(ends, np.nan))
     harm = read(pd.concat([frame, repeats], ignore_index=True)).effects[0]
     assert harm.difference.estimate == pytest.approx(16 / 30)
-    assert (harm.worst, harm.best) == (pytest.approx(16 / 32), pytest.approx(18 / 32))
+    assert lies(harm) == (pytest.approx(16 / 32), pytest.approx(18 / 32))
 
 
 def test_replies_without_a_decision_bound_the_effect_both_ways():
@@ -117,10 +118,10 @@ def test_replies_without_a_decision_bound_the_effect_both_ways():
     one = read(table({"plain": ones(0), "harmed": [*ones(10, 16), *unread], "mended": ones(0)}))
     harm = one.effects[0]
     assert harm.verdict == "worse"
-    assert (harm.worst, harm.best) == (pytest.approx(10 / 32), pytest.approx(26 / 32))
+    assert lies(harm) == (pytest.approx(10 / 32), pytest.approx(26 / 32))
     assert not harm.unsure
     other = read(table({"plain": [*ones(0, 16), *unread], "harmed": ones(12), "mended": ones(0)}))
-    assert other.effects[0].worst < 0 < other.effects[0].best
+    assert other.effects[0].leeway.least < 0 < other.effects[0].leeway.most
 
 
 def test_a_verdict_that_open_replies_could_turn_around_says_so():
@@ -133,7 +134,7 @@ def test_a_verdict_that_open_replies_could_turn_around_says_so():
 
 def test_lost_samples_are_open_too():
     one = read(table({"plain": [None] * 4 + ones(0, 28), "harmed": ones(4), "mended": ones(4)}))
-    assert (one.effects[0].worst, one.effects[0].best) == (pytest.approx(0.0), pytest.approx(4 / 32))
+    assert lies(one.effects[0]) == (pytest.approx(0.0), pytest.approx(4 / 32))
 
 
 def test_a_metric_that_is_better_high_turns_the_words():

@@ -47,7 +47,7 @@ def test_replies_that_lose_their_decision_in_training_bound_the_change(runs, tmp
     (arm,) = task_safety(checkpoint_rounds(runs["oracle"], [1], trained)).arms
     assert arm.units == (7, 8)
     assert arm.against.estimate == 0
-    assert (arm.best, arm.worst) == (0, pytest.approx(1 / 8))
+    assert (arm.leeway.least, arm.leeway.most) == (0, pytest.approx(1 / 8))
 
 
 def test_a_null_arm_of_trainings_takes_off_what_any_training_does(runs):

@@ -2,13 +2,18 @@ import numpy as np
 import pytest
 
 import finchmark
-from finchmark.suite.arm_effects import effects_of_rounds
 from finchmark.suite.records import ArmContrast, Grouping, Metric, Outcome, Sample, TaskSheet, Turn
+from finchmark.suite.round_effects import effects_of_rounds
 from finchmark.suite.rounds import RoundGatherer, Rounds
 from finchmark.suite.safety import corrected, run_safety, task_safety
 from finchmark.suite.seeds import generator
 
 ROUNDS = 8
+
+
+def lies(one):
+    """What an estimate lies between."""
+    return one.leeway.least, one.leeway.most
 
 
 def measured(p, rng, items=32):
@@ -355,7 +360,7 @@ class TestRoundsOfTurns:
         found = task_safety(self.gathered(samples, sheet)[0])
         (one,) = found.arms
         assert one.units == (6, 8)
-        assert (one.best, one.worst) == (0.75, 1.0)
+        assert lies(one) == (0.75, 1.0)
         assert not one.unsure
         assert "lies between +0.750 and +1.000" in found.words[0]
 
@@ -388,11 +393,11 @@ class TestRoundsOfTurns:
         (one,) = task_safety(found).arms
         assert one.units == (6, 24)
         assert one.against.estimate == 1
-        assert (one.best, one.worst) == (pytest.approx(least), 1.0)
+        assert lies(one) == (pytest.approx(least), 1.0)
         assert one.unsure == (least < 0)
         contrast = ArmContrast(name="c", arm="plain", against="null")
         effect = effects_of_rounds(found, [contrast]).effects[0]
-        assert (effect.worst, effect.best) == (pytest.approx(least), 1.0)
+        assert lies(effect) == (pytest.approx(least), 1.0)
 
     def test_a_verdict_on_those_that_were_read_throughout_is_unsure_where_all_others_went_the_other_way(self):
         items = [f"i{k:02d}" for k in range(24)]
@@ -410,19 +415,19 @@ class TestRoundsOfTurns:
         (found,) = self.gathered([*samples[:-1], first], self.bounded())
         (one,) = corrected([task_safety(found)]).by_round[0].arms
         assert one.verdict == "less safe"
-        assert one.best < one.worst < 0
+        assert one.leeway.high < 0
         assert one.unsure
 
     def test_of_two_samples_the_one_that_is_lost_is_half_of_what_is_open(self):
         lost = self.decided("plain", "a", [0.0, 0.0], outcome=Outcome.ERROR)
         samples = [self.decided("null", "a", [0.0, 0.0]), self.decided("plain", "a", [0.0, 1.0]), lost]
         (found,) = self.gathered(samples, self.bounded())
-        assert found.between("plain", "null") == (0.0, 1.0)
+        assert (found.between("plain", "null").least, found.between("plain", "null").most) == (0.0, 1.0)
 
     def test_what_was_not_played_yet_opens_nothing(self):
         samples = [self.decided("null", item, [0.0, 0.0]) for item in "ab"] + [self.decided("plain", "a", [0.0, 1.0])]
         (found,) = self.gathered(samples, self.bounded())
-        assert np.isnan(found.between("plain", "null")).all()
+        assert found.between("plain", "null") is None
 
     def test_items_that_safety_does_not_apply_to_lack_nothing(self):
         other = Turn(index=0, observation="", scores={"round": 0, "capable": 1.0})
@@ -433,7 +438,7 @@ class TestRoundsOfTurns:
         samples += [self.sample(arm, "twin", [], turns=(other,)) for arm in ("null", "plain")]
         found = task_safety(self.gathered(samples, sheet)[0])
         assert found.arms[0].units == (3, 3)
-        assert np.isnan(found.arms[0].worst)
+        assert found.arms[0].leeway is None
         assert not any("no value in some round" in note for note in found.notes)
 
     def test_errors_and_turns_without_a_round_count_for_nothing(self):

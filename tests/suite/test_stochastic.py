@@ -109,8 +109,11 @@ def test_samples_that_were_stopped_or_lost_are_in_the_bounds():
     )  # fmt: skip
     (found,) = stochastic_of(Results("m", "finchmark", None, "", tuple(cells)), {"stochastic/t": sheet})
     assert found.arms[0].worst[0].failing.estimate == 0
-    assert found.arms[0].worst_ends == {1: (0.0, 0.25)}
-    assert found.arms[0].gap_ends == (0.0, 0.25)
+    worst = found.arms[0].worst_leeway[1]
+    assert (worst.least, worst.most) == (0.0, 0.25)
+    assert worst.low == 0 < worst.most < worst.high
+    gap = found.arms[0].gap_leeway
+    assert (gap.least, gap.most) == (0.0, 0.25)
 
 
 class TestConcealed:
@@ -249,9 +252,9 @@ class TestRuns:
         found, rate = self.rate(self.run(reply, tmp_path, samples=4))
         arm = found.arms[0]
         assert rate == 0
-        assert {k: ends[0] for k, ends in arm.worst_ends.items()} == {1: 0.0, 2: 0.0}
-        assert arm.worst_ends[2][1] > arm.worst_ends[1][1] == pytest.approx(0.5, abs=0.15)
-        assert arm.gap_ends[0] < arm.gap.estimate == 0 < arm.gap_ends[1]
+        assert {k: one.least for k, one in arm.worst_leeway.items()} == {1: 0.0, 2: 0.0}
+        assert arm.worst_leeway[2].most > arm.worst_leeway[1].most == pytest.approx(0.5, abs=0.15)
+        assert arm.gap_leeway.least < arm.gap.estimate == 0 < arm.gap_leeway.most
 
     def test_an_item_with_few_judged_replies_does_not_take_the_others_along(self):
         x = outcomes(np.full(32, 0.2), generator("few"), samples=16)

@@ -1,0 +1,71 @@
+"""Exploratory questions in reports: what does not decide, with p and q side by side."""
+
+from __future__ import annotations
+
+import math
+from textwrap import fill
+
+from ..suite.arm_effects import p_words
+from ..suite.exploratory import HOW_CORRECTED
+from ..suite.nouns import several
+from ..suite.safety import TaskSafety
+from .tables import Table, interval, number, table
+
+__all__ = ["exploratory_table", "exploratory_text"]
+
+_ASKED = {
+    "slope": "slope of risk",
+    "area": "area of risk",
+    "change point": "change point of risk",
+    "capability": "capability",
+    "both": "capability up and safety down",
+}
+
+
+def exploratory_table(one: TaskSafety) -> Table | None:
+    """What was asked of every arm besides what decides; None where nothing was, or the numbers are no measurements.
+
+    Args:
+        one: What a task's rounds say.
+    """
+    rows = []
+    for arm in one.arms:
+        for e in arm.explored:
+            digits = 4 if e.what == "slope" else 3
+            estimate = (
+                "–" if math.isnan(e.estimate) else f"{number(e.estimate, digits)} {interval(e.low, e.high, digits)}"
+            )
+            at = ""
+            if e.what == "change point" and arm.change is not None:
+                at = f" (after {one.rounds.at} {one.rounds.points[arm.change.after]:g})"
+            rows.append((arm.arm, f"{_ASKED[e.what]}{at}", estimate, _told(e.p), _told(e.q), f"{e.units:,}"))
+    if not rows or not one.measurable:
+        return None
+    return table(
+        f"Exploratory: {one.rounds.task}",
+        ("arm", "question", "more than null>", "p>", "q>", f"{several(one.rounds.unit)}>"),
+        rows,
+        [HOW_CORRECTED],
+    )
+
+
+def exploratory_text(one: TaskSafety, *, width: int | None = None) -> list[str]:
+    """The same for a terminal, line by line; empty where there is no table.
+
+    Args:
+        one: What a task's rounds say.
+        width: Columns of sentences; None: 120. The table is as wide as it needs.
+    """
+    from .terminal import draw, text_table
+
+    made = exploratory_table(one)
+    if made is None:
+        return []
+    drawn = text_table(*(column.name + (">" if column.numeric else "") for column in made.columns))
+    for row in made.rows:
+        drawn.add_row(*(cell for cell in row if isinstance(cell, str)))
+    return ["", made.caption, draw(drawn, None), *(fill(note, width or 120) for note in made.notes)]
+
+
+def _told(p: float) -> str:
+    return p_words(p).removeprefix("= ") if math.isfinite(p) else "–"
