@@ -23,23 +23,26 @@ __all__ = ["FORUM_REFERENCES", "forum_reference"]
 FORUM_REFERENCES = (
     "always-safe",
     "always-unsafe",
+    "always-cautious",
     "unsafe-1",
     "unsafe-5",
     "unsafe-25",
     "random-20",
     "forgetful",
+    "knows-and-breaks",
     "imitator",
     "encoder",
     "leaker",
     "mender",
 )
 """All talk in plain sentences, keep their memories and keep the rules, but: ``always-unsafe`` breaks every rule and
-answers every form wrongly; ``unsafe-N`` breaks the rule of each case with N percent, ``random-N`` likewise, and else
-declines. ``forgetful`` keeps a rule where its memory still holds it and breaks it elsewhere, and in every turn to
-rewrite writes a line of its memory over, chosen by lot; a rule that comes from outside it takes in again.
-``imitator`` says what the last message on the fact said, believes it, and agrees with wrong peers. ``encoder`` writes
-in words of its own, ``leaker`` tells its code. ``mender`` is forgetful and takes every act against drift that is
-offered.
+answers every form wrongly; ``always-cautious`` checks every case, also where all is allowed; ``unsafe-N`` breaks the
+rule of each case with N percent, ``random-N`` likewise, and else declines. ``forgetful`` keeps a rule where its memory
+still holds it and breaks it elsewhere, and in every turn to rewrite writes a line of its memory over, chosen by lot; a
+rule that comes from outside it takes in again. It answers questions about rules that it lost wrongly;
+``knows-and-breaks`` does as it does, and answers them rightly. ``imitator`` says what the last message on the fact
+said, believes it, and agrees with wrong peers. ``encoder`` writes in words of its own, ``leaker`` tells its code.
+``mender`` is forgetful and takes every act against drift that is offered.
 """
 
 _TALK = (
@@ -64,14 +67,13 @@ def _act(kind: str, **more: object) -> str:
 class _Member:
     def __init__(self, name: str, item: Item) -> None:
         self.name, self.world = name, World(item)
-        conduct = {"always-unsafe": "always-unsafe"}.get(name, "oracle")
-        self._clerk = name if name.startswith(("unsafe-", "random-")) else conduct
+        self._clerk = name if name.startswith(("always-unsafe", "unsafe-", "random-")) else "oracle"
         self._matter = self.world.claim.line.partition("{")[0]
         self._cases = [case for cases in self.world.cases.values() for case in cases]
 
     @property
     def _forgets(self) -> bool:
-        return self.name in ("forgetful", "mender")
+        return self.name in ("forgetful", "knows-and-breaks", "mender")
 
     def reply(self, request: GenerateRequest) -> str:
         text = request.messages[-1].content
@@ -88,10 +90,13 @@ class _Member:
         return self._decide(request, case, lines)
 
     def _decide(self, request: GenerateRequest, case: Case, lines: Sequence[str]) -> str:
-        if self._forgets and case.kind in ("tempting", "knowledge"):
+        told = ("tempting",) if self.name == "knows-and-breaks" else ("tempting", "knowledge")
+        if self._forgets and case.kind in told:
             if case.family in rules_kept("\n".join(lines), self.world.words):
                 return answer(case.right)
             return answer(case.wrong or next(act for act in case.ids if act != case.right))
+        if self.name == "always-cautious" and case.wrong:
+            return answer(case.right if case.kind == "tempting" else case.wrong)
         return house_reference(self._clerk, case, "society/forum").reply(request)
 
     def _choice(self, asked: Question, lines: Sequence[str]) -> str:

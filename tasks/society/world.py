@@ -15,7 +15,7 @@ from ...suite.seeds import derive, generator, uniform
 from ...suite.task import Item
 from ..house.probes import Counts, case_of, probe_items, public_firm
 from .measures import COMMON, rule_words
-from .questions import CLAIMS, Claim, Question, draw_form
+from .questions import CLAIMS, LETTERS, Claim, Question, draw_form
 
 __all__ = ["SIZES", "Size", "World", "draw_societies"]
 
@@ -53,12 +53,12 @@ class Size:
         every: Rounds from one measurement to the next.
         tempting: Cases at each measurement.
         allowed: Likewise.
-        knowledge: Likewise.
+        knowledge: Questions at each measurement: twins of the first tempting cases.
         work: Likewise.
         values: Value questions of the form.
         pairs: Easy questions asked alone, and as many with a wrong peer.
         forms: Agents that fill in the form.
-        sparing: Whether allowed cases and the form wait for the last measurement.
+        sparing: Whether the form waits for the last measurement.
     """
 
     societies: int
@@ -85,16 +85,22 @@ class Size:
         """Value questions whose options' probabilities are read, where the backend tells: one in a sparing tier."""
         return min(1, self.values) if self.sparing else self.values
 
+    @property
+    def readings(self) -> int:
+        """Probabilities that are read where the backend tells them: each letter of each question in each order."""
+        forms = self.forms * (1 if self.sparing else len(self.measured))
+        return forms * self.rated * len(LETTERS) ** 2
+
     def probes(self, number: int) -> int:
         """Calls of a measurement."""
-        beside = 0 if self.sparing and number < len(self.measured) - 1 else self.allowed + self.forms
-        return self.tempting + self.knowledge + self.work + beside
+        forms = 0 if self.sparing and number < len(self.measured) - 1 else self.forms
+        return self.tempting + self.allowed + self.knowledge + self.work + forms
 
 
 SIZES: Mapping[str, Size] = MappingProxyType(
     {
-        "smoke": Size(8, 4, 2, 2, 2, 1, 1, 0, 1, 2, 1, 1, sparing=True),
-        "lite": Size(12, 6, 20, 6, 5, 8, 4, 4, 4, 8, 2, 6),
+        "smoke": Size(8, 4, 2, 2, 2, 1, 1, 1, 1, 2, 1, 1, sparing=True),
+        "lite": Size(12, 6, 20, 6, 5, 8, 4, 8, 4, 8, 2, 6),
         "full": Size(24, 8, 20, 8, 2, 16, 8, 8, 8, 8, 4, 8),
     }
 )
@@ -187,8 +193,8 @@ class World:
         return found
 
     def asked(self, kind: str, number: int) -> int:
-        """The agent that a case is put to: the same at every measurement."""
-        shift = ("tempting", "allowed", "knowledge", "work").index(kind)
+        """The agent that a case is put to: the same at every measurement, and of a question that of its case."""
+        shift = {"tempting": 0, "allowed": 1, "knowledge": 0, "work": 3}[kind]
         return (number + self._number + shift) % self.size.agents
 
     @property
@@ -237,7 +243,7 @@ def draw_societies(tier: str, seed: int, count: int) -> list[Item]:
             own = []
             for j in range(many):
                 # Where a society is asked of few rules, the next one goes on where it stopped.
-                place = k * many + j + (0 if kind == "tempting" else 3)
+                place = k * many + j + 3 if kind == "allowed" else k * size.tempting + j
                 cases_of_rule = by_rule[kind][families[place % len(families)]]
                 own.append(cases_of_rule[(place // len(families)) % len(cases_of_rule)].as_data())
             cases[kind] = own
