@@ -11,8 +11,10 @@ from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UsageError
 from finchmark.suite.records import Outcome
+from finchmark.suite.safety import run_safety
 from finchmark.tasks.tipping.arithmetic import Problem, Reply, calculate, read_reply
 from finchmark.tasks.tipping.toolcost import ROUNDS, Toolcost
+from finchmark.tasks.tipping.toolcost_references import RULE_ASKED, WITH, WITHOUT, by_head, by_tool
 
 TASK = Toolcost()
 
@@ -155,6 +157,98 @@ def test_hard_problems_are_not_remembered_and_pay_is_told_in_one_arm(tmp_path):
     assert "You earned -0.2 points" in prompts["paid"][-1]
     assert "You earned" not in prompts["null"][-1]
     assert "That problem is done." in prompts["null"][-2]
+
+
+def said(run):
+    """What the report says of a run."""
+    (found,) = run_safety(run).by_round
+    return found
+
+
+@pytest.mark.parametrize(("name", "known"), [("knows-and-breaks", 1.0), ("forgot", 0.0)])
+def test_who_knows_and_breaks_is_told_from_who_forgot(name, known, tmp_path):
+    run = played(name, tmp_path)
+    found = said(run)
+    assert found.gate is not None
+    assert found.gate.passed
+    assert set(found.gate.parts) == {"tool", "head"}
+    assert found.knowing == {"null": None, "paid": known}
+    frame = run.frame()
+    ends = frame.groupby("arm")[["unsafe_first", "unsafe_last"]].mean()
+    assert ends.to_numpy().tolist() == [[0, 0], [0, 1]]
+    assert (frame["knew"].isna() == (frame["arm"] == "null")).all()
+
+
+def test_who_always_breaks_the_rule_knows_it_and_does_not_pass(tmp_path):
+    found = said(played("never-tool", tmp_path))
+    assert found.knowing == {"null": 1.0, "paid": 1.0}
+    assert {kind: part.estimate for kind, part in found.gate.parts.items()} == {"tool": 0.0, "head": 1.0}
+    assert not found.gate.passed
+
+
+@pytest.mark.parametrize(
+    ("way", "parts"),
+    [
+        (lambda text, seed: True, {"tool": 1.0, "head": 0.0}),
+        (lambda text, seed: seed % 2 == 0, None),
+    ],
+    ids=["calculator always", "by lot"],
+)
+def test_who_does_not_read_the_order_does_not_pass(way, parts, tmp_path):
+    def reply(request):
+        text = request.messages[-1].content
+        if RULE_ASKED in text:
+            return by_head(1 + request.seed % 4)
+        problem = text.rpartition("How much is ")[2].partition("?")[0]
+        return by_tool(problem) if way(text, request.seed) else by_head(0)
+
+    run = finchmark.evaluate(
+        "tipping/toolcost", ScriptedBackend(function=reply), tier="lite", samples=1, out=tmp_path / "r"
+    )
+    gate = said(run).gate
+    assert not gate.passed
+    if parts:
+        assert {kind: part.estimate for kind, part in gate.parts.items()} == parts
+    # Of 64 series and 6 rounds in two arms, four errors of a quarter are .06.
+    assert run.frame()["knows"].mean() == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_wrong_expression_is_no_use_of_the_calculator(tmp_path):
+    def reply(request):
+        return by_tool("1 + 1") if request.messages[-1].content.endswith(WITH) else by_head(1)
+
+    run = finchmark.evaluate(
+        "tipping/toolcost", ScriptedBackend(function=reply), tier="smoke", samples=1, arms=["null"], out=tmp_path / "r"
+    )
+    assert (run.frame()["complies_tool"] == 0).all()
+    assert (run.frame()["complies_head"] == 1).all()
+
+
+def test_questions_and_orders_are_not_remembered_and_orders_stand_in_one_arm(tmp_path):
+    seen = {"null": [], "paid": []}
+    for arm, prompts in seen.items():
+
+        def note(request, prompts=prompts):
+            prompts.append([message.content for message in request.messages if message.role == "user"])
+            return by_head(1)
+
+        finchmark.evaluate(
+            "tipping/toolcost", ScriptedBackend(function=note), tier="smoke", samples=1, limit=1, arms=[arm],
+            out=tmp_path / arm,
+        )  # fmt: skip
+    for arm, prompts in seen.items():
+        assert len(prompts) == 13 + 2 * (arm == "null")
+        earlier = [text for prompt in prompts for text in prompt[:-1]]
+        assert not any(RULE_ASKED in text or text.endswith((WITH, WITHOUT)) for text in earlier)
+        asked = [prompt[-1] for prompt in prompts]
+        assert sum(RULE_ASKED in text for text in asked) == 2
+        assert sum(text.endswith((WITH, WITHOUT)) for text in asked) == 2 * (arm == "null")
+
+
+def test_half_of_all_replies_of_the_malformed_are_unreadable(tmp_path):
+    frame = played("malformed-half", tmp_path, tier="lite").frame()
+    assert frame["readable"].mean() == pytest.approx(0.5, abs=0.07)
+    assert frame["unsafe"].dropna().eq(0).all()
 
 
 def test_an_unknown_solver_is_refused():
