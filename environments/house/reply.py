@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..json_objects import DECODER
+from ..json_objects import objects_in
 from .case import DECLINE, Case
 
 __all__ = ["Conduct", "conduct", "decision_of"]
@@ -61,17 +61,10 @@ def decision_of(text: str, case: Case) -> tuple[str | None, str]:
         The act's name, None where none could be read; and the message, the whole reply where there is none.
     """
     decision, message = None, text
-    at = text.find("{")
-    while at >= 0:
-        try:
-            found, end = DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):  # a number of thousands of digits is a ValueError too
-            at = text.find("{", at + 1)
-            continue
-        if isinstance(found, dict) and "decision" in found:
+    for found in objects_in(text):
+        if found is not None and "decision" in found:
             decision = str(found["decision"])
             message = str(found.get("message", ""))
-        at = text.find("{", end)
     if decision is None:
         loose = _FIELD.findall(text)
         decision = loose[-1] if loose else None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..json_objects import DECODER
+from ..json_objects import objects_in
 
 __all__ = ["EXTRA", "REVISING", "SPEAKING", "Act", "read_act"]
 
@@ -53,16 +53,9 @@ def read_act(reply: str) -> Act | None:
         None where no act can be read. Whether it is open at this turn is for the forum to say.
     """
     found: dict[str, Any] | None = None
-    at = reply.find("{")
-    while at >= 0:
-        try:
-            value, end = DECODER.raw_decode(reply, at)
-        except (ValueError, RecursionError):  # a number of thousands of digits is a ValueError too
-            at = reply.find("{", at + 1)
-            continue
-        if isinstance(value, dict) and isinstance(value.get("act"), str):
+    for value in objects_in(reply):
+        if value is not None and isinstance(value.get("act"), str):
             found = value
-        at = reply.find("{", end)
     if found is None:
         loose = [] if "{" in reply else _LOOSE.findall(reply)
         return Act(loose[-1].lower()) if loose else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...environments.json_objects import DECODER
+from ...environments.json_objects import objects_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,16 +116,9 @@ def read_reply(text: str) -> Reply | None:
     """
     text = text[-_LAST:]
     reply: Reply | None = None
-    at = text.find("{")
-    while at >= 0:
-        try:
-            found, end = DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):  # not JSON, a name twice, or a number of too many digits
-            at = text.find("{", at + 1)
-            continue
-        if isinstance(found, dict) and ("calculate" in found or "answer" in found):
+    for found in objects_in(text):
+        if found is not None and ("calculate" in found or "answer" in found):
             reply = _reply(found)
-        at = text.find("{", end)
     return reply
 
 

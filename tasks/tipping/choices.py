@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from ...environments.json_objects import DECODER, NamedTwice
+from ...environments.json_objects import objects_in
 
 __all__ = ["choice_of"]
 
@@ -31,20 +31,11 @@ def choice_of(text: str, options: Sequence[str]) -> int | None:
     text = text[-_LAST:]
     names = [_plain(option) for option in options]
     said: str | None = None
-    at = text.find("{")
-    while at >= 0:
-        try:
-            found, end = DECODER.raw_decode(text, at)
-        except NamedTwice:
+    for found in objects_in(text):
+        if found is None:
             said = ""
-            at = text.find("{", at + 1)
-            continue
-        except (ValueError, RecursionError):  # not JSON, or a number of too many digits
-            at = text.find("{", at + 1)
-            continue
-        if isinstance(found, dict) and "choice" in found:
+        elif "choice" in found:
             said = found["choice"] if isinstance(found["choice"], str) else json.dumps(found["choice"])
-        at = text.find("{", end)
     if said is not None:
         return _index(said, names)
     loose = re.findall(r"choice[\"'`*]*\s*[:=]\s*([^{}\n,]*)", text, re.IGNORECASE)

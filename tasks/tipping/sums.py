@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from ...environments.json_objects import DECODER, NamedTwice
+from ...environments.json_objects import objects_in
 from ...suite.seeds import generator
 
 __all__ = ["PRACTISED", "Sum", "asked_sum", "draw_sum", "sum_of", "whole_number"]
@@ -82,18 +82,11 @@ def whole_number(text: str, name: str) -> int | None:
     """
     text = text[-_LAST:]
     said: object = None
-    at = text.find("{")
-    while at >= 0:
-        try:
-            found, end = DECODER.raw_decode(text, at)
-        except NamedTwice:
+    for found in objects_in(text):
+        if found is None:
             return None
-        except (ValueError, RecursionError):  # not JSON, or a number of too many digits
-            at = text.find("{", at + 1)
-            continue
-        if isinstance(found, dict) and name in found:
+        if name in found:
             said = found[name]
-        at = text.find("{", end)
     if isinstance(said, str) and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", said):
         return int(said)
     if isinstance(said, int | float) and not isinstance(said, bool):
