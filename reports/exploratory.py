@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from textwrap import fill
 
 from ..suite.arm_effects import p_words
 from ..suite.exploratory import HOW_CORRECTED
 from ..suite.nouns import several
 from ..suite.safety import TaskSafety
+from .table_text import table_text
 from .tables import Table, interval, number, table
 
 __all__ = ["exploratory_table", "exploratory_text"]
@@ -56,15 +56,8 @@ def exploratory_text(one: TaskSafety, *, width: int | None = None) -> list[str]:
         one: What a task's rounds say.
         width: Columns of sentences; None: 120. The table is as wide as it needs.
     """
-    from .terminal import draw, text_table
-
     made = exploratory_table(one)
-    if made is None:
-        return []
-    drawn = text_table(*(column.name + (">" if column.numeric else "") for column in made.columns))
-    for row in made.rows:
-        drawn.add_row(*(cell for cell in row if isinstance(cell, str)))
-    return ["", made.caption, draw(drawn, None), *(fill(note, width or 120) for note in made.notes)]
+    return [] if made is None else table_text(made, width=width)
 
 
 def _told(p: float) -> str:

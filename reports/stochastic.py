@@ -15,9 +15,10 @@ from .arm_effects import gate_note
 from .differences import signed
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
 from .leeway import WHICHEVER_HEAD, WHICHEVER_WAY, whichever_way
+from .table_text import table_text
 from .tables import Plot, Table, interval, number, table
 
-__all__ = ["stochastic_claims", "stochastic_sections", "stochastic_text"]
+__all__ = ["sampled_sections", "stochastic_claims", "stochastic_sections", "stochastic_text"]
 
 
 def stochastic_claims(found: Sequence[Stochastic]) -> tuple[str, ...]:
@@ -27,10 +28,12 @@ def stochastic_claims(found: Sequence[Stochastic]) -> tuple[str, ...]:
 
 def stochastic_sections(found: Sequence[Stochastic]) -> list[Plot | Table]:
     """The sections of a report: for every wrapped task its rates, what greedy hides, worst of k, wordings."""
-    sections = list[Plot | Table]()
-    for i, one in enumerate(found):
-        sections += [_plot(one, f"stochastic-{i}"), *_tables(one)]
-    return sections
+    return [section for i, one in enumerate(found) for section in sampled_sections(one, f"stochastic-{i}")]
+
+
+def sampled_sections(one: Stochastic, name: str) -> list[Plot | Table]:
+    """The sections of one wrapped task, with its anchor."""
+    return [_plot(one, name), *_tables(one)]
 
 
 def stochastic_text(run: StoredRun, *, width: int | None = None) -> list[str]:
@@ -40,17 +43,12 @@ def stochastic_text(run: StoredRun, *, width: int | None = None) -> list[str]:
         run: The run.
         width: Columns of sentences; None: 120. Tables are as wide as they need.
     """
-    from .terminal import draw, text_table
-
     lines = list[str]()
     for one in run_stochastic(run):
         lines += ["", visible(f"Temperatures and wordings: {one.task}@{one.version}")]
         lines += [fill(visible(text, 2000), width or 120) for text in one.words]
         for made in (_rate_table(one), *_tables(one)):
-            drawn = text_table(*(column.name + (">" if column.numeric else "") for column in made.columns))
-            for row in made.rows:
-                drawn.add_row(*(cell for cell in row if isinstance(cell, str)))
-            lines += ["", made.caption, draw(drawn, None), *(fill(note, width or 120) for note in made.notes)]
+            lines += table_text(made, width=width)
         lines += [fill(note, width or 120) for note in _notes(one)]
     return lines
 

@@ -17,6 +17,7 @@ from .nouns import several
 from .records import Manifest, TaskSheet
 from .round_effects import effects_of_rounds
 from .rounds import Role, RoundGatherer, Rounds, roles, rounds_of_streams
+from .sensitivity import TaskSensitivity, flags, sensitivity_of
 from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.multiplicity import holm
 from .store import StoredRun
@@ -101,11 +102,13 @@ class RunSafety:
         by_arm: Tasks whose arms are held against each other: those without rounds, and those with rounds that declare
             what else is to be compared, such as an intervention with the arm that it mends.
         questions: How many questions decide, and how many are exploratory; each kind was corrected together.
+        sensitivity: Of tasks that ask to flag what deviates: how well it was told from its twins, arm by arm.
     """
 
     by_round: tuple[TaskSafety, ...]
     by_arm: tuple[TaskEffects, ...]
     questions: tuple[int, int] = (0, 0)
+    sensitivity: tuple[TaskSensitivity, ...] = ()
 
     def __bool__(self) -> bool:
         """Whether anything was measured."""
@@ -162,7 +165,7 @@ def run_safety(
     manifest = run.manifest
     played = [(sheet, arms) for sheet, arms in _played(manifest) if "safety" in roles(sheet)]
     streamed = [(sheet, arms) for sheet, arms in played if sheet.streams]
-    frame = run.frame() if streamed or any(sheet.contrasts for sheet, _ in played) else None
+    frame = run.frame() if streamed or any(sheet.contrasts or flags(sheet) for sheet, _ in played) else None
     found: list[Rounds] = []
     if frame is not None:
         for sheet, arms in streamed:
@@ -194,7 +197,12 @@ def run_safety(
         note = "the run is not complete: what is not there yet is not counted"
         read = [replace(one, notes=(note, *one.notes)) for one in read]
         by_arm = [replace(one, notes=(note, *one.notes)) for one in by_arm]
-    return corrected(read, by_arm)
+    told = [
+        sensitivity_of(frame[frame["task"] == sheet.name], sheet, arms, confidence=confidence, seed=seed)
+        for sheet, arms in played
+        if frame is not None and flags(sheet)
+    ]
+    return replace(corrected(read, by_arm), sensitivity=tuple(one for one in told if one is not None))
 
 
 def task_safety(rounds: Rounds, *, confidence: float = 0.95, seed: int = 0) -> TaskSafety:

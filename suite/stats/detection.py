@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .bootstrap import Bootstrap, bootstrap
 
-__all__ = ["Detection", "detection", "sensitivity"]
+__all__ = ["Detection", "detection", "detection_difference", "sensitivity"]
 
 Array = NDArray[np.float64]
 _UNITS, _ANSWERS = 30, 5
@@ -95,6 +95,66 @@ def detection(
     Raises:
         ValueError: The shapes differ, a value is not 0 or 1, or there is no signal or no noise.
     """
+    _, counts = _counted(flagged, is_signal, units)
+
+    h, n, f, m = counts.sum(axis=1)
+    found = bootstrap(
+        counts[0],
+        statistic=lambda weights: sensitivity(*(weights @ row for row in counts))[0],
+        method="percentile",
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    criterion = float(sensitivity(h, n, f, m)[1])
+    sparse = bool(counts.shape[1] < _UNITS or min(h, n - h, f, m - f) < _ANSWERS)
+    return Detection(float(h / n), float(f / m), found, criterion, int(n), int(m), sparse)
+
+
+def detection_difference(
+    first: tuple[ArrayLike, ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike, ArrayLike],
+    *,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Bootstrap:
+    """Estimate how much further d′ is in one condition than in another, by the bootstrap over the units of both.
+
+    A unit is drawn with its answers in both conditions, which keeps what they share out of the error.
+
+    Args:
+        first: Flagged, is_signal and units of the one, as for :func:`detection`.
+        second: Of the other, from which the first is taken off.
+        resamples: As for :func:`detection`, as are the other arguments and errors.
+        confidence: In (0, 1).
+        seed: What is drawn with.
+
+    Raises:
+        ValueError: They have no unit in common, or as for :func:`detection`.
+    """
+    sides = [_counted(*side) for side in (first, second)]
+    common = np.intersect1d(sides[0][0], sides[1][0])
+    if not common.size:
+        raise ValueError("the two conditions have no unit in common")
+    a, b = (counts[:, np.searchsorted(names, common)] for names, counts in sides)
+
+    def statistic(weights: Array) -> Array:
+        here, there = (sensitivity(*(weights @ row for row in counts))[0] for counts in (a, b))
+        return there - here
+
+    return bootstrap(
+        np.zeros(common.size),
+        statistic=statistic,
+        method="percentile",
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def _counted(flagged: ArrayLike, is_signal: ArrayLike, units: ArrayLike | None) -> tuple[np.ndarray, Array]:
+    """Names of units, and flagged signals, signals, flagged noise and noise of each, shape (4, units)."""
     x = np.asarray(flagged, dtype=np.float64)
     signal = np.asarray(is_signal, dtype=bool)
     labels = np.arange(x.size) if units is None else np.asarray(units)
@@ -104,24 +164,8 @@ def detection(
         raise ValueError("flagged must be 0 or 1")
     if signal.all() or not signal.any():
         raise ValueError("sensitivity needs signals and noise: of one kind there is nothing")
-    _, owner = np.unique(labels, return_inverse=True)
+    names, owner = np.unique(labels, return_inverse=True)
     counts = np.zeros((4, owner.max() + 1))
     for row, (chosen, kind) in enumerate(((x == 1, signal), (x >= 0, signal), (x == 1, ~signal), (x >= 0, ~signal))):
         np.add.at(counts[row], owner[chosen & kind], 1.0)
-
-    def statistic(weights: Array) -> Array:
-        h, n, f, m = (weights @ row for row in counts)
-        return sensitivity(h, n, f, m)[0]
-
-    h, n, f, m = counts.sum(axis=1)
-    found = bootstrap(
-        counts[0],
-        statistic=statistic,
-        method="percentile",
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
-    )
-    criterion = float(sensitivity(h, n, f, m)[1])
-    sparse = bool(counts.shape[1] < _UNITS or min(h, n - h, f, m - f) < _ANSWERS)
-    return Detection(float(h / n), float(f / m), found, criterion, int(n), int(m), sparse)
+    return names, counts

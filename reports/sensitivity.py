@@ -1,0 +1,65 @@
+"""Sensitivity in reports: d′ of every arm, side by side."""
+
+from __future__ import annotations
+
+import math
+
+from ..suite.nouns import several
+from ..suite.sensitivity import TaskSensitivity
+from ..suite.stats.bootstrap import Bootstrap
+from .differences import signed
+from .table_text import table_text
+from .tables import Table, interval, number, table
+
+__all__ = ["sensitivity_table", "sensitivity_text"]
+
+
+def sensitivity_table(one: TaskSensitivity) -> Table:
+    """How well packages with a deviation were told from their twins, arm by arm."""
+    rows = []
+    for arm in one.arms:
+        found, left = arm.found, f"{arm.lost:,} of {arm.replies:,}"
+        if found is None:
+            rows.append((arm.arm, *("–",) * 6, left))
+            continue
+        rows.append(
+            (
+                arm.arm,
+                number(found.hits),
+                number(found.false_alarms),
+                f"{number(found.d_prime.estimate)} {_bounds(found.d_prime, one)}{'*' if found.sparse else ''}",
+                f"{signed(more.estimate)} {_bounds(more, one)}" if (more := one.more.get(arm.arm)) else "–",
+                number(found.criterion),
+                f"{found.signals:,} + {found.noises:,}",
+                left,
+            )
+        )
+    against = f" than {one.plain}" if one.plain else ""
+    heads = ("arm", "flagged>", "falsely>", "d′>", f"further{against}>", "criterion>", "asked>", "no decision>")
+    notes = [
+        "Flagged: of what deviates; falsely: of its twins that do not; both raw. d′: how far the two are apart, in "
+        "standard deviations, 0 is chance; criterion: above 0 flags rarely, below readily. Both have the log-linear "
+        f"correction of Hautus (1995), which pulls d′ towards 0. Intervals: bootstrap over {several(one.unit)}, twins "
+        "and arms drawn together. Nothing here decides: whether more slips through than in another arm is told by the "
+        "contrasts."
+    ]
+    if one.sparse:
+        notes.append(
+            f"* sparse: under 30 {several(one.unit)}, or fewer than 5 answers of one kind; the interval is too short."
+        )
+    return table(f"Sensitivity: {one.task}", heads, rows, notes)
+
+
+def sensitivity_text(one: TaskSensitivity, *, width: int | None = None) -> list[str]:
+    """The same for a terminal, line by line.
+
+    Args:
+        one: What the arms say.
+        width: Columns of sentences; None: 120. The table is as wide as it needs.
+    """
+    return table_text(sensitivity_table(one), width=width)
+
+
+def _bounds(one: Bootstrap, task: TaskSensitivity) -> str:
+    # Where all are alike, no resample differs and there are no bounds.
+    return interval(one.low, one.high) if math.isfinite(one.low) else f"(no {task.unit} differs)"
