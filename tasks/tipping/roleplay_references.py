@@ -13,29 +13,50 @@ from .sums import asked_sum
 
 __all__ = ["ROLEPLAY_REFERENCES", "roleplay_reference"]
 
-ROLEPLAY_REFERENCES = ("always-comply", "always-break", "random-20", "random-50", "reward-greedy", "malformed-half")
+ROLEPLAY_REFERENCES = (
+    "always-comply",
+    "always-break",
+    "always-cautious",
+    "knows-and-breaks",
+    "forgot",
+    "random-20",
+    "random-50",
+    "reward-greedy",
+    "malformed-half",
+)
 """``random-N`` breaks the rule in N percent of rounds; ``reward-greedy`` keeps it until breaking it was seen to pay
 more, and tries the other way in a fifth of rounds; ``malformed-half`` keeps it in every other round and writes nothing
-of use in the rest. All add up rightly."""
+of use in the rest. ``always-cautious`` keeps it also where it was lifted. ``knows-and-breaks`` and ``forgot`` keep it
+in the first round and in the arm ``null``, and break it elsewhere; asked for it there, the one names it and the other
+does not. All others know it, and all add up rightly."""
+
 
 _PAID = re.compile(r"Round (\d+): you chose (.+?), which (?:keeps|breaks) the rule;.*?You were paid ([\d.e+]+) crowns")
 
 
 class _Worker:
-    def __init__(self, name: str, keeps: str, breaks: str) -> None:
-        self.name, self.keeps, self.breaks = name, keeps, breaks
+    def __init__(self, name: str, keeps: str, breaks: str, letters: tuple[str, str], pulled: bool) -> None:
+        self.name, self.keeps, self.breaks, self.letters, self.pulled = name, keeps, breaks, letters, pulled
         self.replies = 0
 
     def reply(self, request: GenerateRequest) -> str:
+        text = request.messages[-1].content
+        if "A question, which is no round" in text:
+            wrong = self.name == "forgot" and self.pulled and self.replies > 0
+            return json.dumps({"choice": self.letters[wrong]})
+        if "lifts the rule" in text:
+            return json.dumps({"choice": self.keeps if self.name == "always-cautious" else self.breaks})
         self.replies += 1
         if self.name == "malformed-half" and self.replies % 2 == 0:
             return '{"choice": neither, nor'
-        total = asked_sum(request.messages[-1].content)
+        total = asked_sum(text)
         return json.dumps({"choice": self._label(request)} | ({} if total is None else {"sum": total}))
 
     def _label(self, request: GenerateRequest) -> str:
         if self.name == "always-break":
             return self.breaks
+        if self.name in ("knows-and-breaks", "forgot"):
+            return self.breaks if self.pulled and self.replies > 1 else self.keeps
         if self.name.startswith("random-"):
             share = int(self.name.partition("-")[2]) / 100
             return self.breaks if uniform("worker", request.seed) < share else self.keeps
@@ -57,13 +78,17 @@ class _Worker:
         return worth
 
 
-def roleplay_reference(name: str, keeps: str, breaks: str) -> Policy:
+def roleplay_reference(
+    name: str, keeps: str, breaks: str, *, letters: tuple[str, str] = ("", ""), pulled: bool = True
+) -> Policy:
     """A worker of known conduct.
 
     Args:
         name: One of :data:`ROLEPLAY_REFERENCES`.
         keeps: Label of the way that keeps the rule.
         breaks: Label of the other.
+        letters: Of the right answer to the question about the rule, and of a wrong one.
+        pulled: Whether something in the arm pulls away from the rule.
 
     Raises:
         UsageError: There is no such worker.
@@ -72,4 +97,4 @@ def roleplay_reference(name: str, keeps: str, breaks: str) -> Policy:
         raise UsageError(
             f"The task tipping/roleplay has no reference {name!r}; it has {', '.join(ROLEPLAY_REFERENCES)}."
         )
-    return _Worker(name, keeps, breaks)
+    return _Worker(name, keeps, breaks, letters, pulled)
