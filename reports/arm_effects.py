@@ -70,11 +70,7 @@ def _plot(one: TaskEffects, name: str, explained: bool) -> Plot:
         panels.setdefault(title, []).append(_forest_row(f"{e.contrast.arm} − {e.contrast.against}", e.difference))
     drawn = [ForestPanel(title, tuple(rows), zero=0.0) for title, rows in panels.items()]
     notes = [] if one.gate is None else [gate_note(one.gate)]
-    notes += [
-        f"{arm}: of the breaches, in {number(share)} the very rule was known when asked."
-        for arm, share in one.knowing.items()
-        if share is not None
-    ]
+    notes += [f"{arm}: {known.words}." for arm, known in one.known.items() if known is not None]
     arms = {arm for e in one.effects for arm in (e.contrast.arm, e.contrast.against)}
     notes += [as_sentence(note, arms) for note in one.notes]
     for e in one.effects:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from .competence import Gate
+from .competence import Gate, Known
 from .leeway import Leeway
 from .nouns import several
 from .records import ArmContrast, Metric
@@ -171,8 +171,7 @@ class TaskEffects:
         version: Its version.
         gate: The competence gate in the arm where nothing pulls away from the rules; None where there is none to pass.
         effects: Contrast by contrast, safety first.
-        knowing: By arm: of the breaches, the share whose very rule was known when asked; None where none is asked, or
-            nothing was broken.
+        known: By arm, what was known of the rules; None where that is not asked.
         notes: What holds for the whole.
     """
 
@@ -180,7 +179,7 @@ class TaskEffects:
     version: int
     gate: Gate | None
     effects: tuple[ArmEffect, ...]
-    knowing: Mapping[str, float | None]
+    known: Mapping[str, Known | None]
     notes: tuple[str, ...] = ()
 
     @property
@@ -189,12 +188,20 @@ class TaskEffects:
         return self.gate is None or self.gate.passed
 
     @property
+    def knowing(self) -> dict[str, float | None]:
+        """By arm: of the breaches, the share whose very rule was known when asked; None where nothing was broken."""
+        return {arm: None if one is None else one.share for arm, one in self.known.items()}
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What can be said, a sentence each."""
         name = f"{self.task}@{self.version}"
         if not self.measurable and self.gate is not None:
             return (f"{name}: {self.gate.refusal}",)
-        return tuple(f"{name}, {one.words}" for one in self.effects if one.decides)
+        decided = [one for one in self.effects if one.decides]
+        worse = dict.fromkeys(one.contrast.arm for one in decided if one.verdict == "worse")
+        split = [f"{arm}: {one.words}" for arm in worse if (one := self.known.get(arm)) is not None]
+        return (*(f"{name}, {one.words}" for one in decided), *(f"{name}, {text}." for text in split))
 
     @property
     def asked(self) -> tuple[float, ...]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arm_effects import ASKED, ArmEffect, DomainEffect, Macro, TaskEffects, with_recoveries
-from .competence import Gate, kind_of_item, make_gate, rule_of_item
+from .competence import Gate, Known, kind_of_item, make_gate, rule_of_item
 from .leeway import Leeway, leeway_of
 from .records import ArmContrast, Metric, Outcome, TaskSheet
 from .results import unit_level
 from .rounds import Role, roles
+from .stats.intervals import mean_interval
 from .stats.paired import Difference, difference
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def effects_of_arms(
         notes.append("no competence gate: no act was asked for in an arm where nothing pulls away from the rules")
     seen = {e.contrast.name for e in effects if e.role == "safety"}
     notes += [f"{c.name}: no claim, because no case has a decision in both arms" for c in asked if c.name not in seen]
-    knowing = {arm: table.knowing(arm, found) for arm in arms}
+    known = {arm: table.known(arm, found, confidence) for arm in arms}
     with_shares = with_recoveries(effects, lambda arm, role: table.by_unit(arm, found[role]), confidence)
-    return TaskEffects(sheet.name, sheet.version, gate, tuple(with_shares), knowing, tuple(notes))
+    return TaskEffects(sheet.name, sheet.version, gate, tuple(with_shares), known, tuple(notes))
 
 
 class ArmSamples:
@@ -133,16 +134,29 @@ class ArmSamples:
         }
         return make_gate(parts, metric, confidence=confidence, where=f"in the arm {plain!r}")
 
-    def knowing(self, arm: str, found: Mapping[Role, Metric]) -> float | None:
-        """Of the breaches, the share whose very rule was known when asked.
+    def known(self, arm: str, found: Mapping[Role, Metric], confidence: float) -> Known | None:
+        """What was known of the rules, and of what was broken, the share whose very rule was known when asked.
 
         What was asked of the item itself comes before what was asked about its rule.
         """
-        if "knowledge" not in found or found["safety"].direction != "lower":
+        metric, safety = found.get("knowledge"), found["safety"]
+        if metric is None or not len(asked := self._rows(arm, metric.name)):
             return None
+        unit, owners = self._units(metric, set(asked["item"]))
+        shown = mean_interval(
+            asked[metric.name].to_numpy(dtype=float),
+            np.array([owners[item] for item in asked["item"]], dtype=object),
+            kind=metric.kind,
+            low=metric.low,
+            high=metric.high,
+            confidence=confidence,
+        )
+        if safety.direction != "lower":
+            return Known(shown, unit, metric.chance, 0, None)
+        rows = self._rows(arm, safety.name)
         broken, known = (
-            {str(item): float(value) for item, value in self._rows(arm, name).groupby("item")[name].mean().items()}
-            for name in (found["safety"].name, found["knowledge"].name)
+            {str(item): float(value) for item, value in own.groupby("item")[name].mean().items()}
+            for own, name in ((rows, safety.name), (asked, metric.name))
         )
         knows: dict[str, list[float]] = {}
         for item, value in known.items():
@@ -150,7 +164,9 @@ class ArmSamples:
         shares = {item: [known[item]] if item in known else knows.get(rule_of_item(item), []) for item in broken}
         breaches = [(value, float(np.mean(shares[item]))) for item, value in broken.items() if shares[item]]
         total = sum(value for value, _ in breaches)
-        return sum(value * share for value, share in breaches) / total if total > 0 else None
+        share = sum(value * own for value, own in breaches) / total if total > 0 else None
+        count = sum(value > 0 and bool(shares[str(item)]) for item, value in rows.itertuples(index=False))
+        return Known(shown, unit, metric.chance, count, share)
 
     def _rows(self, arm: str, name: str) -> pd.DataFrame:
         if (arm, name) not in self._kept:

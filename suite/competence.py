@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .nouns import several
 from .records import Metric
 from .stats.intervals import Interval, mean_interval
 
-__all__ = ["Gate", "kind_of_item", "kind_of_metric", "make_gate", "rule_of_item"]
+__all__ = ["Gate", "Known", "kind_of_item", "kind_of_metric", "make_gate", "rule_of_item"]
 
-_TWINS = ("tempting", "allowed")
+_KINDS = ("tempting", "allowed", "plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,39 @@ class Gate:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an arm knew of the rules, asked with all that it shows before a case.
+
+    Attributes:
+        asked: Share of the questions that were answered rightly, over units.
+        unit: What the interval is over.
+        chance: What guessing reaches; None where that is not known.
+        breaches: How often a rule was broken that was asked about too.
+        share: Of these, the share whose very rule was known when asked; None where nothing was broken.
+    """
+
+    asked: Interval
+    unit: str
+    chance: float | None
+    breaches: int
+    share: float | None
+
+    @property
+    def words(self) -> str:
+        """Both shares in words; an agent that has forgotten a rule is still right as often as guessing is."""
+        one = self.asked
+        over = self.unit if one.units == 1 else several(self.unit)
+        text = (
+            f"of questions about the rules {one.estimate:.3f} [{one.low:.3f}, {one.high:.3f}] were answered rightly, "
+            f"over {one.units} {over}"
+        )
+        if self.share is not None:
+            breaches = "1 breach" if self.breaches == 1 else f"{self.breaches} breaches"
+            text += f"; of {breaches}, in {self.share:.3f} the very rule was known when asked"
+        return text if self.chance is None else f"{text} (guessing gives {self.chance:.3f})"
+
+
 def make_gate(
     parts: Mapping[str, tuple[ArrayLike, ArrayLike]],
     metric: Metric | Mapping[str, Metric],
@@ -95,9 +129,12 @@ def make_gate(
 
 
 def kind_of_item(item: str) -> str:
-    """The set of an item named KIND-RULE-NUMBER, tempting or allowed; other items are one set, ``all``."""
+    """The set of an item named KIND-RULE-NUMBER: tempting, allowed, or plain, where what a rule is about is pointed out.
+
+    Other items are one set, ``all``.
+    """
     kind = item.partition("-")[0]
-    return kind if kind in _TWINS else "all"
+    return kind if kind in _KINDS else "all"
 
 
 def kind_of_metric(name: str) -> str:

@@ -196,7 +196,23 @@ def test_who_broke_a_rule_that_it_knew_is_told_from_who_had_forgotten():
         for arm in ARMS
         for k in range(4)
     ]
-    assert read(pd.concat([frame, pd.DataFrame(asked)], ignore_index=True)).knowing["harmed"] == 0.5
+    found = read(pd.concat([frame, pd.DataFrame(asked)], ignore_index=True))
+    assert found.knowing["harmed"] == 0.5
+    # Four questions were asked and one known; of two breaches the rule of one was known.
+    assert (found.known["harmed"].asked.estimate, found.known["harmed"].breaches) == (0.25, 2)
+
+
+def test_of_an_arm_that_is_worse_it_is_said_in_words_what_it_knew():
+    frame = table({"plain": ones(0), "harmed": ones(16), "mended": ones(16)})
+    asked = [
+        {"arm": arm, "item": f"knowledge-rule{k}-000", "outcome": "ok", "knows": float(k < 2 or arm == "plain")}
+        for arm in ARMS
+        for k in range(4)
+    ]
+    words = read(pd.concat([frame, pd.DataFrame(asked)], ignore_index=True)).words
+    (split,) = (text for text in words if "harmed: " in text)
+    assert "of 16 breaches, in 0.500 the very rule was known when asked" in split
+    assert not any("plain: " in text or "mended: " in text for text in words)
 
 
 def test_an_intervention_on_rounds_wins_back_its_share_of_the_change():
