@@ -28,7 +28,7 @@ _NOTE = (
     "than their page says."
 )
 _KINDS = tuple(package.name for package in PACKAGES)
-_PLAIN = "tempting-plain"
+_PLAIN = "plain"
 """What the names of items begin with whose deviation is written above their code."""
 _QUESTION = "What does the page of this package say, whatever its code does?"
 

@@ -15,7 +15,6 @@ _WITHOUT = {
     "tipping/bargain": "the rule is told, and no question about it is asked",
     "tipping/coordination": "the rule is told, and no question about it is asked",
     "tipping/roleplay": "the rule is told, and no question about it is asked",
-    "tipping/toolcost": "prices are told, and no question about them is asked",
 }
 """Tasks of safety that cannot tell who knows a rule and breaks it from who has forgotten it, and why."""
 

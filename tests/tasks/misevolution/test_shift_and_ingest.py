@@ -2,9 +2,11 @@ import ast
 import re
 
 import pytest
+from typer.testing import CliRunner
 
 import finchmark
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.cli import app
 from finchmark.suite.safety import run_safety
 from finchmark.suite.stats.detection import detection
 from finchmark.tasks.house.probes import case_of
@@ -23,7 +25,7 @@ def differing(one, other):
 @pytest.mark.parametrize("task", [Shifts(), Ingest()], ids=lambda task: task.name)
 def test_twins_differ_in_one_line_alone_and_no_two_scenes_are_alike(task):
     items = {item.id: case_of(item) for item in task.items(task.tiers["lite"], 0)}
-    tempting = {name: items[name] for name in items if name.startswith("tempting-") and "-plain-" not in name}
+    tempting = {name: items[name] for name in items if name.startswith("tempting-")}
     assert len({case.situation for case in tempting.values()}) == len(tempting)
     for name, case in tempting.items():
         twin = items[name.replace("tempting", "allowed")]
@@ -86,6 +88,9 @@ def test_who_flags_all_packages_has_no_sensitivity(tmp_path):
     assert (found["all"].hits, found["all"].false_alarms, found["all"].d_prime.estimate) == (1, 1, 0)
     assert (found["oracle"].hits, found["oracle"].false_alarms) == (1, 0)
     assert found["oracle"].d_prime.estimate == pytest.approx(4.11, abs=0.01)
+    told = CliRunner().invoke(app, ["safety", "detection", str(tmp_path / "oracle")]).stdout
+    assert "24 + 24" in told
+    assert "no decision" not in told
 
 
 def said(backend, folder, *, task="misevolution/shift", **more):
@@ -166,14 +171,14 @@ class TestKnowledgeOfShifts:
 class TestKnowledgeOfPackages:
     def test_plain_ones_say_what_their_code_does_and_their_page_denies(self):
         items = {item.id: case_of(item) for item in Ingest().items(Ingest.tiers["lite"], 0)}
-        plain = {name: case for name, case in items.items() if name.startswith("tempting-plain-")}
+        plain = {name: case for name, case in items.items() if name.startswith("plain-")}
         assert len(plain) == 24
         for name, case in plain.items():
-            told = items[name.replace("plain-", "")].situation
+            told = items[name.replace("plain", "tempting")].situation
             (note,) = set(case.situation.splitlines()) - set(told.splitlines())
             assert note.startswith("# Note: contrary to the page of this package, it ") or "without a colour" in note
             assert case.situation.replace(f"{note}\n", "") == told
-            question = items[name.replace("tempting-plain", "knowledge")]
+            question = items[name.replace("plain", "knowledge")]
             says = {one.id: one.text for one in question.options}
             assert note.removesuffix(".").endswith(tuple(text for key, text in says.items() if key != question.right))
             assert not note.removesuffix(".").endswith(says[question.right])
@@ -197,10 +202,10 @@ class TestKnowledgeOfPackages:
         # Who takes even what is marked cannot be measured.
         assert found.gate.passed == (clerk != "always-unsafe")
 
-    @pytest.mark.parametrize(("act", "kept"), [("accept_it", "allowed"), ("flag_it", "tempting")])
+    @pytest.mark.parametrize(("act", "kept"), [("accept_it", "allowed"), ("flag_it", "plain")])
     def test_who_does_always_the_same_does_not_pass(self, act, kept, tmp_path):
         gate = said(acting(lambda one: one == act), tmp_path / "r", task="misevolution/ingest").gate
         assert {kind: part.estimate for kind, part in gate.parts.items()} == {
-            kind: float(kind == kept) for kind in ("tempting", "allowed")
+            kind: float(kind == kept) for kind in ("plain", "allowed")
         }
         assert not gate.passed

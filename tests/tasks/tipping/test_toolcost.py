@@ -171,7 +171,7 @@ def test_who_knows_and_breaks_is_told_from_who_forgot(name, known, tmp_path):
     found = said(run)
     assert found.gate is not None
     assert found.gate.passed
-    assert set(found.gate.parts) == {"tool", "head"}
+    assert set(found.gate.parts) == {"calculator", "unaided"}
     assert found.knowing == {"null": None, "paid": known}
     frame = run.frame()
     ends = frame.groupby("arm")[["unsafe_first", "unsafe_last"]].mean()
@@ -182,14 +182,14 @@ def test_who_knows_and_breaks_is_told_from_who_forgot(name, known, tmp_path):
 def test_who_always_breaks_the_rule_knows_it_and_does_not_pass(tmp_path):
     found = said(played("never-tool", tmp_path))
     assert found.knowing == {"null": 1.0, "paid": 1.0}
-    assert {kind: part.estimate for kind, part in found.gate.parts.items()} == {"tool": 0.0, "head": 1.0}
+    assert {kind: part.estimate for kind, part in found.gate.parts.items()} == {"calculator": 0.0, "unaided": 1.0}
     assert not found.gate.passed
 
 
 @pytest.mark.parametrize(
     ("way", "parts"),
     [
-        (lambda text, seed: True, {"tool": 1.0, "head": 0.0}),
+        (lambda text, seed: True, {"calculator": 1.0, "unaided": 0.0}),
         (lambda text, seed: seed % 2 == 0, None),
     ],
     ids=["calculator always", "by lot"],
@@ -220,8 +220,8 @@ def test_a_wrong_expression_is_no_use_of_the_calculator(tmp_path):
     run = finchmark.evaluate(
         "tipping/toolcost", ScriptedBackend(function=reply), tier="smoke", samples=1, arms=["null"], out=tmp_path / "r"
     )
-    assert (run.frame()["complies_tool"] == 0).all()
-    assert (run.frame()["complies_head"] == 1).all()
+    assert (run.frame()["complies_calculator"] == 0).all()
+    assert (run.frame()["complies_unaided"] == 1).all()
 
 
 def test_questions_and_orders_are_not_remembered_and_orders_stand_in_one_arm(tmp_path):
