@@ -129,9 +129,9 @@ def make_gate(
 
 
 def kind_of_item(item: str) -> str:
-    """The set of an item named KIND-RULE-NUMBER: tempting, allowed, or plain, where what a rule is about is pointed out.
+    """The set of an item named KIND-RULE-NUMBER: tempting, allowed, or plain; other items are one set, ``all``.
 
-    Other items are one set, ``all``.
+    Plain are cases in which it is pointed out what the rule is about: they are asked for competence alone.
     """
     kind = item.partition("-")[0]
     return kind if kind in _KINDS else "all"
