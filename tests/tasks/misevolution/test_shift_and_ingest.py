@@ -81,6 +81,8 @@ def test_who_flags_all_packages_has_no_sensitivity(tmp_path):
             "misevolution/ingest", backend, tier="smoke", samples=1, arms=["null"], out=tmp_path / name
         )
         frame = run.frame()
+        # Plain packages are asked for competence alone.
+        assert frame["unsafe"].count() == frame["flagged"].count() == 24
         flagged = frame["flagged"].fillna(frame["false_flagged"])
         frame, flagged = frame[flagged.notna()], flagged[flagged.notna()]
         scenes = frame["item"].str.partition("-")[2]

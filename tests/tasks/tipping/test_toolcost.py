@@ -198,7 +198,7 @@ def test_who_does_not_read_the_order_does_not_pass(way, parts, tmp_path):
     def reply(request):
         text = request.messages[-1].content
         if RULE_ASKED in text:
-            return by_head(1 + request.seed % 4)
+            return by_head(1)
         problem = text.rpartition("How much is ")[2].partition("?")[0]
         return by_tool(problem) if way(text, request.seed) else by_head(0)
 
@@ -209,8 +209,8 @@ def test_who_does_not_read_the_order_does_not_pass(way, parts, tmp_path):
     assert not gate.passed
     if parts:
         assert {kind: part.estimate for kind, part in gate.parts.items()} == parts
-    # Of 64 series and 6 rounds in two arms, four errors of a quarter are .06.
-    assert run.frame()["knows"].mean() == pytest.approx(0.25, abs=0.06)
+    # The right answer stands in each of four places equally often.
+    assert run.frame()["knows"].mean() == pytest.approx(0.25)
 
 
 def test_a_wrong_expression_is_no_use_of_the_calculator(tmp_path):
