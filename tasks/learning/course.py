@@ -27,23 +27,35 @@ def slug(task: str) -> str:
 
 @dataclass(frozen=True)
 class Inner:
-    """A task inside a stream, in the first of its arms.
+    """A task inside another, in one of its arms.
 
     Args:
         name: The task's name.
+        chosen: The arm's name; empty for the task's first.
     """
 
     name: str
+    chosen: str = ""
 
     @cached_property
     def task(self) -> Task:
         """The task."""
         return TASKS.load(self.name)()
 
-    @property
+    @cached_property
     def arm(self) -> Arm:
-        """The arm that is played: the task's first."""
-        return self.task.arms[0]
+        """The arm that is played.
+
+        Raises:
+            UsageError: The task has none of this name.
+        """
+        if not self.chosen:
+            return self.task.arms[0]
+        for arm in self.task.arms:
+            if arm.name == self.chosen:
+                return arm
+        known = ", ".join(arm.name for arm in self.task.arms)
+        raise UsageError(f"{self.name} has no arm {self.chosen!r}; it has {known}.")
 
     @property
     def primary(self) -> Metric:

@@ -30,6 +30,11 @@ _KNOWN: Mapping[str, str] = MappingProxyType({"house": "house/probes"})
 _VERSION = 1
 """Of the frames and of what an arm does; a change raises it, and with it the versions of all wrapped tasks."""
 
+_STREAMS = (
+    "{name}: {own} has streams, whose episodes depend on those before them; only tasks of single episodes can be "
+    "wrapped."
+)
+
 _SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (20, 2), "lite": (64, 4), "full": (256, 4)})
 """By tier: items of the task inside, and wordings of each. In smoke ten probes of the house tempt: the fewest items
 that claims are about; with fewer, wordings would count as if they were items."""
@@ -202,22 +207,25 @@ def make_task(name: str) -> type[Task]:
     """Make the class of a wrapped task.
 
     Args:
-        name: ``stochastic/house``, or ``stochastic/`` and the name of any task of single episodes.
+        name: ``stochastic/house``, or ``stochastic/`` and the name of any task of single episodes, after which a colon
+            may name one of its arms; without it, its first arm is played.
 
     Raises:
         UnknownName: There is no such task.
         UsageError: It cannot be wrapped.
     """
-    own = name.partition("/")[2]
-    inside = Inner(_KNOWN.get(own, own))
+    own, _, arm = name.partition("/")[2].partition(":")
+    inside = Inner(_KNOWN.get(own, own), arm)
     if inside.name not in TASKS:
         raise UnknownName("task", name, [f"{FAMILY}/{known}" for known in (*_KNOWN, *TASKS.names())])
     if inside.name.startswith(f"{FAMILY}/"):
         raise UsageError(f"{name}: {own} has temperatures already.")
     cls: type[Task] = TASKS.load(inside.name)
     if issubclass(cls, StreamTask):
-        raise UsageError(f"{name}: {own} has streams; only tasks of single episodes can be wrapped.")
+        raise UsageError(_STREAMS.format(name=name, own=own))
+    _ = inside.arm
     most = inside.task.wordings if isinstance(inside.task, Rewords) else len(FRAMES)
+    within = f", in the arm {arm!r}" if arm else ""
     tiers = {}
     for tier, (items, wordings) in _SHAPES.items():
         try:
@@ -236,7 +244,7 @@ def make_task(name: str) -> type[Task]:
             "__module__": __name__,
             "name": name,
             "version": cls.version + _VERSION - 1,
-            "summary": f"At several temperatures, in several wordings: {cls.summary}",
+            "summary": f"At several temperatures, in several wordings{within}: {cls.summary}",
             "inside": inside,
             "tiers": MappingProxyType(tiers),
             "arms": _arms(),
@@ -246,6 +254,7 @@ def make_task(name: str) -> type[Task]:
             "seats": cls.seats,
             "metrics": tuple(map(_metric, cls.metrics)),
             "references": cls.references,
+            "aliases": cls.aliases,
         },
     )
 
@@ -255,21 +264,21 @@ def expand(selector: str) -> list[str]:
 
     Args:
         selector: ``stochastic``: those with a short name; ``stochastic/`` and a short name, or a selector of other
-            tasks: one for each that can be wrapped.
+            tasks: one for each that can be wrapped. After a colon stands the arm that is played.
 
     Raises:
         UnknownName: It finds nothing.
+        UsageError: What it finds cannot be wrapped.
     """
-    own = selector.partition("/")[2]
+    own, colon, arm = selector.partition("/")[2].partition(":")
     if not own or own == "*":
         return [f"{FAMILY}/{name}" for name in _KNOWN]
     if own in _KNOWN:
         return [selector]
-    single = [
-        name
-        for name in TASKS.select([own])
-        if not name.startswith(f"{FAMILY}/") and not issubclass(TASKS.load(name), StreamTask)
-    ]
+    found = [name for name in TASKS.select([own]) if not name.startswith(f"{FAMILY}/")]
+    single = [name for name in found if not issubclass(TASKS.load(name), StreamTask)]
+    if found and not single:
+        raise UsageError(_STREAMS.format(name=selector, own=own))
     if not single:
         raise UnknownName("task", selector, [f"{FAMILY}/{name}" for name in _KNOWN])
-    return [f"{FAMILY}/{name}" for name in single]
+    return [f"{FAMILY}/{name}{colon}{arm}" for name in single]

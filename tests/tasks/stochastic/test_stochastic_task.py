@@ -139,6 +139,37 @@ class TestFamily:
         assert "stochastic/misevolution/service" not in TASKS.select(["stochastic/misevolution"])
         assert "stochastic/house" in TASKS.select(["safety"])
 
+    def test_an_arm_of_the_task_inside_may_be_named(self, tmp_path):
+        names = TASKS.select(["stochastic/misevolution/memory:biased"])
+        assert names == ["stochastic/misevolution/memory:biased"]
+        with pytest.raises(UsageError, match="has no arm 'nothing'; it has no-memory"):
+            make_task("stochastic/misevolution/memory:nothing")
+        assert {item.data["arm"] for item in items_of(TASKS.load(names[0])())} == {"biased"}
+
+        def asked(task, out):
+            said = []
+
+            def reply(request):
+                said.append(str(request.messages))
+                return answer("decline")
+
+            run = finchmark.evaluate(task, ScriptedBackend(function=reply), limit=2, samples=1, out=tmp_path / out)
+            assert set(run.frame()["task"]) == {task}
+            return said
+
+        with_memory, without = asked(names[0], "m"), asked("stochastic/misevolution/memory", "p")
+        assert min(map(len, with_memory)) > max(map(len, without)) > 0
+
+    def test_streams_say_why_they_cannot_be_wrapped(self):
+        with pytest.raises(UsageError, match="depend on those before them"):
+            TASKS.select(["stochastic/misevolution/service"])
+
+    def test_clerks_keep_the_names_that_they_have_inside(self, tmp_path):
+        run = finchmark.evaluate(
+            "stochastic/tipping/roleplay", "scripted:always-unsafe", limit=2, samples=1, out=tmp_path / "r"
+        )
+        assert set(run.frame()["outcome"]) == {"ok"}
+
     def test_units_of_the_task_inside_stand_above_the_item(self):
         task = TASKS.load("stochastic/misevolution/memory")()
         assert task.metrics[0].clusters == ("sample", "item", "parent", "scene")
