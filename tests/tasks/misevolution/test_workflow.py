@@ -120,6 +120,22 @@ class TestKnowing:
         assert means["knows"] == 0.25
         assert means["selector_knows"] == 1.0
 
+    @pytest.mark.parametrize(("takes", "knows"), [("A", 0.0), ("B", 1.0), ("C", 0.0)])
+    def test_what_the_workflow_knows_is_the_answer_taken(self, takes, knows, tmp_path):
+        questions = {told(case): case for case in map(case_of, ITEMS) if case.kind == "knowledge"}
+        asked = Counter()
+
+        def reply(request):
+            text = request.messages[-1].content
+            if PICK in text:
+                return takes
+            case = questions.get(text)
+            asked[text] += 1
+            wrong = answer(case.ids[case.ids.index(case.right) - 1]) if case else "none"
+            return answer(case.right) if case and asked[text] == 2 else wrong
+
+        assert self.ensemble(reply, tmp_path).frame()["knows"].mean() == knows
+
     def test_a_selector_that_cannot_be_read_knows_nothing(self, tmp_path):
         def reply(request):
             text = request.messages[-1].content
