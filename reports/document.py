@@ -42,6 +42,7 @@ class Document:
         sections: Figures with their tables, tables alone, and groups of folded ones.
         facts: Where the numbers come from.
         versions: Versions of Finchmark that made the runs.
+        shown: How many claims are seen at once; the others are folded.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Document:
     sections: tuple[Plot | Table | Folds, ...]
     facts: tuple[Facts, ...]
     versions: tuple[str, ...]
+    shown: int = 12
 
 
 def place(out: Path) -> tuple[Path, Path]:

@@ -9,7 +9,7 @@ from ..leaderboard.text import visible
 from ..suite.judged import LABELS, WORDS, Judged, TaskJudged
 from .tables import Plot, Table, number, share, table
 
-__all__ = ["judged_sections", "judged_text"]
+__all__ = ["judged_notes", "judged_of_task", "judged_sections", "judged_text"]
 
 _SHOWN = 10
 
@@ -24,6 +24,22 @@ def judged_sections(found: Sequence[Judged]) -> list[Plot | Table]:
             first = tables[0]
             sections += [Table(first.caption, first.columns, first.rows, notes), *tables[1:]]
     return sections
+
+
+def judged_of_task(found: Sequence[Judged], task: str) -> list[Table]:
+    """The tables on one task, with what each judge's words come to; what holds for a judge as a whole is left out."""
+    tables = list[Table]()
+    for one in found:
+        for made in (made for made in one.tasks if made.task == task):
+            first, *others = _tables(one, made)
+            notes = tuple(visible(text, 2000) for text in made.words)
+            tables += [Table(first.caption, first.columns, first.rows, notes), *others]
+    return tables
+
+
+def judged_notes(found: Sequence[Judged]) -> tuple[str, ...]:
+    """What holds for each judge as a whole."""
+    return tuple(dict.fromkeys(visible(text, 2000) for one in found for text in one.notes))
 
 
 def judged_text(found: Sequence[Judged], *, width: int | None = None) -> list[str]:

@@ -19,7 +19,14 @@ from .curves import Lines, curve_legend, paint_curves
 from .panels import MOST_PANELS, panels
 from .tables import Plot, Table, interval, number, table
 
-__all__ = ["learning_claims", "learning_costs", "learning_sections", "learning_text"]
+__all__ = [
+    "decided_elsewhere",
+    "learning_beside",
+    "learning_claims",
+    "learning_costs",
+    "learning_sections",
+    "learning_text",
+]
 
 _ALWAYS = (EVOLVING, FROZEN, SHUFFLED)
 _KINDS = {
@@ -75,6 +82,32 @@ def learning_sections(learning: Sequence[TaskLearning], costs: Sequence[Learning
         plot = _cost_plot(one, cost, f"learning-cost-{i}")
         found += [plot] if plot is not None else []
     return found
+
+
+def decided_elsewhere(one: TaskLearning, metric: str) -> bool:
+    """Whether the contrast that decides is one of a metric that another section of the page decides."""
+    return one.metric.name == metric and one.primary is not None
+
+
+def learning_beside(one: TaskLearning, cost: LearningCost, name: str) -> list[Plot | Table]:
+    """The sections of a task whose deciding contrast and curves another section of the page holds already.
+
+    Args:
+        one: What its streams say.
+        cost: What it cost.
+        name: Anchor.
+    """
+    decides = primary_probes(one.scores.sheet)
+    left = [c for c in one.contrasts if c.streams and (c.probes != decides or c.measure not in _TOLD)]
+    found: list[Plot | Table | None] = []
+    if left:
+        note = (
+            f"The change of {visible(one.metric.name)} at the end and its curve stand above, where they decide; they "
+            "are not told twice. These are exploratory, corrected by Benjamini and Hochberg."
+        )
+        found.append(table(f"Learning besides: {one.task}", _COLUMNS, map(_contrast_row, left), [note]))
+    found.append(_cost_plot(one, cost, name))
+    return [section for section in found if section is not None]
 
 
 def _curve_plot(one: TaskLearning, name: str) -> Plot:
@@ -140,6 +173,8 @@ _COLUMNS = (
 )
 _SHORT = (0, 1, 2, 3, 4, 5, 6, 8, 9, 11)
 """Columns of the short table; there the p-value of what decides stands among the corrected ones."""
+_TOLD = ("end", "slope", "area")
+"""Measures of the probes that decide which a section on safety by round has as well."""
 _MEANS = (3, 4)
 """Columns that the terminal has no room for."""
 

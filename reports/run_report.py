@@ -17,7 +17,7 @@ from ..suite.learning_cost import LearningTokens
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.safety import run_safety, safety_gatherer
-from ..suite.stochastic import run_stochastic
+from ..suite.stochastic import Stochastic, run_stochastic
 from ..suite.store import StoredRun
 from .costs import cost_plot
 from .diversity import diversity_plot
@@ -26,11 +26,13 @@ from .drift import drift_claims, drift_sections
 from .endings import ending_plot
 from .episodes import Gatherer
 from .factors import factor_plot
+from .folds import Fold, Folds, Part
 from .groups import group_plot, shown_apart
 from .judged import judged_sections
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
 from .safety import safety_claims, safety_sections
+from .safety_tasks import Told, safety_folds, safety_places, safety_tops, told_by_safety
 from .scores import claim, score_plot, score_table
 from .stochastic import stochastic_claims, stochastic_sections
 from .tables import Link, Plot, Table, number, table
@@ -96,11 +98,8 @@ def report_run(run: StoredRun, out: Path) -> Path:
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]
-    plots: list[Plot | Table | None] = [
-        *safety_sections(safety),
-        *drift_sections(drift),
-        *stochastic_sections(sampled),
-        *learning_sections(learning, learning_costs(run, learning, spent)),
+    costs, judged = learning_costs(run, learning, spent), judged_of(run)
+    rest: list[Plot | Table | None] = [
         score_plot(single) if single else None,
         group_plot(results),
         ways_plot(results, ways, single),
@@ -111,12 +110,33 @@ def report_run(run: StoredRun, out: Path) -> Path:
         diversity_plot(results),
         cost_plot(results),
         _others(single),
-        # After all that decides.
-        *judged_sections(judged_of(run)),
-        _transcript_table(frame, shown, address),
     ]
+    general = [section for section in rest if section is not None]
+    listed = _transcript_table(frame, shown, address)
+    told = Told(safety, drift, sampled, learning, costs, judged)
+    places = safety_places(told)
+    sections: list[Plot | Table | Folds]
+    if places:
+        sections = [*safety_tops(safety, places), safety_folds(told, places), _folded([*general, listed])]
+    else:
+        sections = [
+            *safety_sections(safety),
+            *drift_sections(drift),
+            *stochastic_sections(sampled),
+            *learning_sections(learning, costs),
+            *general,
+            # After all that decides.
+            *judged_sections(judged),
+            listed,
+        ]
     manifest, spec = run.manifest, run.manifest.spec
     beside = {name: shown_apart(sheet.groupings) for name, sheet in manifest.tasks.items()}
+    first = [*safety_claims(safety), *stochastic_claims([one for one in sampled if not places or _measured(one)])]
+    second = [
+        *drift_claims(drift),
+        *learning_claims([one for one in learning if not (places and told_by_safety(one, safety))]),
+        *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
+    ]
     document = Document(
         title=visible(manifest.label) or "(no label)",
         lead=visible(
@@ -124,19 +144,31 @@ def report_run(run: StoredRun, out: Path) -> Path:
             f"{plural(len(frame), 'sample')} of {max(manifest.expected, len(frame)):,}, "
             f"{plural(spec.samples, 'sample')} an item and arm."
         ),
-        claims=(
-            *safety_claims(safety),
-            *drift_claims(drift),
-            *stochastic_claims(sampled),
-            *learning_claims(learning),
-            *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
-        ),
+        claims=tuple(dict.fromkeys((*first, *second))),
         notices=(*(() if worlds is None else (visible(worlds.words),)), *_notices(entry, made)),
-        sections=tuple(plot for plot in plots if plot is not None),
+        sections=tuple(sections),
         facts=(_facts(entry),),
         versions=(visible(manifest.finchmark),),
+        shown=min(max(len(first), 1), 12) if places else 12,
     )
     return write(document, page)
+
+
+def _measured(one: Stochastic) -> bool:
+    return one.gate is None or one.gate.passed
+
+
+def _folded(sections: Sequence[Plot | Table]) -> Folds:
+    """What any run has, folded where the page is about something else first."""
+    folds = []
+    for i, section in enumerate(sections):
+        if isinstance(section, Plot):
+            title, line = section.title, f"{section.lead.partition('. ')[0].removesuffix('.')}."
+        else:
+            told = section.notes[0].partition(". ")[0].removesuffix(".") + "." if section.notes else ""
+            title, line = section.caption, f"{plural(len(section.rows), 'row')}. {told}".rstrip()
+        folds.append(Fold(f"more-{i}", title, (line,), (Part("", section),)))
+    return Folds("more", "Scores, endings, costs and transcripts", "What any run has.", (), tuple(folds))
 
 
 def _notices(entry: Entry, made: Sequence[Standing]) -> list[str]:

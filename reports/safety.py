@@ -9,27 +9,20 @@ import numpy as np
 
 from ..leaderboard.text import visible
 from ..suite.nouns import several
-from ..suite.rounds import ROLES
 from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
 from ..suite.stats.change import ArmTest
 from ..suite.store import StoredRun
 from .arm_effects import as_sentence, effect_sections, gate_note
-from .curves import Lines, curve_legend, paint_curves
+from .curves import curve_legend, legend_lines, paint_curves
 from .exploratory import exploratory_table, exploratory_text
 from .leeway import WHICHEVER_HEAD, whichever_way
 from .panels import MOST_PANELS, panels
 from .safety_overview import HOW_TO_READ, safety_overview, summed_claims
+from .safety_rounds import ROLE_NAMES, role_lines
+from .sensitivity import sensitivity_table, sensitivity_text
 from .tables import Plot, Table, interval, number, table
 
-__all__ = ["safety_claims", "safety_sections", "safety_text"]
-
-_NAMES = {
-    "safety": "safety",
-    "capability": "capability",
-    "caution": "needless care",
-    "knowledge": "knowledge",
-    "compliance": "compliance",
-}
+__all__ = ["round_sections", "safety_claims", "safety_sections", "safety_text"]
 
 _COLUMNS = (
     "arm",
@@ -57,18 +50,28 @@ def safety_sections(safety: RunSafety) -> list[Plot | Table]:
     overview = safety_overview(safety)
     found: list[Plot | Table] = [] if overview is None else [overview]
     # How to read the tables is told once.
-    told = (
-        (*HOW_TO_READ, safety.correction) if overview is None else ("How to read the table stands under the overview.",)
-    )
+    elsewhere = "How to read the table stands under the overview."
+    told = (*HOW_TO_READ, safety.correction) if overview is None else (elsewhere,)
     for i, one in enumerate(safety.by_round):
-        found += [_plot(one, f"safety-{i}", told), _curve_table(one)]
-        explored = exploratory_table(one)
-        found += [explored] if explored is not None else []
-        tails = _tail_table(one)
-        found += [tails] if tails is not None else []
+        found += round_sections(one, f"safety-{i}", told)
     for i, one in enumerate(safety.by_arm):
         found += effect_sections(one, f"safety-arms-{i}", explained=i == 0)
+        found += [sensitivity_table(told) for told in safety.sensitivity if told.task == one.task]
     return found
+
+
+def round_sections(one: TaskSafety, name: str, told: Sequence[str]) -> list[Plot | Table]:
+    """The sections on the rounds of one task.
+
+    Args:
+        one: What its rounds say.
+        name: Anchor.
+        told: How to read its table, or where that stands.
+    """
+    found: list[Plot | Table | None] = [
+        _plot(one, name, told), exploratory_table(one), _tail_table(one), _curve_table(one),
+    ]  # fmt: skip
+    return [section for section in found if section is not None]
 
 
 def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
@@ -87,6 +90,8 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
         lines += ["", visible(f"Safety: {name}")]
         lines += [fill(visible(text, 2000), width or 120) for text in one.words]
         lines += exploratory_text(one, width=width) if isinstance(one, TaskSafety) else []
+        for told in read.sensitivity:
+            lines += sensitivity_text(told, width=width) if name == f"{told.task}@{told.version}, arms" else []
         lines += [fill(visible("; ".join(one.notes), 2000) + ".", width or 120)] if one.notes else []
     lines += ["", fill(read.correction, width or 120)]
     return lines
@@ -94,16 +99,7 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
 
 def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
     rounds = one.rounds
-    shown = []
-    for role in ROLES:
-        if role not in rounds.metrics:
-            continue
-        metric = rounds.metrics[role]
-        lines = tuple((c.arm, c.curve) for c in one.curves if c.role == role)
-        if lines:
-            title = f"{_NAMES[role]}: {metric.name}, {_better(metric.direction)}"
-            last = float(rounds.points[-1])
-            shown.append(Lines(title, lines, metric.low, metric.high, last, rounds.at, rounds.arms))
+    shown = list(role_lines(one).values())
     svg = ""
     if shown:
         svg = panels(
@@ -115,6 +111,7 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
             description="Means by round, one line an arm, with bands that hold for a whole curve.",
             legend=lambda canvas: curve_legend(canvas, rounds.arms),
             height=150,
+            legend_lines=legend_lines(rounds.arms),
         )
     null = "no arm that stays as it was" if rounds.null is None else f"the arm {rounds.null!r}"
     gate = []
@@ -144,10 +141,6 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
             *([f"The figure shows the first {MOST_PANELS} panels."] if len(shown) > MOST_PANELS else []),
         ),
     )
-
-
-def _better(direction: str) -> str:
-    return {"lower": "lower is better", "higher": "higher is better"}.get(direction, "neither way is better")
 
 
 def _estimate(test: ArmTest | None, digits: int = 3) -> str:
@@ -187,7 +180,7 @@ def _verdict(arm: ArmSafety) -> str:
 def _curve_table(one: TaskSafety) -> Table:
     rows = [
         (
-            _NAMES[c.role],
+            ROLE_NAMES[c.role],
             one.rounds.metrics[c.role].name,
             c.arm,
             f"{c.curve.points[k]:g}",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 from ..leaderboard.text import plural, visible
-from ..suite.rounds import Rounds
 from ..suite.safety import RunSafety
 from ..suite.stats.curves import MIN_STREAMS
-from .differences import signed
+from .compared import NOT_MEASURABLE, QUIET, Bounded, Compared, compared, written
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
 from .leeway import WHICHEVER_WAY
-from .tables import Plot, interval, number, table
+from .tables import Link, Plot, number, table
 
 __all__ = ["FEW_COMPARISONS", "HOW_TO_READ", "safety_overview", "summed_claims"]
 
@@ -33,32 +32,20 @@ HOW_TO_READ = (
     WHICHEVER_WAY,
     "A rule of a made-up house stands for what would do harm: these numbers are a proxy of it, no more.",
 )
-_NOTHING = "not measurable"
-_QUIET = ("no change shown", "not shown", "no claim")
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """A comparison: estimates with bounds, of risk and of capability (more is better)."""
+def safety_overview(safety: RunSafety, places: Mapping[str, str] | None = None) -> Plot | None:
+    """All comparisons of a run; None where there are few, which their own sections show as well.
 
-    task: str
-    arms: str
-    metric: str
-    risk: tuple[float, float, float]
-    adjusted: float
-    verdict: str
-    skill: tuple[float, float, float] | None
-    units: str
-    shares: bool
-
-
-def safety_overview(safety: RunSafety) -> Plot | None:
-    """All comparisons of a run; None where there are few, which their own sections show as well."""
-    compared = list(_compared(safety))
-    if len(compared) <= FEW_COMPARISONS:
+    Args:
+        safety: What the run says.
+        places: Anchors of what is told of each task, by ``NAME@VERSION``.
+    """
+    every, places = list(compared(safety)), places or {}
+    if len(every) <= FEW_COMPARISONS:
         return None
-    drawn = [one for one in compared if one.shares and math.isfinite(one.risk[0]) and one.verdict != _NOTHING]
-    short = _short({one.task for one in compared})
+    drawn = [one for one in every if one.shares and math.isfinite(one.risk[0]) and one.verdict != NOT_MEASURABLE]
+    short = _short({one.task for one in every})
     panels = [
         ForestPanel("risk, above 0 is worse", tuple(_row(one, one.risk, short) for one in drawn), -1.0, 1.0, zero=0.0),
         ForestPanel(
@@ -71,28 +58,25 @@ def safety_overview(safety: RunSafety) -> Plot | None:
     ]
     body = [
         (
-            one.task,
+            (Link(visible(one.task), f"#{places[one.task]}"),) if one.task in places else one.task,
             one.arms,
-            one.metric,
-            _written(one.risk),
+            written(one.risk),
             number(one.adjusted),
             one.verdict,
-            "–" if one.skill is None else _written(one.skill),
+            "–" if one.skill is None else written(one.skill),
             one.units,
         )
-        for one in compared
+        for one in every
     ]
-    kept_out = dict.fromkeys(
-        name
-        for name, gate in (
-            *((one.rounds.task, one.gate) for one in safety.by_round),
-            *((one.task, one.gate) for one in safety.by_arm),
-        )
-        if gate is not None and not gate.passed
-    )
-    gates = [f"{', '.join(kept_out)}: competence gate not passed, so that their numbers are no measurements."]
+    kept_out = any(one.verdict == NOT_MEASURABLE for one in every)
+    gates = "Not measurable: the competence gate is not passed, so that these numbers are no measurements."
+    by_metric: dict[str, dict[str, None]] = {}
+    for one in every:
+        by_metric.setdefault(one.metric, {})[one.task.partition("@")[0]] = None
+    usual, *others = sorted(by_metric, key=lambda metric: -len(by_metric[metric]))
+    risks = "".join(f"; in {', '.join(by_metric[metric])} it is {metric}" for metric in others)
     left = sum(len(panel.rows) for panel in panels) - MOST_ROWS
-    heads = ("task", "arms", "metric", "risk>", "corrected p>", "verdict", "capability>", "units>")
+    heads = ("task", "arms", "risk>", "corrected p>", "verdict", "capability>", "units>")
     return Plot(
         "safety-overview",
         "Safety beside capability: all comparisons",
@@ -107,34 +91,51 @@ def safety_overview(safety: RunSafety) -> Plot | None:
         )
         if drawn
         else "",
-        table("Safety beside capability: all comparisons", heads, body),
+        replace(table("Safety beside capability: all comparisons", heads, body), whole=len(body) <= MOST_ROWS),
         (
-            *(map(visible, gates) if kept_out else ()),
+            *((gates,) if kept_out else ()),
             "No change shown is not: no change. The interval says what these units leave open; where no unit differs "
             "from another there is none.",
-            *HOW_TO_READ,
-            safety.correction,
+            visible(f"Risk is the metric {usual}{risks}.", 2000),
             "The figure has the comparisons of shares that can be read as measurements; the table has all.",
             *([f"It shows the first {MOST_ROWS} rows."] if left > 0 else []),
         ),
+        (*HOW_TO_READ, safety.correction),
     )
 
 
 def summed_claims(safety: RunSafety) -> tuple[str, ...]:
     """What can be said, a sentence each; of many comparisons those that show nothing are counted in one."""
-    compared = list(_compared(safety))
-    if len(compared) <= FEW_COMPARISONS:
+    every = list(compared(safety))
+    if len(every) <= FEW_COMPARISONS:
         return safety.words
     told: list[str] = []
+    failed: dict[str, str] = {}
     for one in safety.by_round:
-        loud = [text for arm in one.arms if arm.verdict not in _QUIET for text in one.said(arm)]
+        loud = [text for arm in one.arms if arm.verdict not in QUIET for text in one.said(arm)]
         silent = [] if one.arms else list(one.words)
-        told += list(one.words) if not one.measurable else [*loud, *silent]
+        if one.measurable:
+            told += [*loud, *silent]
+        else:
+            failed.setdefault(f"{one.rounds.task}@{one.rounds.version}", " ".join(one.words))
     for one in safety.by_arm:
-        loud = [e for e in one.effects if e.decides and e.verdict not in _QUIET]
-        told += list(one.words) if not one.measurable else [f"{one.task}@{one.version}, {e.words}" for e in loud]
-    quiet = sum(one.verdict in _QUIET for one in compared)
-    tasks = len({one.task for one in compared if one.verdict in _QUIET})
+        loud = [e for e in one.effects if e.decides and e.verdict not in QUIET]
+        if one.measurable:
+            told += [f"{one.task}@{one.version}, {e.words}" for e in loud]
+        else:
+            failed.setdefault(f"{one.task}@{one.version}", " ".join(one.words))
+    if len(failed) > FEW_COMPARISONS:
+        asked = {f"{one.rounds.task}@{one.rounds.version}" for one in safety.by_round}
+        asked |= {f"{one.task}@{one.version}" for one in safety.by_arm}
+        told.append(
+            f"{len(failed)} of {len(asked)} tasks are not measurable for this model: with the rules before it, it did "
+            "not do what they want more often than chance, so that what it does without them says nothing (competence "
+            f"gate). These are {', '.join(failed)}."
+        )
+    else:
+        told += failed.values()
+    quiet = sum(one.verdict in QUIET for one in every)
+    tasks = len({one.task for one in every if one.verdict in QUIET})
     if quiet:
         told.append(
             f"{plural(quiet, 'comparison')} of {plural(tasks, 'task')} show no change of safety, or have too few units "
@@ -143,56 +144,12 @@ def summed_claims(safety: RunSafety) -> tuple[str, ...]:
     return tuple(dict.fromkeys(told))
 
 
-def _compared(safety: RunSafety) -> Iterator[_Compared]:
-    nan = math.nan
-    for one in safety.by_round:
-        metric = one.rounds.metrics["safety"]
-        for arm in one.arms:
-            test, skill = arm.against or arm.since, arm.skill
-            yield _Compared(
-                f"{one.rounds.task}@{one.rounds.version}",
-                arm.arm if arm.null is None else f"{arm.arm} − {arm.null}",
-                metric.name,
-                (test.estimate, test.low, test.high),
-                arm.adjusted,
-                arm.verdict if one.measurable else _NOTHING,
-                None if skill is None else (skill.estimate, skill.low, skill.high),
-                plural(arm.units[0], one.rounds.unit),
-                _shares(one.rounds),
-            )
-    for one in safety.by_arm:
-        skills = {e.contrast: e.difference for e in one.effects if e.role == "capability"}
-        for e in (e for e in one.effects if e.decides):
-            d, skill = e.difference, skills.get(e.contrast)
-            sign = -1.0 if e.metric.direction == "higher" else 1.0
-            low, high = sorted((sign * d.low, sign * d.high)) if math.isfinite(d.low) else (nan, nan)
-            yield _Compared(
-                f"{one.task}@{one.version}",
-                f"{e.contrast.arm} − {e.contrast.against}",
-                e.metric.name,
-                (sign * d.estimate, low, high),
-                e.adjusted,
-                e.verdict_words if one.measurable else _NOTHING,
-                None if skill is None else (skill.estimate, skill.low, skill.high),
-                plural(d.units, e.unit),
-                e.metric.span == 1.0,
-            )
-
-
-def _shares(rounds: Rounds) -> bool:
-    return all(rounds.metrics[role].span == 1.0 for role in ("safety", "capability") if role in rounds.metrics)
-
-
-def _written(value: tuple[float, float, float]) -> str:
-    return signed(value[0]) + (f" {interval(value[1], value[2])}" if math.isfinite(value[1]) else "")
-
-
 def _short(tasks: set[str]) -> dict[str, str]:
     """Names without their family and version, where these still tell them apart."""
     last = {task: task.partition("@")[0].rpartition("/")[2] for task in tasks}
     return last if len(set(last.values())) == len(last) else {task: task.partition("@")[0] for task in tasks}
 
 
-def _row(one: _Compared, value: tuple[float, float, float] | None, short: Mapping[str, str]) -> ForestRow:
+def _row(one: Compared, value: Bounded | None, short: Mapping[str, str]) -> ForestRow:
     estimate, low, high = value or (math.nan, math.nan, math.nan)
-    return ForestRow(f"{short[one.task]}: {one.arms}", estimate, low, high, _written((estimate, low, high)))
+    return ForestRow(f"{short[one.task]}: {one.arms}", estimate, low, high, written((estimate, low, high)))

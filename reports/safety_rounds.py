@@ -10,19 +10,20 @@ from ..suite.safety import TaskSafety
 from .curves import LEGEND_LINE, Lines, curve_legend, legend_lines, paint_curves
 from .drawing import COLOURS, WIDTH, Canvas, draw, label
 
-__all__ = ["MOST_TASKS", "role_lines", "rounds_figure"]
+__all__ = ["MOST_TASKS", "ROLE_NAMES", "role_lines", "rounds_figure"]
 
 MOST_TASKS = 12
 """Tasks that the figure shows; the folds below have all."""
 
-_NAMES = {
+ROLE_NAMES = {
     "safety": "safety",
     "capability": "capability",
     "caution": "needless care",
     "knowledge": "knowledge",
     "compliance": "compliance",
 }
-_NAME, _TITLE, _PLOT, _FOOT, _GAP, _LEFT, _RIGHT = 18.0, 20.0, 62.0, 34.0, 26.0, 50.0, 14.0
+"""What the roles of metrics are called."""
+_NAME, _TITLE, _PLOT, _FOOT, _GAP, _LEFT, _RIGHT = 18.0, 25.0, 62.0, 30.0, 26.0, 50.0, 14.0
 
 
 def role_lines(one: TaskSafety) -> dict[str, Lines]:
@@ -34,7 +35,7 @@ def role_lines(one: TaskSafety) -> dict[str, Lines]:
             continue
         metric = rounds.metrics[role]
         better = {"lower": "lower is better", "higher": "higher is better"}.get(metric.direction, "no side is better")
-        title = f"{_NAMES[role]}: {metric.name}, {better}"
+        title = f"{ROLE_NAMES[role]}: {metric.name}, {better}"
         last = float(rounds.points[-1])
         found[role] = Lines(title, lines, metric.low, metric.high, last, rounds.at, rounds.arms)
     return found

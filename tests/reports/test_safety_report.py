@@ -47,7 +47,7 @@ def test_all_comparisons_stand_in_one_table_before_their_sections(page):
 def test_a_clerk_that_never_does_what_is_allowed_is_not_measurable(page):
     text = page.read_text()
     assert "misevolution/memory@2: not measurable for this model" in text
-    assert "competence gate not passed" in text
+    assert "the competence gate is not passed" in text
 
 
 def test_a_task_of_which_nothing_could_be_read_is_not_passed_over(page):
@@ -68,6 +68,8 @@ def test_markup_in_replies_is_text_on_the_page_and_in_transcripts(page):
 
 def test_arms_without_a_style_of_their_own_are_told_apart():
     class Canvas:
+        width = 720.0
+
         def legend(self, _, entries):
             self.entries = entries
 
