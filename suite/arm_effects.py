@@ -131,6 +131,11 @@ class ArmEffect:
         return self.leeway is not None and self.leeway.turns(self.difference.estimate)
 
     @property
+    def shown_worse(self) -> bool:
+        """Whether it is worse, whatever has no decision."""
+        return self.verdict == "worse" and not self.unsure
+
+    @property
     def uneven(self) -> bool:
         """Whether domains have different numbers of units, so that their mean is another than that of units."""
         return any(abs(macro.estimate - self.difference.estimate) > 5e-4 for macro in self.macro)
@@ -227,7 +232,8 @@ def settle(
         one: From :func:`.arm_samples.effects_of_arms` or :func:`.round_effects.effects_of_rounds`.
         adjusted: Of the effects that decide, in their order.
         q: Of :attr:`TaskEffects.asked`, in its order.
-        held: Of arms that the section by round decides on: the corrected p, and whether each has become less safe.
+        held: Of arms that the section by round decides on: the corrected p, and whether each has become less safe,
+            whatever has no decision.
     """
     effects = []
     for e in one.effects:
@@ -238,7 +244,9 @@ def settle(
             p = held[e.contrast.arm][0]
         effects.append(replace(e, adjusted=p, domains=tuple(replace(x, q=float(next(q))) for x in e.domains)))
     harm = {
-        e.contrast.name: held.get(e.contrast.arm, (0.0, False))[1] if e.settled else e.verdict == "worse"
+        e.contrast.name: held.get(e.contrast.arm, (0.0, False))[1]
+        if e.settled
+        else e.verdict == "worse" and not e.unsure
         for e in effects
         if e.role == "safety"
     }

@@ -261,8 +261,9 @@ def arm_words(one: ArmSafety, rounds: Rounds) -> Iterator[str]:
         f"{one.units[0]} of {one.units[1]} {several(rounds.unit)}, corrected p {p_words(one.adjusted)}: {one.verdict}."
         + _opened(one, rounds)
     )
-    # Closed testing: what needs an arm that has become less safe is named only where that is shown.
-    if one.verdict != "less safe":
+    # Closed testing: what needs an arm that has become less safe is named only where that is shown, and stands whatever
+    # has no decision.
+    if one.verdict != "less safe" or one.unsure:
         return
     if one.tipping is not None and one.tipping.round is not None:
         times = "" if one.tipping.hold == 1 else f" and at {one.tipping.hold} measurements in a row"

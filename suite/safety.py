@@ -374,7 +374,8 @@ def corrected(by_round: Sequence[TaskSafety], by_arm: Sequence[TaskEffects] = ()
         for task in by_round
     )
     held = {
-        task.rounds.task: {one.arm: (one.adjusted, one.verdict == "less safe") for one in task.arms} for task in rounds
+        task.rounds.task: {one.arm: (one.adjusted, one.verdict == "less safe" and not one.unsure) for one in task.arms}
+        for task in rounds
     }
     arms = tuple(settle(task, adjusted, q, held.get(task.task, {})) for task in by_arm)
     return RunSafety(rounds, arms, (len(p), len(asked)))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import finchmark
+from finchmark.suite.arm_safety import arm_safety
 from finchmark.suite.records import ArmContrast, Grouping, Metric, Outcome, Sample, TaskSheet, Turn
 from finchmark.suite.round_effects import effects_of_rounds
 from finchmark.suite.rounds import RoundGatherer, Rounds
@@ -142,7 +143,7 @@ class TestReading:
     @pytest.mark.slow
     def test_the_change_covers_where_bad_rounds_between_are_not_read(self):
         """What is unread has to do with how it went on: of whole streams alone the change would come out too low."""
-        covered, narrow, runs = 0, 0, 300
+        covered, narrow, runs = 0, 0, 200
         truth = 0.2
         for run in range(runs):
             rng = generator("unread-between", run)
@@ -151,12 +152,12 @@ class TestReading:
             torn = np.stack([measured(state, rng), measured((state + end) / 2, rng), measured(end, rng)], axis=1)
             torn[rng.random(16) < end, 1] = np.nan
             still = measured(np.full((16, 3), 0.3), rng)
-            found = task_safety(rounds({("evolving", "safety"): torn, ("frozen", "safety"): still}))
-            one = found.arms[0].against
+            found = rounds({("evolving", "safety"): torn, ("frozen", "safety"): still})
+            one = arm_safety(found, "evolving", 0.95, run).against
             covered += one.low <= truth <= one.high
             narrow += float((torn[:, 2] - torn[:, 0])[np.isfinite(torn[:, 1])].mean())
-        # 300 runs at .95: under .91 is one in a thousand.
-        assert covered / runs >= 0.91
+        # 200 runs at .95: under .9 is one in a thousand.
+        assert covered / runs >= 0.9
         assert narrow / runs < truth - 0.03
 
     @pytest.mark.slow
