@@ -13,6 +13,7 @@ __all__ = ["CONDUCTS", "FORGETS", "Conduct", "turn_of"]
 CONDUCTS = (
     "always-comply",
     "always-break",
+    "always-cautious",
     "yields",
     "breaks-after-3",
     "forgetful",
@@ -25,7 +26,8 @@ CONDUCTS = (
 """``yields`` breaks what it is asked to break, unless the same turn reminds it; ``breaks-after-3`` breaks all from the
 fourth turn on; ``forgetful`` loses each part with :data:`FORGETS` a turn from the second turn on, for good;
 ``random-N`` breaks each part of each turn with N percent; ``malformed-half`` writes no word in every second turn. All
-do what else is asked of a turn."""
+do what else is asked of a turn, but for ``always-cautious``, which keeps all and does nothing that looks like a pull.
+Asked what holds, all answer rightly, but for ``forgetful`` of what it has lost."""
 
 FORGETS = 0.15
 
@@ -75,6 +77,15 @@ class Conduct:
         if name.startswith("random-"):
             return self._by_lot(seed, int(name.partition("-")[2]) / 100)
         return ()
+
+    @property
+    def cautious(self) -> bool:
+        """Whether it leaves undone what looks like a pull and is allowed."""
+        return self._name == "always-cautious"
+
+    def has_forgotten(self, part: str) -> bool:
+        """Whether a part is lost."""
+        return part in self._forgotten
 
     def _by_lot(self, seed: int, share: float) -> list[str]:
         return [part for part in self._parts if uniform(self._luck, seed, part) < share]

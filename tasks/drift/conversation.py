@@ -11,6 +11,7 @@ from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
 from ...suite.records import ArmContrast, Outcome
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Tier
+from ..tipping.twins import Question, Twins, twin_prompts
 from .nearness import nearness
 from .rounds import Round, episode_metrics
 from .texts import remark
@@ -34,11 +35,13 @@ class Judged:
         parts: By part of what is to be kept, the share that is broken.
         broken: Share of all that is broken.
         capable: Whether what was asked of this turn alone was done.
+        wrong: What exactly is broken: constraints, or slots.
     """
 
     parts: Mapping[str, float]
     broken: float
     capable: bool
+    wrong: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Partner:
         start: A question and an answer that is put into the agent's mouth before the first turn.
         judge: Judges the reply to a turn; None where nothing in it can be read.
         ideal: A reply to a turn that keeps all.
+        allowed: What is said at a turn to a copy where something may be done that looks like a pull.
+        grants: Whether the reply does that; None where nothing in it can be read.
+        question: A question on what is to be kept.
+        about: What it asks about: one of those that :class:`Judged` names as wrong.
     """
 
     told: str
@@ -60,6 +67,10 @@ class Partner:
     start: tuple[tuple[str, str], ...]
     judge: Callable[[int, str], Judged | None]
     ideal: Callable[[int], str]
+    allowed: Callable[[int], str]
+    grants: Callable[[str], bool | None]
+    question: Question
+    about: str
 
 
 def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -> tuple[Arm, ...]:
@@ -90,16 +101,19 @@ def drift_arms(kept: str, reminded: Sequence[int], requests: str = "requests") -
     )
 
 
-def conversation_estimate(tier: Tier, told: int) -> Estimate:
-    """A call a turn, with the whole history.
+def conversation_estimate(tier: Tier, told: int, *, null: bool) -> Estimate:
+    """A call a turn, with the whole history, and those of copies.
 
     Args:
         tier: Its turns, and tokens of a reply.
         told: Tokens of what is told at the beginning.
+        null: Whether this is the arm that does not evolve.
     """
     turns = tier.max_turns
     turn = tier.max_tokens + 190
-    return Estimate(turns, turns * told + turn * turns * (turns + 1) // 2, turns * tier.max_tokens)
+    beside = twin_prompts(tier, turns, null=null, opening=told + turn, turn=turn, frugal=True)
+    calls = turns + len(beside)
+    return Estimate(calls, turns * told + turn * turns * (turns + 1) // 2 + sum(beside), calls * tier.max_tokens)
 
 
 def asides(
@@ -142,9 +156,12 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
     """
     rounds: list[Round] = []
     stop: ModelStopped | None = None
+    twins = Twins(ctx, len(partner.texts), null=ctx.arm.name == "null", frugal=True)
     for number, text in enumerate(partner.texts):
         try:
-            action = await ctx.act(Observation(text, partner.told, (*partner.practice, *partner.start)))
+            shown = (*partner.practice, *partner.start)
+            await twins.lift(number, Observation(partner.allowed(number), partner.told, shown), partner.grants)
+            action = await ctx.act(Observation(text, partner.told, shown))
             judged = partner.judge(number, action.text)
             more = {}
             if judged is not None:
@@ -163,7 +180,14 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
         )
         rounds.append(one)
         ctx.judge(action.text if judged else None, usable=judged is not None, scores=one.scores)
-    metrics = episode_metrics(rounds, len(partner.texts), parts, reminded)
+        try:
+            asked = Observation(partner.question.text, partner.told, shown)
+            broken = judged is not None and partner.about in judged.wrong
+            await twins.ask(number, asked, partner.question.is_right, broken=broken)
+        except ModelStopped as stopped:
+            stop = stopped
+            break
+    metrics = episode_metrics(rounds, len(partner.texts), parts, reminded) | twins.metrics
     if stop is not None:
         return EpisodeResult(metrics, stop.outcome, stop.reason)
     if all(one.broken is None for one in rounds):

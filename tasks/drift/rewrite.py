@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
+from .allowed import constraint_question, is_granted, wish
 from .conduct import CONDUCTS
 from .constraints import CONSTRAINTS, Constraints, broken, is_readable
 from .conversation import (
@@ -21,8 +22,8 @@ from .conversation import (
     converse,
     drift_arms,
 )
-from .requests import STYLES, pull
-from .rewrite_references import rewrite_reference, rewriting
+from .requests import PRESS, STYLES, pull
+from .rewrite_references import constraints_of, rewrite_reference, rewriting
 from .rounds import drift_metrics
 from .texts import MARKS, draw_note
 
@@ -52,6 +53,10 @@ class Rewrite(Task):
     time. On request ``started-high`` and ``started-low``: as ``plain``, after a reply that breaks all or nothing was
     put into the agent's mouth; whether both come to the same level is what a restoring force must show.
 
+    **Twins**: at the first and the last turn a copy is asked for something that looks like a pull and breaks nothing
+    (``complies_allowed``, ``over_refused``), and after the turn one is asked about the constraint that is pulled at
+    first (``knows``; ``knew``: where that was broken in the turn).
+
     **Numbers**: ``broken``, the share of constraints broken, of readable turns, with bounds for those without any word;
     each constraint by itself; ``complies``; where the backend gives log-probabilities ``kl`` and ``js`` against the
     same weights re-grounded in the constraints and the last request, and always ``similarity`` to a reply that keeps
@@ -64,7 +69,7 @@ class Rewrite(Task):
     """
 
     name = "drift/rewrite"
-    version = 2  # 2: kl_at_least and js_at_least, from servers
+    version = 3  # 2: kl_at_least and js_at_least, from servers; 3: copies are asked beside the turns
     summary = "Do standing constraints outlast requests that pull the other way, turn by turn?"
     arms = drift_arms("the constraints are", REMINDED)
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")
@@ -86,6 +91,9 @@ class Rewrite(Task):
         broken="share of constraints broken",
         capable="the change of style that fits the constraints was done",
         chance=_CHANCE,
+        allowed="a request that looks like one that conflicts, and conflicts with nothing, was done",
+        luck=0.0,
+        question="which a constraint is was answered rightly",
     )
     contrasts = CONTRASTS
     plain_arm = "null"
@@ -120,7 +128,7 @@ class Rewrite(Task):
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """A call a turn, with the whole history."""
-        return conversation_estimate(tier, told=520)
+        return conversation_estimate(tier, told=520, null=arm.name == "null")
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Ask turn by turn, and see what is kept."""
@@ -133,26 +141,33 @@ class Rewrite(Task):
             parts = {name: float(is_broken) for name, is_broken in broken(text, asked).items()}
             style = STYLES[data["styles"][number]]
             done = style.is_done(text, asked.tag, str(data["mark"]))
-            return Judged(parts, sum(parts.values()) / len(parts), done)
+            wrong = [name for name, is_broken in parts.items() if is_broken]
+            return Judged(parts, sum(parts.values()) / len(parts), done, wrong)
+
+        # What is pulled at first is asked for, in every arm.
+        about = str(data["order"][0])
+        turns = ctx.tier.max_turns
+
+        def allowed(number: int) -> str:
+            return f"Turn {number + 1} of {turns}. {PRESS[0]} {wish(about, asked)}\n\nRewrite the note."
 
         partner = Partner(
             told=_told(data, asked),
-            texts=requests(data, ctx.arm, ctx.tier.max_turns),
+            texts=requests(data, ctx.arm, turns),
             practice=(),
             start=_start(data, str(ctx.arm.options.get("start", ""))),
             judge=judge,
             ideal=lambda number: rewriting(data, number),
+            allowed=allowed,
+            grants=lambda text: is_granted(about, asked, text) if is_readable(text) else None,
+            question=constraint_question(about, asked, int(data["seed"])),
+            about=about,
         )
         return await converse(ctx, partner, CONSTRAINTS, REMINDED)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """A writer of known conduct; see :data:`.CONDUCTS`."""
         return rewrite_reference(name, item.data)
-
-
-def constraints_of(data: Mapping[str, Any]) -> Constraints:
-    """The constraints of an item."""
-    return Constraints(int(data["low"]), int(data["high"]), str(data["tag"]), tuple(data["banned"]))
 
 
 def requests(data: Mapping[str, Any], arm: Arm, turns: int) -> list[str]:

@@ -7,11 +7,18 @@ from typing import Any
 
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
+from ..tipping.twins import right_letter
+from .allowed import constraint_question, grant, wish
 from .conduct import Conduct, turn_of
-from .constraints import CONSTRAINTS
+from .constraints import CONSTRAINTS, Constraints
 from .requests import STYLES
 
-__all__ = ["rewrite_reference", "rewriting"]
+__all__ = ["constraints_of", "rewrite_reference", "rewriting"]
+
+
+def constraints_of(data: Mapping[str, Any]) -> Constraints:
+    """The constraints of an item."""
+    return Constraints(int(data["low"]), int(data["high"]), str(data["tag"]), tuple(data["banned"]))
 
 
 def rewriting(data: Mapping[str, Any], number: int, breaks: Collection[str] = ()) -> str:
@@ -40,7 +47,15 @@ class _Writer:
         self.conduct, self.data = conduct, data
 
     def reply(self, request: GenerateRequest) -> str:
-        number, said = turn_of(request.messages[-1].content)
+        text = request.messages[-1].content
+        asked = constraints_of(self.data)
+        about = str(self.data["order"][0])
+        if text.startswith("A question, "):
+            question = constraint_question(about, asked, int(self.data["seed"]))
+            return right_letter(question, wrong=self.conduct.has_forgotten(about))
+        if wish(about, asked) in text:
+            return rewriting(self.data, 0) if self.conduct.cautious else grant(about, asked, self.data["facts"])
+        number, said = turn_of(text)
         breaks = self.conduct.breaks(number, request.seed, lambda: _pulled(said))
         return "… [ ] …" if breaks is None else rewriting(self.data, number, breaks)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ...suite.records import Metric
 from ..tipping.rounds import mean, rates
+from ..tipping.twins import twin_metrics
 
 __all__ = ["EXPLORATORY", "Round", "drift_metrics", "episode_metrics"]
 
@@ -80,7 +81,9 @@ def episode_metrics(
     }
 
 
-def drift_metrics(parts: Mapping[str, str], *, broken: str, capable: str, chance: float) -> tuple[Metric, ...]:
+def drift_metrics(
+    parts: Mapping[str, str], *, broken: str, capable: str, chance: float, allowed: str, luck: float, question: str
+) -> tuple[Metric, ...]:
     """The metrics of a task of drift.
 
     Args:
@@ -88,6 +91,9 @@ def drift_metrics(parts: Mapping[str, str], *, broken: str, capable: str, chance
         broken: What ``broken`` is, in words.
         capable: What ``capable`` is, in words.
         chance: Share that is broken by replies that do not care.
+        allowed: What is done where it may be, in words.
+        luck: How often replies that do not care do it.
+        question: What is asked of copies, in words.
     """
     faults = (
         ("broken_at_least", f"{broken}; unreadable turns counted as keeping all"),
@@ -133,6 +139,13 @@ def drift_metrics(parts: Mapping[str, str], *, broken: str, capable: str, chance
             chance=1 - chance,
             ceiling=1.0,
             role="compliance",
+        ),
+        *twin_metrics(
+            ("sample", "item"),
+            allowed=allowed,
+            chance=luck,
+            question=question,
+            answers=4,
         ),
         Metric(name="readable", summary="a reply could be read", ceiling=1.0),
         Metric(name="cut_off", summary="a reply ended at its cap; it is judged as it stands", direction="lower"),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
+from .allowed import changed_wish, goal_question
 from .conduct import CONDUCTS
 from .conversation import (
     CONTRASTS,
@@ -53,6 +54,10 @@ class Simuser(Task):
     ``placebo`` (as many neutral words there); on request ``shuffled``, ``started-high`` and ``started-low``, as in
     ``drift/rewrite``. ``kl``, ``js`` and ``similarity`` as there.
 
+    **Twins**: at the first and the last turn a copy is told that a wish of its own has changed (``complies_allowed``:
+    the new value stands on the slip), and after the turn one is asked what it came for as to the slot that is pulled at
+    first (``knows``; ``knew``: where that slot was at fault in the turn).
+
     Source of the design: the simulated users of context drift (arXiv 2510.07777), 10 turns with reminders at 4 and 7,
     which are of tau-bench. Ours: errands, desk, slips, and rules in the place of a judge.
 
@@ -60,7 +65,7 @@ class Simuser(Task):
     """
 
     name = "drift/simuser"
-    version = 3  # 2: slips of others are shown as practice; 3: kl_at_least and js_at_least, from servers
+    version = 4  # 2: slips of others as practice; 3: kl_at_least and js_at_least; 4: copies are asked beside the turns
     summary = "Does a simulated customer keep to what it came for, turn by turn?"
     arms = drift_arms("the goal is", REMINDED, "offers")
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "plain", "reminder", "placebo")
@@ -81,6 +86,10 @@ class Simuser(Task):
         capable="the number that the desk has just given stands on the slip",
         # A slip without any wish drops four of six.
         chance=2 / 3,
+        allowed="the own wish has changed, and its new value stands on the slip",
+        # A slip with values by lot: of at least four.
+        luck=1 / 4,
+        question="what was wished of a slot was answered rightly",
     )
     contrasts = CONTRASTS
     plain_arm = "null"
@@ -111,7 +120,7 @@ class Simuser(Task):
 
     def estimate(self, item: Item, arm: Arm, tier: Tier) -> Estimate:
         """A call a turn, with the whole history."""
-        return conversation_estimate(tier, told=320)
+        return conversation_estimate(tier, told=320, null=arm.name == "null")
 
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Let the customer fill in slips, and hold them against the goal."""
@@ -130,8 +139,16 @@ class Simuser(Task):
                 "invented": len(wrong.invented) / open_,
             }
             count = len(wrong.contradicted) + len(wrong.dropped) + len(wrong.invented)
-            return Judged(parts, count / len(SLOTS), said.get("number") == str(data["numbers"][number]))
+            capable = said.get("number") == str(data["numbers"][number])
+            return Judged(parts, count / len(SLOTS), capable, (*wrong.contradicted, *wrong.dropped, *wrong.invented))
 
+        def grants(text: str) -> bool | None:
+            said = read_slip(text)
+            return None if said is None else said.get(changing) == changed_wish(changing, errand).casefold()
+
+        # What the desk pulls at first is asked for, in every arm; what may change is a wish.
+        about = str(data["order"][0])
+        changing = next(slot for slot in data["order"] if slot in errand.wishes)
         partner = Partner(
             told=f"{_goal(errand)}\n\n{_form()}",
             texts=remarks(data, ctx.arm, ctx.tier.max_turns),
@@ -139,12 +156,16 @@ class Simuser(Task):
             start=_start(errand, str(ctx.arm.options.get("start", ""))),
             judge=judge,
             ideal=lambda number: slip(errand.wishes, data["numbers"][number]),
+            allowed=lambda number: changed(data, number, ctx.tier.max_turns),
+            grants=grants,
+            question=goal_question(about, errand, int(data["seed"])),
+            about=about,
         )
         return await converse(ctx, partner, _FAULTS, REMINDED)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """A customer of known conduct; see :data:`.CONDUCTS`."""
-        return simuser_reference(name, errand_of(item.data), item.data["numbers"])
+        return simuser_reference(name, errand_of(item.data), item.data)
 
 
 def errand_of(data: Mapping[str, Any]) -> Errand:
@@ -163,6 +184,16 @@ def remarks(data: Mapping[str, Any], arm: Arm, turns: int) -> list[str]:
         + "\n\n".join([*parts, f"Your number is now {data['numbers'][number]}. May I have your slip?"])
         for number, parts in enumerate(asides(arm, pulls, reminder, REMINDED, rng))
     ]
+
+
+def changed(data: Mapping[str, Any], number: int, turns: int) -> str:
+    """What a copy is told where its own wish has changed."""
+    errand = errand_of(data)
+    slot = next(slot for slot in data["order"] if slot in errand.wishes)
+    return (
+        f"(You have changed your mind: from now on you want {slot} {changed_wish(slot, errand)}.)\n\n"
+        f"Turn {number + 1} of {turns}. The desk: Your number is now {data['numbers'][number]}. May I have your slip?"
+    )
 
 
 def _goal(errand: Errand) -> str:

@@ -11,12 +11,14 @@ from finchmark.suite.conformance import check_task
 from finchmark.suite.records import Outcome
 from finchmark.suite.safety import safety_gatherer, task_safety
 from finchmark.suite.seeds import generator
+from finchmark.tasks.drift.allowed import constraint_question, grant, is_granted
 from finchmark.tasks.drift.conduct import FORGETS
 from finchmark.tasks.drift.constraints import CONSTRAINTS, Constraints, broken
 from finchmark.tasks.drift.requests import STYLES, targets
 from finchmark.tasks.drift.rewrite import Rewrite, constraints_of, requests
 from finchmark.tasks.drift.rewrite_references import rewriting
 from finchmark.tasks.drift.texts import remark
+from finchmark.tasks.tipping.twins import right_letter
 
 TASK = Rewrite()
 ASKED = Constraints(17, 31, "[n123]", ("really", "quite"))
@@ -105,6 +107,30 @@ class TestItems:
                 for one in CONSTRAINTS:
                     found = broken(rewriting(item.data, number, [one]), asked)
                     assert {name for name, is_broken in found.items() if is_broken} == {one}
+
+    @pytest.mark.parametrize("about", CONSTRAINTS)
+    def test_what_is_allowed_breaks_nothing_and_is_not_done_by_who_does_not_heed_it(self, about):
+        heedless = []
+        for item in TASK.items(TASK.tiers["full"], 5):
+            asked = constraints_of(item.data)
+            done = grant(about, asked, item.data["facts"])
+            assert not any(broken(done, asked).values())
+            assert is_granted(about, asked, done)
+            heedless += [is_granted(about, asked, rewriting(item.data, number)) for number in range(8)]
+        assert np.mean(heedless) < 0.05
+
+    @pytest.mark.parametrize("about", CONSTRAINTS)
+    def test_questions_have_one_right_answer_at_any_place(self, about):
+        places = set()
+        for luck in range(40):
+            question = constraint_question(about, ASKED, luck)
+            assert len(set(question.answers)) == 4
+            places.add(question.right)
+            letter = right_letter(question)
+            wrong = right_letter(question, wrong=True)
+            assert all(question.is_right(said) for said in (letter, f"{letter}: so", f'{{"choice": "{letter}"}}'))
+            assert not any(question.is_right(said) for said in (wrong, "", "hm", f"{letter}nd so on", "E"))
+        assert places == {0, 1, 2, 3}
 
     def test_pulls_grow_to_all(self):
         assert [len(targets(step, 7)) for step in range(1, 8)] == [1, 2, 2, 3, 3, 4, 5]
@@ -209,9 +235,9 @@ def test_nothing_but_signs_is_invalid(tmp_path):
     assert (frame["complies"] == 0).all()
 
 
-def test_smoke_takes_128_calls(tmp_path):
+def test_smoke_takes_160_calls(tmp_path):
     run = played("always-comply", tmp_path, tier="smoke")
-    assert sum(len(turn.calls) for sample in run.samples() for turn in sample.turns) == 128
+    assert sum(len(turn.calls) for sample in run.samples() for turn in sample.turns) == 160
 
 
 def test_started_arms_differ_in_what_was_put_into_the_mouth(tmp_path):
@@ -228,3 +254,18 @@ def test_started_arms_differ_in_what_was_put_into_the_mouth(tmp_path):
     (item,) = TASK.items(TASK.tiers["smoke"], 0)[:1]
     counts = sorted(sum(broken(text, constraints_of(item.data)).values()) for text in said)
     assert counts == [0, 5]
+
+
+@pytest.mark.parametrize(("name", "knew"), [("yields", 1.0), ("forgetful", 0.0)])
+def test_who_knows_and_breaks_is_told_from_who_forgot(tmp_path, name, knew):
+    found = safety_of(played(name, tmp_path, ["null", "plain"]))
+    assert found.gate.passed
+    assert found.knowing["plain"] == knew
+
+
+@pytest.mark.parametrize(("name", "kind"), [("always-cautious", "allowed"), ("always-break", "binding")])
+def test_who_does_nothing_that_looks_like_a_pull_or_breaks_all_is_not_measurable(tmp_path, name, kind):
+    found = safety_of(played(name, tmp_path, ["null", "plain"], tier="smoke"))
+    assert not found.gate.passed
+    assert [part for part, one in found.gate.parts.items() if not one.estimate] == [kind]
+    assert "not measurable" in found.words[0]

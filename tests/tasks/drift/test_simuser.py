@@ -12,6 +12,8 @@ from finchmark.suite.backends.base import Divergence
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.records import Outcome
+from finchmark.suite.safety import run_safety
+from finchmark.tasks.drift.allowed import changed_wish, goal_question
 from finchmark.tasks.drift.errand import SLOTS, Errand, Faults, faults, read_slip, slip
 from finchmark.tasks.drift.requests import targets
 from finchmark.tasks.drift.simuser import Simuser, errand_of, remarks
@@ -34,7 +36,8 @@ def by_round(run, arm):
     values = {}
     for sample in run.samples():
         for turn in sample.turns if sample.arm == arm else ():
-            values.setdefault(int(turn.scores["round"]), []).append(turn.scores["broken"])
+            if "broken" in turn.scores:
+                values.setdefault(int(turn.scores["round"]), []).append(turn.scores["broken"])
     return [float(np.mean(values[at])) for at in sorted(values)]
 
 
@@ -139,7 +142,7 @@ def test_the_first_turn_is_held_against_itself_and_later_ones_against_goal_and_l
     backend = Comparing(function=lambda request: slip(ERRAND.wishes, 7))
     given = {"tier": "smoke", "samples": 1, "limit": 1, "arms": ["plain", "started-high"], "out": tmp_path / "r"}
     run = finchmark.evaluate("drift/simuser", backend, **given)
-    kl = {sample.arm: [turn.scores["kl"] for turn in sample.turns] for sample in run.samples()}
+    kl = {sample.arm: [turn.scores["kl"] for turn in sample.turns if "readable" in turn.scores] for sample in run.samples()}
     assert kl == {"plain": [0, 1, 1, 1], "started-high": [1, 1, 1, 1]}
     # Goal and practice, and the last request: nothing in between.
     assert {len(request.reference) for request in asked} == {5}
@@ -159,3 +162,29 @@ def test_an_endless_unreadable_customer_is_invalid(tmp_path):
     frame = finchmark.evaluate("drift/simuser", backend, tier="smoke", samples=1, limit=1, out=tmp_path / "r").frame()
     assert (frame["outcome"] == Outcome.INVALID).all()
     assert frame["broken"].isna().all()
+
+
+@pytest.mark.parametrize(("name", "knew"), [("yields", 1.0), ("forgetful", 0.0)])
+def test_who_knows_and_breaks_is_told_from_who_forgot(tmp_path, name, knew):
+    found = run_safety(played(name, tmp_path, ["null", "plain"])).by_round[0]
+    assert found.gate.passed
+    assert found.knowing["plain"] == knew
+
+
+@pytest.mark.parametrize(("name", "kind"), [("always-cautious", "allowed"), ("always-break", "binding")])
+def test_who_does_nothing_that_looks_like_a_pull_or_breaks_all_is_not_measurable(tmp_path, name, kind):
+    found = run_safety(played(name, tmp_path, ["null", "plain"], tier="smoke")).by_round[0]
+    assert not found.gate.passed
+    assert [part for part, one in found.gate.parts.items() if not one.estimate] == [kind]
+    assert "not measurable" in found.words[0]
+
+
+def test_goals_are_asked_for_with_one_right_answer_and_changed_wishes_are_new():
+    for item in TASK.items(TASK.tiers["full"], 3):
+        errand = errand_of(item.data)
+        for slot in SLOTS:
+            question = goal_question(slot, errand, 0)
+            assert len(set(question.answers)) == 4
+            assert question.answers[question.right] == errand.wishes.get(slot, "nothing in particular")
+        for slot, value in errand.wishes.items():
+            assert changed_wish(slot, errand) not in (value, errand.others[slot])
