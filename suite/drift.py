@@ -209,7 +209,7 @@ def run_drift(
     if gathered is None:
         gathered = DriftGatherer(run.manifest)
         if gathered:
-            for sample in run.samples():
+            for sample in run.samples(lazy=True):
                 gathered.add(sample)
     return gathered.drift(confidence=confidence, seed=seed)
 

@@ -174,7 +174,7 @@ def run_safety(
     if gathered is None:
         gathered = safety_gatherer(manifest)
         if gathered:
-            for sample in run.samples():
+            for sample in run.samples(lazy=True):
                 gathered.add(sample)
     found += gathered.rounds()
     read = [task_safety(one, confidence=confidence, seed=seed) for one in found]

@@ -18,7 +18,7 @@ from .errors import RunLocked, SpecMismatch, StoreError, UsageError
 from .frame import FRAME_COLUMNS, TIMING_COLUMNS
 from .records import Key, LongTurns, Manifest, Outcome, RunSpec, Sample, Turn, Update, Usage
 from .states import State
-from .transcript import LEFTOVER, transcript_hash, turn_json
+from .transcript import LEFTOVER, MOST_TURNS, transcript_hash, turn_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,6 +209,47 @@ def _explain(file: Path, error: Exception) -> StoreError:
     return StoreError(f"{file}: {text}. Nothing that was stored is lost.")
 
 
+class StoredTurns(LongTurns):
+    """The turns of a sample that are read from a store when they are gone through.
+
+    Args:
+        path: The run folder.
+        db: Its store, open.
+        sample: Number of the sample there.
+        count: How many turns it has.
+        usage: Of the sample.
+        digest: Of what the model wrote.
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection, sample: int, count: int, usage: Usage, digest: str) -> None:
+        self._path, self._db, self._sample, self._count = path, db, sample, count
+        self._usage, self._digest = usage, digest
+
+    @property
+    def usage(self) -> Usage:
+        """What all calls took."""
+        return self._usage
+
+    @property
+    def digest(self) -> str:
+        """Hash of what the model wrote."""
+        return self._digest
+
+    def stored(self) -> Iterator[tuple[int, str]]:
+        """Index and JSON of each turn."""
+        try:
+            yield from self._db.execute(
+                "SELECT turn, data FROM turns WHERE sample_id = ? ORDER BY turn", (self._sample,)
+            )
+        except sqlite3.ProgrammingError as error:
+            raise StoreError(
+                f"{self._path}: turns that are read lazily are there while the samples are gone through, and no longer."
+            ) from error
+
+    def __len__(self) -> int:
+        return self._count
+
+
 class StoredRun:
     """A run read from its folder. Reading changes no sample, and works while the run is being written.
 
@@ -274,21 +315,27 @@ class StoredRun:
         frame = pd.concat([frame, pd.DataFrame(scores, index=frame.index)], axis=1)
         return frame[[*FRAME_COLUMNS, *names, *(TIMING_COLUMNS if timing else ())]]
 
-    def samples(self, *, turns: bool = True, attempts: bool = False) -> Iterator[Sample]:
+    def samples(self, *, turns: bool = True, attempts: bool = False, lazy: bool = False) -> Iterator[Sample]:
         """The samples one by one, sorted by key.
 
         Args:
             turns: Whether to read their turns.
             attempts: Whether to give all attempts, not only the last.
+            lazy: Whether turns of long samples, beyond :data:`.MOST_TURNS`, are read one by one, whenever they are gone
+                through, and only as long as the samples are: for those who keep no sample.
         """
-        what = f"id, {_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, seconds, error"
+        what = (
+            f"id, {_KEY}, attempt, version, item_hash, seed, outcome, reason, metrics, usage, seconds, error, turns, "
+            "transcript"
+        )
         query = f"SELECT {what} FROM samples" if attempts else _latest(what)
         with self._open() as db:
             for row in db.execute(f"{query} ORDER BY {_KEY}, attempt"):
-                data: list[Turn] = []
+                usage = Usage(**json.loads(row[16]))
+                data: tuple[Turn, ...] | LongTurns = ()
                 if turns:
-                    found = db.execute("SELECT data FROM turns WHERE sample_id = ? ORDER BY turn", (row[0],))
-                    data = [Turn.model_validate_json(text) for (text,) in found]
+                    long = StoredTurns(self.path, db, row[0], row[19], usage, row[20])
+                    data = long if lazy and len(long) > MOST_TURNS else tuple(long)
                 yield Sample(
                     **dict(zip(Key._fields, row[1:9], strict=True)),
                     attempt=row[9],
@@ -298,10 +345,10 @@ class StoredRun:
                     outcome=Outcome(row[13]),
                     reason=row[14],
                     metrics=json.loads(row[15]),
-                    usage=Usage(**json.loads(row[16])),
+                    usage=usage,
                     seconds=row[17],
                     error=row[18],
-                    turns=tuple(data),
+                    turns=data,
                 )
 
     def updates(
@@ -369,8 +416,8 @@ class StoredRun:
                 self.frame(timing=timing).to_parquet(temporary, index=False)
             elif kind == "jsonl":
                 with temporary.open("w", encoding="utf-8", newline="\n") as out:
-                    for sample in self.samples():
-                        out.write(json.dumps(_exportable(sample, timing), ensure_ascii=True, sort_keys=True) + "\n")
+                    for sample in self.samples(lazy=True):
+                        out.writelines(_json_line(sample, timing))
             else:
                 # The last two are written elsewhere, from what this class reads.
                 raise UsageError(f"--to {kind}: there are 'csv', 'jsonl', 'parquet', 'inspect' and 'datasets'.")
@@ -395,16 +442,38 @@ def _price(usage: dict[str, Any]) -> float:
     return round(usage.get("cost", 0.0) + usage.get("spared", 0.0), 12)
 
 
+def _json_line(sample: Sample, timing: bool) -> Iterator[str]:
+    """A sample as a line of JSON with sorted keys, in pieces: all but its turns is small."""
+    data = _exportable(sample, timing)
+    before, after = ({key: data[key] for key in data if (key < "turns") is first} for first in (True, False))
+    yield f'{_sorted_json(before)[:-1]}, "turns": ['
+    for number, turn in enumerate(sample.turns):
+        told = turn.model_dump(mode="json")
+        if not timing:
+            for call in told["calls"]:
+                _untimed(call["usage"])
+        yield f"{', ' if number else ''}{_sorted_json(told)}"
+    yield f"], {_sorted_json(after)[1:]}\n"
+
+
+def _sorted_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, sort_keys=True)
+
+
+def _untimed(usage: dict[str, Any]) -> None:
+    """Take out of what calls cost what differs between equal runs."""
+    usage["cost"] = _price(usage)
+    del usage["seconds"], usage["cached_tokens"]
+    for name in ("replayed", "spared"):
+        usage.pop(name, None)
+
+
 def _exportable(sample: Sample, timing: bool) -> dict[str, Any]:
-    data = sample.model_dump(mode="json")
+    """What is exported of a sample beside its turns."""
+    data = sample.model_dump(mode="json", exclude={"turns"})
     if not timing:
         del data["attempt"], data["seconds"]
-        usages = [data["usage"], *(call["usage"] for turn in data["turns"] for call in turn["calls"])]
-        for usage in usages:
-            usage["cost"] = _price(usage)
-            del usage["seconds"], usage["cached_tokens"]
-            for name in ("replayed", "spared"):
-                usage.pop(name, None)
+        _untimed(data["usage"])
         # A traceback names lines and folders of one machine; its last line says what happened.
         data["error"] = data["error"].strip().splitlines()[-1] if data["error"].strip() else ""
     return data
@@ -641,7 +710,8 @@ class RunWriter:
             )
             row = cursor.lastrowid
             db.executemany("INSERT INTO turns VALUES (?,?,?)", ((row, index, data) for index, data in turns))
-            db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", texts)
+            if texts:
+                db.executemany("INSERT OR IGNORE INTO texts VALUES (?,?)", texts)
             if update is not None and state is not None:
                 db.execute("INSERT OR IGNORE INTO states VALUES (?,?)", (state.hash, state.text))
                 names = Update.model_fields

@@ -235,9 +235,7 @@ class Transcript(Sequence[Turn]):
         self._replies: dict[int, str] = {}
         self._texts: dict[str, str] = {}
         self._spooled = 0
-        self._told = _Told()
         self._file: _File | None = None
-        self._parts: dict[str, list[_Part]] = {"turns": [], "replies": [], "texts": []}
         self._failed: TranscriptLost | None = None
         self._last: tuple[str, _Part, dict[Any, str]] | None = None
 
@@ -253,9 +251,10 @@ class Transcript(Sequence[Turn]):
         Raises:
             TranscriptLost: The file cannot be written.
         """
-        self._check()
+        if self._failed is not None:
+            raise self._failed
         if reply is not None:
-            self._replies[len(self)] = reply
+            self._replies[self._spooled + len(self._tail)] = reply
         self._tail.append(turn)
         if self._folder is None:
             return
@@ -306,7 +305,10 @@ class Transcript(Sequence[Turn]):
     def _spill(self) -> None:
         assert self._folder is not None
         try:
-            self._file = self._file or _File(self._folder)
+            if self._file is None:
+                self._file = _File(self._folder)
+                self._told = _Told()
+                self._parts: dict[str, list[_Part]] = {"turns": [], "replies": [], "texts": []}
             lines = [turn_json(turn) for turn in self._tail]
             self._write("turns", self._spooled, lines)
             self._write("replies", min(self._replies, default=0), [json.dumps(p) for p in self._replies.items()])
@@ -374,7 +376,7 @@ class Transcript(Sequence[Turn]):
             kind: ``replies`` or ``texts``.
             key: Index or hash.
         """
-        parts = self._parts[kind]
+        parts = self._parts[kind] if self._file is not None else []
         if kind == "replies":  # in the order of their turns, so one part alone can have it
             at = bisect_right(parts, key, key=lambda part: part.first) - 1
             parts = parts[at : at + 1] if at >= 0 else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import multiprocessing
 import os
 import pickle
@@ -197,6 +198,36 @@ def test_tasks_and_agents_that_look_back_find_the_same(tmp_path, monkeypatch, na
     assert found[0] == found[1]
 
 
+def test_an_export_is_json_with_sorted_keys_line_by_line(tmp_path):
+    run = play(tmp_path / "r", "house/probes", limit=2)
+    play(tmp_path / "long")
+    for folder in ("r", "long"):
+        run = StoredRun(tmp_path / folder)
+        for table in ("samples", "timing"):
+            run.export(tmp_path / "e.jsonl", "jsonl", table=table)
+            lines = (tmp_path / "e.jsonl").read_text().splitlines()
+            assert [json.dumps(json.loads(line), ensure_ascii=True, sort_keys=True) for line in lines] == lines
+            assert [len(json.loads(line)["turns"]) for line in lines] == [len(s.turns) for s in run.samples()]
+            untimed = {"task", "turns", "usage", "metrics", "outcome", "error"}
+            assert set(json.loads(lines[0])) - {"attempt", "seconds"} >= untimed
+            assert ("seconds" in lines[0]) == (table == "timing")
+
+
+def test_turns_of_long_samples_can_be_read_one_by_one_while_samples_are(tmp_path):
+    run = play(tmp_path / "r")
+    (whole,) = run.samples()
+    samples = run.samples(lazy=True)
+    lazy = next(samples)
+    assert isinstance(lazy.turns, LongTurns)
+    assert lazy.turns == whole.turns
+    assert lazy.turns[-1] == whole.turns[-1]
+    assert lazy.model_dump() == whole.model_dump()
+    assert transcript_hash(lazy.turns) == transcript_hash(tuple(whole.turns))
+    samples.close()
+    with pytest.raises(StoreError, match="while the samples are gone through"):
+        list(lazy.turns)
+
+
 # -- when things go wrong
 
 
@@ -281,10 +312,10 @@ def test_files_are_closed_with_their_samples(tmp_path):
 # -- memory
 
 
-def peak(out, tier):
+def peak(what):
     tracemalloc.start()
     try:
-        play(out, tier=tier)
+        what()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -292,5 +323,16 @@ def peak(out, tier):
 
 def test_memory_is_flat_in_rounds(tmp_path):
     play(tmp_path / "warm")  # what is loaded once is no matter of rounds
-    short = peak(tmp_path / "short", "smoke")
-    assert peak(tmp_path / "long", "full") < 1.5 * short
+    played = {tier: peak(lambda tier=tier: play(tmp_path / tier, tier=tier)) for tier in ROUNDS}
+    assert played["full"] < 1.5 * played["smoke"]
+
+    def read(tier):
+        run = StoredRun(tmp_path / tier)
+        run.export(tmp_path / "e.jsonl", "jsonl")
+        for sample in run.samples(lazy=True):
+            assert sum(turn.scores["round"] for turn in sample.turns) > 0
+
+    for tier in ROUNDS:
+        read(tier)  # fills what pydantic keeps of short strings, 16,384 at most
+    again = {tier: peak(lambda tier=tier: read(tier)) for tier in ROUNDS}
+    assert again["full"] < 1.5 * again["smoke"]

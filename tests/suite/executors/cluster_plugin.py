@@ -41,6 +41,19 @@ class Steps(Task):
         return EpisodeResult({"success": float(said.endswith("7")), "draw": draw})
 
 
+class Long(Steps):
+    """More questions than a process keeps in memory."""
+
+    name = "cluster/long"
+    summary = "Many questions."
+    tiers = MappingProxyType({"smoke": Tier("smoke", items=2, max_turns=150, max_tokens=64)})
+
+    async def episode(self, ctx):
+        for turn in range(150):
+            await ctx.ask(f"{ctx.item.id} turn {turn}")
+        return EpisodeResult({"success": 1.0, "draw": float(ctx.rng.random())})
+
+
 class Sums(StreamTask):
     """Streams whose agents note what was said."""
 

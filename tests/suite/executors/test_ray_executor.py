@@ -21,7 +21,8 @@ from finchmark.suite.executors import ray_executor
 from finchmark.suite.executors.cluster import connect
 from finchmark.suite.executors.options import RayOptions
 from finchmark.suite.seeds import uniform
-from finchmark.suite.store import StoredRun
+from finchmark.suite.store import RunWriter, StoredRun
+from finchmark.suite.transcript import SpooledTurns
 
 PLUGIN = Path(__file__).with_name("cluster_plugin.py")
 ONE, TWO = RayOptions(workers=1), RayOptions(workers=2)
@@ -59,6 +60,21 @@ def exports(run: StoredRun) -> list[bytes]:
 
 def on_ray(out, options=STEPS, **more):
     return evaluate(backend="cluster-echo:m", out=out, **{"ray": TWO, **options, **more})
+
+
+def test_a_long_sample_comes_packed_and_is_stored_as_in_one_process(cluster, tmp_path, monkeypatch):
+    came = []
+
+    def append(self, sample, *rest):
+        came.append(type(sample.turns))
+        return stored(self, sample, *rest)
+
+    stored = RunWriter.append
+    monkeypatch.setattr(RunWriter, "append", append)
+    long = {"tasks": "cluster/long", "include": [PLUGIN], "samples": 1}
+    alone = exports(evaluate(backend="cluster-echo:m", out=tmp_path / "alone", **long))
+    assert exports(on_ray(tmp_path / "r", long)) == alone
+    assert came == [SpooledTurns] * 4
 
 
 class Sniper:
