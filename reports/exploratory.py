@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ..suite.arm_effects import p_words
 from ..suite.exploratory import HOW_CORRECTED
 from ..suite.nouns import several
+from ..suite.questions import Question
 from ..suite.safety import TaskSafety
 from .table_text import table_text
 from .tables import Table, interval, number, table
 
-__all__ = ["exploratory_table", "exploratory_text"]
+__all__ = ["exploratory_table", "exploratory_text", "questions_text"]
 
 _ASKED = {
     "slope": "slope of risk",
@@ -58,6 +60,35 @@ def exploratory_text(one: TaskSafety, *, width: int | None = None) -> list[str]:
     """
     made = exploratory_table(one)
     return [] if made is None else table_text(made, width=width)
+
+
+def questions_text(questions: Sequence[Question], correction: str, *, width: int | None = None) -> list[str]:
+    """All questions of a run for a terminal, line by line, and how they were corrected.
+
+    Args:
+        questions: From :func:`.questions_of`.
+        correction: How many were corrected together.
+        width: Columns of sentences; None: 120. The table is as wide as it needs.
+    """
+    made = table(
+        "Questions of the run",
+        ("task", "arms", "question", "estimate>", "p>", "corrected>", "by", "units>"),
+        [
+            (
+                f"{one.task}@{one.version}" + ("" if one.measurable else " (not measurable)"),
+                f"{one.arm} − {one.against}",
+                ", ".join(part for part in (one.question, one.metric, one.domain) if part),
+                number(one.estimate) + (f" {interval(one.low, one.high)}" if math.isfinite(one.estimate) else ""),
+                _told(one.p),
+                _told(one.corrected),
+                "Holm, decides" if one.role == "decides" else "q, exploratory",
+                f"{one.units:,}",
+            )
+            for one in questions
+        ],
+        [correction, HOW_CORRECTED],
+    )
+    return table_text(made, width=width)[1:]
 
 
 def _told(p: float) -> str:

@@ -19,6 +19,7 @@ from .cli_judge import judge as judge_replies
 from .cli_leaderboard import board
 from .cli_learn import learn
 from .cli_output import INTERRUPTED, put, say
+from .cli_questions import questions
 from .cli_results import compare, export, power, report, results
 from .cli_run import quickstart, rescore, run
 from .cli_safety import safety
@@ -48,6 +49,7 @@ creative.command()(embed)
 app.add_typer(creative, name="creative")
 app.add_typer(games, name="games")
 app.add_typer(steer, name="steer")
+safety.command()(questions)
 app.add_typer(safety, name="safety")
 
 # In the order in which --help shows them.
