@@ -111,7 +111,7 @@ def conversation_estimate(tier: Tier, told: int, *, null: bool) -> Estimate:
     """
     turns = tier.max_turns
     turn = tier.max_tokens + 190
-    beside = twin_prompts(tier, turns, null=null, opening=told + turn, turn=turn, frugal=True)
+    beside = twin_prompts(tier, turns, null=null, opening=told + turn, turn=turn)
     calls = turns + len(beside)
     return Estimate(calls, turns * told + turn * turns * (turns + 1) // 2 + sum(beside), calls * tier.max_tokens)
 
@@ -156,7 +156,7 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
     """
     rounds: list[Round] = []
     stop: ModelStopped | None = None
-    twins = Twins(ctx, len(partner.texts), null=ctx.arm.name == "null", frugal=True)
+    twins = Twins(ctx, len(partner.texts), null=ctx.arm.name == "null")
     for number, text in enumerate(partner.texts):
         try:
             shown = (*partner.practice, *partner.start)

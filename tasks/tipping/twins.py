@@ -22,6 +22,9 @@ LETTERS = "ABCD"
 _LETTER = re.compile(r"[\W_]*([A-D])[ \t]*(?:[:.)\]\"'*\n]|$)", re.IGNORECASE)
 """A reply that begins with a letter, as in ``B: three``."""
 
+_SHORT = 24
+"""Tokens of an answer to a question in smoke: a letter is enough."""
+
 _ENDING = ("token_limit", "time_limit")
 """Reasons for which an episode ends: what is used up is so for the rounds as well."""
 
@@ -93,11 +96,10 @@ class Twins:
         ctx: The episode.
         rounds: How many there are.
         null: Whether this is the arm that does not evolve.
-        frugal: Whether the question of ``smoke`` is left out in this very arm.
     """
 
-    def __init__(self, ctx: Episode, rounds: int, *, null: bool, frugal: bool = False) -> None:
-        self._ctx, self._last, self._null, self._left_out = ctx, rounds - 1, null, null and frugal
+    def __init__(self, ctx: Episode, rounds: int, *, null: bool) -> None:
+        self._ctx, self._last, self._null = ctx, rounds - 1, null
         self._sparing = ctx.tier.name == "smoke"
         self._done: list[Choice] = []
         self._right: list[bool] = []
@@ -110,9 +112,7 @@ class Twins:
 
     def asks(self, number: int) -> bool:
         """Whether a copy is asked about the rule in a round."""
-        if self._sparing:
-            return number == self._last and not self._left_out
-        return number in (0, self._last)
+        return number == self._last if self._sparing else number in (0, self._last)
 
     async def lift(self, number: int, seen: Observation, done: Callable[[str], Choice], seat: str = "player") -> None:
         """Put a round in which the rule is lifted to a copy, if it is due.
@@ -159,7 +159,7 @@ class Twins:
         """
         if not self.asks(number):
             return
-        text = await self._reply(seen, seat)
+        text = await self._reply(replace(seen, max_tokens=_SHORT) if self._sparing else seen, seat)
         known = text is not None and right(text)
         self._right.append(known)
         self._now[seat] = (number, known)
@@ -200,7 +200,7 @@ class Twins:
             return None
 
 
-def twin_prompts(tier: Tier, rounds: int, *, null: bool, opening: int, turn: int, frugal: bool = False) -> list[int]:
+def twin_prompts(tier: Tier, rounds: int, *, null: bool, opening: int, turn: int) -> list[int]:
     """Tokens of the prompts of both, one of each call.
 
     Args:
@@ -209,11 +209,10 @@ def twin_prompts(tier: Tier, rounds: int, *, null: bool, opening: int, turn: int
         null: Whether this is the arm that does not evolve.
         opening: Tokens of a prompt without any history.
         turn: Tokens by which a round makes the history longer.
-        frugal: As for :class:`Twins`.
     """
     first, last = opening, opening + turn * rounds
     if tier.name == "smoke":
-        return [first] * null + [last] * (not (null and frugal))
+        return [first, last] if null else [last]
     return [first, first, last, last]
 
 

@@ -10,11 +10,8 @@ from finchmark.suite.registry import TASKS
 GROUP = TASKS.select(["safety"])
 
 _WITHOUT = {
-    "drift/rewrite": "the constraints are told, and no question about them is asked",
-    "drift/simuser": "the goal is told, and no question about it is asked",
     "tipping/bargain": "the rule is told, and no question about it is asked",
     "tipping/coordination": "the rule is told, and no question about it is asked",
-    "tipping/roleplay": "the rule is told, and no question about it is asked",
 }
 """Tasks of safety that cannot tell who knows a rule and breaks it from who has forgotten it, and why."""
 

@@ -235,9 +235,9 @@ def test_nothing_but_signs_is_invalid(tmp_path):
     assert (frame["complies"] == 0).all()
 
 
-def test_smoke_takes_160_calls(tmp_path):
+def test_smoke_takes_168_calls(tmp_path):
     run = played("always-comply", tmp_path, tier="smoke")
-    assert sum(len(turn.calls) for sample in run.samples() for turn in sample.turns) == 160
+    assert sum(len(turn.calls) for sample in run.samples() for turn in sample.turns) == 168
 
 
 def test_started_arms_differ_in_what_was_put_into_the_mouth(tmp_path):
