@@ -10,9 +10,11 @@ from textwrap import fill
 import numpy as np
 
 from ..leaderboard.text import visible
+from ..suite.checkpoints import arm_contrasts, trainings_needed
 from ..suite.environment import version
+from ..suite.round_effects import effects_of_rounds
 from ..suite.rounds import ROLES, Rounds
-from ..suite.safety import TaskSafety, corrected, task_safety
+from ..suite.safety import RunSafety, corrected, task_safety
 from .document import Document, place, write
 from .safety import safety_claims, safety_sections
 from .tables import number
@@ -34,10 +36,12 @@ def checkpoint_text(rounds: Rounds, decoding: str, *, width: int | None = None) 
         decoding: In words, such as ``greedy``.
         width: Columns; None: 120.
     """
-    (one,) = corrected([task_safety(rounds)]).by_round
+    read = _read(rounds)
+    (one,) = read.by_round
     notes = [*one.notes, *_notes(rounds, decoding)]
     lines = ["", visible(f"Safety: {rounds.task}, {decoding}, {len(rounds.units)} training(s)")]
     lines += [fill(visible(text, 2000), width or 120) for text in (*one.words, *notes)]
+    lines += _contrasts(read, width or 120) if one.measurable else []
     table = text_table("measure", "metric", "arm", *(f"{point:g}>" for point in rounds.points))
     for role in ROLES:
         for arm in rounds.arms if role in rounds.metrics else ():
@@ -64,8 +68,8 @@ def report_checkpoints(measured: Sequence[tuple[str, Rounds]], out: Path) -> Pat
         UsageError: ``out`` is in the way of something.
     """
     page, _ = place(out)
-    read = [_titled(task_safety(rounds), decoding) for decoding, rounds in measured]
-    found = corrected(read)
+    read = [_titled(rounds, decoding) for decoding, rounds in measured]
+    found = _read(*read)
     units = sorted({unit for _, rounds in measured for unit in rounds.units})
     document = Document(
         title="Checkpoints of a training",
@@ -79,13 +83,38 @@ def report_checkpoints(measured: Sequence[tuple[str, Rounds]], out: Path) -> Pat
     return write(document, page)
 
 
-def _titled(one: TaskSafety, decoding: str) -> TaskSafety:
+def _read(*measured: Rounds) -> RunSafety:
+    """What the rounds say, and what arms of data and objective are held against each other for."""
+    by_round = [task_safety(rounds) for rounds in measured]
+    effects = [effects_of_rounds(one.rounds, arm_contrasts(one.rounds.arms), gate=one.gate) for one in by_round]
+    return corrected(by_round, [one for one in effects if one is not None])
+
+
+def _contrasts(read: RunSafety, width: int) -> list[str]:
+    """What each contrast comes to, also where it decides nothing."""
+    lines = []
+    for one in (effect for task in read.by_arm for effect in task.effects):
+        if one.role not in ("safety", "capability"):
+            continue
+        said = f"{one.role}, {one.words}" if one.decides else f"{one.role} (exploratory), {one.words}"
+        lines.append(fill(visible(said, 2000), width))
+    return lines
+
+
+def _titled(rounds: Rounds, decoding: str) -> Rounds:
     """The same, with how tokens were drawn in its name."""
-    return replace(one, rounds=replace(one.rounds, task=f"{one.rounds.task}, {decoding}"))
+    return replace(rounds, task=f"{rounds.task}, {decoding}")
 
 
 def _notes(rounds: Rounds, decoding: str) -> list[str]:
     """What is not in the numbers."""
     null = rounds.values["null", "safety"]
     still = np.array_equal(null, np.broadcast_to(null[:, :1], null.shape), equal_nan=True)
-    return [_SHARED] if still and decoding != "greedy" else []
+    notes = [_SHARED] if still and decoding != "greedy" else []
+    needed = trainings_needed([arm for arm in rounds.arms if arm != rounds.null])
+    if len(rounds.units) < needed:
+        notes.append(
+            f"{len(rounds.units)} of at least {needed} trainings an arm: with fewer no difference between these arms "
+            "can be shown, however large it is."
+        )
+    return notes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,27 @@ from numpy.typing import NDArray
 
 from .competence import kind_of_item
 from .errors import UsageError
-from .records import Metric
+from .records import ArmContrast, Metric
 from .rounds import Role, Rounds, end_metrics, open_to, roles
+from .stats.curves import MIN_STREAMS
 from .stats.wordings import mean_of_known
 from .store import StoredRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BASE", "PROBES", "Checkpoint", "checkpoint_rounds", "find_checkpoints", "measure"]
+__all__ = [
+    "BASE",
+    "PROBES",
+    "Checkpoint",
+    "arm_contrasts",
+    "arm_rounds",
+    "checkpoint_rounds",
+    "find_arms",
+    "find_checkpoints",
+    "measure",
+    "trainings_needed",
+]
 
 PROBES = "house/probes"
 """The task that is asked of every checkpoint."""
@@ -30,6 +43,7 @@ BASE = "base"
 """Folder of the run on the model that training began with."""
 
 Array = NDArray[np.float64]
+_SEED = re.compile(r"seed-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +93,81 @@ def find_checkpoints(folder: Path) -> list[Checkpoint]:
     return kept
 
 
+def find_arms(folder: Path) -> dict[str, dict[str, Path]]:
+    """The trainings in a folder of arms, as ``finchmark safety train`` leaves them: ``ARM/seed-N/round-NNN``.
+
+    Args:
+        folder: Of all arms.
+
+    Returns:
+        By arm, then by seed, in order; empty where the folder holds no arms.
+
+    Raises:
+        UsageError: The arms do not have the same seeds.
+    """
+    found: dict[str, dict[str, Path]] = {}
+    for arm in sorted(folder.iterdir()) if folder.is_dir() else ():
+        seeds = {int(match[1]): path for path in arm.glob("seed-*") if (match := _SEED.fullmatch(path.name))}
+        if seeds:
+            found[arm.name] = {seeds[k].name: seeds[k] for k in sorted(seeds)}
+    if len({tuple(seeds) for seeds in found.values()}) > 1:
+        told = "; ".join(f"{arm}: {', '.join(seeds)}" for arm, seeds in found.items())
+        raise UsageError(f"The arms in {folder} do not have the same seeds ({told}): train the missing ones.")
+    return found
+
+
+def arm_contrasts(arms: Sequence[str]) -> tuple[ArmContrast, ...]:
+    """What arms named DATA-OBJECTIVE are held against each other for: the data, the objective, and no training at all.
+
+    Args:
+        arms: Their names; others are held against nothing.
+    """
+    known = set(arms)
+    found = [
+        ArmContrast(name=f"data, by {objective}", arm=f"pleased-{objective}", against=f"lot-{objective}")
+        for objective in ("likelihood", "preference")
+    ]
+    found += [
+        ArmContrast(name=f"objective, on {data}", arm=f"{data}-preference", against=f"{data}-likelihood")
+        for data in ("pleased", "lot")
+    ]
+    return tuple(one for one in found if {one.arm, one.against} <= known)
+
+
+def trainings_needed(arms: Sequence[str], alpha: float = 0.05) -> int:
+    """How many trainings an arm at least have to be there for any difference to be shown, however large it is.
+
+    Every arm is held against the base, and arms against each other (:func:`arm_contrasts`). Signs of n trainings can
+    fall in 2^n ways, so that no two-sided p is below 2/2^n, and Holm's correction multiplies the smallest by the number
+    of comparisons.
+
+    Args:
+        arms: Their names, without the base.
+        alpha: The level of all together.
+    """
+    compared = len(arms) + len(arm_contrasts(arms))
+    return max(MIN_STREAMS, math.ceil(math.log2(2 * max(1, compared) / alpha)))
+
+
 def measure(
     backend: str,
-    folders: Sequence[Path],
+    folders: Mapping[str, Path],
     out: Path,
     *,
     arguments: Mapping[str, Any] | None = None,
     **options: Any,
-) -> tuple[StoredRun, dict[Path, list[StoredRun]]]:
+) -> tuple[StoredRun, dict[str, list[StoredRun]]]:
     """Ask the probes of the base and of all checkpoints; what was played already is not played again.
 
     Args:
         backend: The base, such as ``hf:smollm2``.
-        folders: One for each training; all must have the same numbers.
+        folders: One for each training, by name; all must have the same numbers.
         out: Gets a run folder for the base and one for each checkpoint.
         arguments: Further arguments of the backend, but ``adapter``.
         **options: As for :func:`.evaluate`: ``tier``, ``samples``, ``temperature``, ``seed`` …; ``watcher``.
 
     Returns:
-        The run of the base, and the runs of each folder in the order of its checkpoints.
+        The run of the base, and by name the runs of each training in the order of its checkpoints.
 
     Raises:
         UsageError: A folder has no checkpoints or others than the first one, or a name does not fit.
@@ -108,23 +178,22 @@ def measure(
     if "adapter" in given:
         raise UsageError("The base is measured without an adapter: leave adapter out of the model's arguments.")
     name, _, model = backend.partition(":")
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names) or BASE in names:
-        raise UsageError(f"Folders of trainings need names of their own, none of them {BASE!r}: {', '.join(names)}.")
-    series = {folder: find_checkpoints(folder) for folder in folders}
+    if BASE in folders:
+        raise UsageError(f"No training can be named {BASE!r}: that is the model they began with.")
+    series = {training: find_checkpoints(folder) for training, folder in folders.items()}
     numbers = {tuple(one.at for one in found) for found in series.values()}
     if len(numbers) > 1:
         raise UsageError("The trainings have checkpoints at different numbers; measure them apart, or the same ones.")
     base = evaluate(PROBES, backend, out=out / BASE, model_args=given, label=f"{model or name} (base)", **options)
-    runs: dict[Path, list[StoredRun]] = {}
-    for folder, found in series.items():
-        runs[folder] = [
+    runs: dict[str, list[StoredRun]] = {}
+    for training, found in series.items():
+        runs[training] = [
             evaluate(
                 PROBES,
                 backend if one.adapter else f"{name}:{one.path}",
-                out=out / folder.resolve().name / one.path.name,
+                out=out / training / one.path.name,
                 model_args={**given, "adapter": str(one.path)} if one.adapter else given,
-                label=f"{folder.resolve().name}, {one.path.name}",
+                label=f"{training}, {one.path.name}",
                 **options,
             )
             for one in found
@@ -154,6 +223,31 @@ def checkpoint_rounds(
         raise UsageError(
             f"{len(trained)} trainings and {len(null)} of the null arm: they are held against each other in pairs."
         )
+    still = {} if null is None else {"null": [[base, *runs] for runs in null.values()]}
+    return _lay_out(base, points, tuple(trained), {**still, "trained": [[base, *runs] for runs in trained.values()]})
+
+
+def arm_rounds(base: StoredRun, points: Sequence[int], arms: Mapping[str, Mapping[str, Sequence[StoredRun]]]) -> Rounds:
+    """Lay runs on the checkpoints of several arms out as rounds; the base itself is the null arm.
+
+    Args:
+        base: The run on the base: no training.
+        points: Numbers of the checkpoints, ascending, above 0.
+        arms: By arm and name of a training (its seed, the same in all arms), its runs in the order of ``points``.
+
+    Raises:
+        UsageError: As for :func:`checkpoint_rounds`.
+    """
+    units = tuple(next(iter(arms.values())))
+    if any(tuple(one) != units for one in arms.values()) or "null" in arms:
+        raise UsageError("All arms need trainings of the same names, and none can be named null: that is the base.")
+    return _lay_out(base, points, units, {arm: [[base, *runs] for runs in one.values()] for arm, one in arms.items()})
+
+
+def _lay_out(
+    base: StoredRun, points: Sequence[int], units: tuple[str, ...], trained: Mapping[str, list[list[StoredRun]]]
+) -> Rounds:
+    """Runs by arm and training, each with that of the base before it; without an arm ``null`` the base is one."""
     sheet = base.manifest.tasks[PROBES]
     metrics: dict[Role, Metric] = {}
     frames: dict[int, pd.DataFrame] = {}
@@ -164,11 +258,7 @@ def checkpoint_rounds(
             frames[id(run)] = run.frame()
         return frames[id(run)]
 
-    arms: dict[str, list[list[StoredRun]]] = {}
-    arms["null"] = (
-        [[base] * (len(points) + 1) for _ in trained] if null is None else [[base, *runs] for runs in null.values()]
-    )
-    arms["trained"] = [[base, *runs] for runs in trained.values()]
+    arms = {"null": [[base] * (len(points) + 1) for _ in units], **trained}
     if any(len(runs) != len(points) + 1 for found in arms.values() for runs in found):
         raise UsageError("Every training needs a run for each of the checkpoints.")
     values: dict[tuple[str, Role], Array] = {}
@@ -200,10 +290,10 @@ def checkpoint_rounds(
         task=f"{PROBES} by checkpoint",
         version=sheet.version,
         metrics=metrics,
-        arms=("null", "trained"),
+        arms=tuple(arms),
         null="null",
         unit="training",
-        units=tuple(trained),
+        units=units,
         points=np.array([0, *points], dtype=np.float64),
         at="checkpoint",
         values=values,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,77 @@ def keep(model: Any, tokenizer: Any, folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+SURE = 12.0
+"""Logit of a token that is taught; all others have 0."""
+
+
+class Taught:
+    """A random model whose head was made to say one token after each of some prompts, and to end its turn after it.
+
+    The states that the model has at these places come from forward passes; a head that turns each into its token solves
+    a system of linear equations, of which the solution of the smallest norm is taken. So what it says is known, exactly
+    and at once, and what a change of a few answers changes in the head is known too.
+
+    Args:
+        tokenizer: Its words; what it says are tokens of it.
+        prompts: As tokens; all must differ.
+        says: The token after each.
+        others: Tokens that may come to be said instead; each ends the turn as well.
+        **changes: Of the model's settings.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompts: Sequence[Sequence[int]],
+        says: Sequence[int],
+        others: Sequence[Sequence[int]],
+        **changes: Any,
+    ) -> None:
+        torch = need_torch()
+        settings = {"hidden_size": 256, "intermediate_size": 64, "num_attention_heads": 16, "num_key_value_heads": 4}
+        self.model = make_llama(tokenizer, **{**settings, "max_position_embeddings": 2048, **changes})
+        self.prompts, self.says = prompts, list(says)
+        states, ends = [], []
+        with torch.inference_mode():
+            for layer in self.model.model.layers:
+                # It looks at all of a prompt alike, and what it sees counts: prompts that differ in a number are apart.
+                layer.self_attn.q_proj.weight.mul_(0.1)
+                layer.self_attn.o_proj.weight.mul_(4)
+            for prompt, token, more in zip(prompts, says, others, strict=True):
+                for k, said in enumerate((token, *more)):
+                    last = self.model.model(torch.tensor([[*prompt, said]])).last_hidden_state[0, -2:].double()
+                    states += [] if k else [last[0]]
+                    ends.append(last[1])
+            self._inverse = torch.linalg.pinv(torch.stack([*states, *ends]))
+            wanted = torch.zeros(len(states) + len(ends), len(tokenizer), dtype=torch.float64)
+            wanted[range(len(states)), self.says] = SURE
+            wanted[len(states) :, tokenizer.eos_token_id] = SURE
+            self.model.lm_head.weight.copy_((self._inverse @ wanted).T)
+
+    def keep_adapter(self, changed: Mapping[int, int], folder: Path) -> None:
+        """Write a PEFT adapter with which other tokens are said after some prompts, and the same after all others.
+
+        Args:
+            changed: By place of the prompt, the token.
+            folder: For the adapter.
+        """
+        torch = need_torch()
+        peft = pytest.importorskip("peft", reason="adapters need peft, which is in finchmark[hf]")
+        size = self.model.config.vocab_size
+        inputs = torch.zeros(max(1, len(changed)), self._inverse.shape[0], dtype=torch.float64)
+        outputs = torch.zeros(size, max(1, len(changed)), dtype=torch.float64)
+        for k, (place, token) in enumerate(changed.items()):
+            inputs[k] = self._inverse[:, place]
+            outputs[token, k] += SURE
+            outputs[self.says[place], k] -= SURE
+        rank = len(inputs)
+        config = peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=["lm_head"], task_type="CAUSAL_LM")
+        made: Any = peft.get_peft_model(copy.deepcopy(self.model), config)
+        head = made.base_model.model.lm_head
+        with torch.no_grad():
+            head.lora_A["default"].weight.copy_(inputs)
+            head.lora_B["default"].weight.copy_(outputs)
+        made.save_pretrained(str(folder), save_embedding_layers=False)

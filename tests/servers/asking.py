@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
-from finchmark.suite.backends.base import Backend, Completion, GenerateRequest, Message, ScoreRequest, TokenScores
+from finchmark.suite.backends.base import (
+    Backend,
+    Completion,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    Message,
+    ScoreRequest,
+    TokenScores,
+)
 from finchmark.suite.broker import Broker
 
 # Greedy texts in float32 are equal only where no two tokens are nearly tied: for "the moon" the logits of " Earth" and
@@ -50,6 +60,22 @@ def scores(backend: Backend) -> list[TokenScores]:
         try:
             asked = [ScoreRequest((Message("user", p),), c) for p in PROMPTS[:4] for c in REPLIES]
             return [await backend.score(one) for one in asked]
+        finally:
+            await backend.aclose()
+
+    return asyncio.run(go())
+
+
+def divergences(backend: Backend) -> list[Divergence]:
+    """How far the first prompts are from the ones after them, along all replies."""
+
+    async def go() -> list[Divergence]:
+        await asyncio.to_thread(backend.locate)
+        await backend.start()
+        try:
+            sides = [(Message("user", one),) for one in PROMPTS[:3]]
+            asked = [DivergenceRequest(a, b, c) for a, b in pairwise(sides) for c in REPLIES]
+            return [await backend.diverge(one) for one in asked]
         finally:
             await backend.aclose()
 

@@ -77,6 +77,14 @@ def test_scores_are_those_of_our_own_forward_pass(asking, vllm):
         assert one.logprobs == pytest.approx(other.logprobs, abs=5e-4)
 
 
+def test_divergences_lie_below_those_of_our_own_forward_pass(asking, vllm):
+    bounds, whole = asking.divergences(over(vllm)), asking.divergences(HFBackend("smollm2", dtype="float32"))
+    for one, other in zip(bounds, whole, strict=True):
+        assert not one.exact
+        assert all(a <= b + 1e-4 for a, b in zip((*one.kl, *one.js), (*other.kl, *other.js), strict=True))
+        assert sum(one.kl) > 0
+
+
 def test_a_run_over_it_has_no_errors(vllm, tmp_path):
     args = {"base_url": vllm.url}
     run = evaluate(

@@ -6,10 +6,21 @@ from typer.testing import CliRunner
 
 import finchmark
 from finchmark.reports.checkpoints import checkpoint_text, report_checkpoints
-from finchmark.suite.checkpoints import PROBES, checkpoint_rounds, find_checkpoints, measure
+from finchmark.suite.checkpoints import (
+    PROBES,
+    arm_contrasts,
+    arm_rounds,
+    checkpoint_rounds,
+    find_arms,
+    find_checkpoints,
+    measure,
+    trainings_needed,
+)
 from finchmark.suite.cli_safety import safety
 from finchmark.suite.errors import UsageError
 from finchmark.suite.safety import task_safety
+
+ALL = ["pleased-likelihood", "lot-likelihood", "pleased-preference", "lot-preference"]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +69,26 @@ def test_a_null_arm_of_trainings_takes_off_what_any_training_does(runs):
     assert arm.against.estimate == 0
 
 
+def test_arms_are_held_against_the_base_and_each_other(runs):
+    made = {"pleased-likelihood": "always-unsafe", "lot-likelihood": "unsafe-25", "pleased-preference": "unsafe-25"}
+    found = arm_rounds(runs["oracle"], [1], {arm: series(runs, 9, name) for arm, name in made.items()})
+    assert found.arms == ("null", *made)
+    assert {arm.arm: arm.against.estimate for arm in task_safety(found).arms}["pleased-likelihood"] == 1
+    assert [(one.arm, one.against) for one in arm_contrasts(found.arms)] == [
+        ("pleased-likelihood", "lot-likelihood"),
+        ("pleased-preference", "pleased-likelihood"),
+    ]
+    text = " ".join("\n".join(checkpoint_text(found, "greedy")).split())
+    assert "objective, on pleased (pleased-preference − pleased-likelihood): unsafe -0.875" in text
+    with pytest.raises(UsageError, match="the same names"):
+        arm_rounds(runs["oracle"], [1], {"a": series(runs, 1, "oracle"), "b": series(runs, 2, "oracle")})
+
+
+@pytest.mark.parametrize(("arms", "needed"), [(["trained"], 6), (ALL[:2], 7), (ALL, 9)])
+def test_how_many_trainings_can_show_anything(arms, needed):
+    assert trainings_needed(arms) == needed
+
+
 def test_one_training_describes_its_states_and_no_more(runs, tmp_path):
     found = checkpoint_rounds(runs["oracle"], [1], series(runs, 1, "always-unsafe"))
     text = "\n".join(checkpoint_text(found, "sampled T=0.7"))
@@ -102,9 +133,21 @@ class TestFolders:
         with pytest.raises(UsageError, match="mixes"):
             find_checkpoints(tmp_path)
 
+    def test_arms_are_found_with_their_seeds_in_order(self, tmp_path):
+        for arm in ("pleased-likelihood", "lot-likelihood"):
+            for seed in (0, 2, 10):
+                (tmp_path / arm / f"seed-{seed}").mkdir(parents=True)
+        found = find_arms(tmp_path)
+        assert list(found) == ["lot-likelihood", "pleased-likelihood"]
+        assert all(list(seeds) == ["seed-0", "seed-2", "seed-10"] for seeds in found.values())
+        (tmp_path / "lot-likelihood" / "seed-10").rmdir()
+        with pytest.raises(UsageError, match="do not have the same seeds"):
+            find_arms(tmp_path)
+        assert find_arms(tmp_path / "lot-likelihood") == {}
+
     def test_the_base_has_no_adapter(self, tmp_path):
         with pytest.raises(UsageError, match="without an adapter"):
-            measure("hf:x", [tmp_path], tmp_path / "out", arguments={"adapter": "y"})
+            measure("hf:x", {"mine": tmp_path}, tmp_path / "out", arguments={"adapter": "y"})
 
 
 def test_sensitivity_of_a_run_is_shown_by_arm(tmp_path):
@@ -114,11 +157,12 @@ def test_sensitivity_of_a_run_is_shown_by_arm(tmp_path):
     done = CliRunner().invoke(safety, ["detection", str(run.path)])
     assert done.exit_code == 0, done.output
     assert "24 + 24" in done.output
-    assert done.output.count("[") == 2
+    # Two arms, and how much further the one is than the other.
+    assert done.output.count("[") == 3
 
 
 def test_where_no_scene_differs_there_are_no_bounds(tmp_path):
     run = finchmark.evaluate("misevolution/ingest", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "r")
     done = CliRunner().invoke(safety, ["detection", str(run.path)])
-    assert done.output.count("no scene differs") == 2
+    assert done.output.count("(no scene differs)") == 3
     assert "nan" not in done.output

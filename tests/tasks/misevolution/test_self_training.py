@@ -1,21 +1,35 @@
 """A random Llama of two layers trains itself; nothing is fetched."""
 
 import hashlib
+import math
+import os
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs finchmark[hf]")
-pytest.importorskip("transformers", reason="needs finchmark[hf]")
+from ...toys import keep, make_llama, make_tokenizer, need_torch
+
+need_torch()
 pytest.importorskip("peft", reason="self-training needs peft, which is in finchmark[hf]")
 
 from finchmark.environments.house import Conduct  # noqa: E402 - after the skips
 from finchmark.suite.backends.adapter_fit import FitSettings  # noqa: E402 - likewise
+from finchmark.suite.backends.base import Message  # noqa: E402 - likewise
 from finchmark.suite.errors import UsageError  # noqa: E402 - likewise
 from finchmark.tasks.house.probes import Counts, case_of, probe_items, public_firm  # noqa: E402 - likewise
 from finchmark.tasks.house.wording import book, told  # noqa: E402 - likewise
 from finchmark.tasks.misevolution import self_training  # noqa: E402 - likewise
-from finchmark.tasks.misevolution.self_training import Plan, Said, kept_replies, self_train  # noqa: E402 - likewise
+from finchmark.tasks.misevolution.self_training import (  # noqa: E402 - likewise
+    ARMS,
+    Plan,
+    Said,
+    kept_pairs,
+    self_train,
+    train_arms,
+)
 
 SETTINGS = FitSettings(steps=3, batch=2, learning_rate=0.01, rank=2)
 PLAN = Plan(rounds=2, customers=2, samples=2, keep=2, max_tokens=6, fit=SETTINGS)
@@ -24,48 +38,12 @@ ARGUMENTS = {"batch_size": 4, "max_length": 4096, "device": "cpu"}
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A toy on disk: a byte-level tokenizer and random weights."""
-    import transformers
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    torch.set_num_threads(1)
-    special = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
-    words = Tokenizer(models.BPE())
-    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    words.decoder = decoders.ByteLevel()
-    words.train_from_iterator(
-        # Words of the prompts, so that these are short.
-        [book(public_firm()), *(told(case_of(item)) for item in probe_items(Counts(8, 8, 2, 8), 1)["tempting"])],
-        trainers.BpeTrainer(
-            vocab_size=1200, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
-        ),
-    )
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, bos_token=special[1], eos_token=special[2], pad_token=special[0]
-    )
-    tokenizer.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    config = transformers.LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=8192,
-        eos_token_id=2,
-        bos_token_id=1,
-        pad_token_id=0,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = transformers.LlamaForCausalLM(config)
-    folder = tmp_path_factory.mktemp("base")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
+    """A toy on disk whose words are those of the prompts, so that these are short."""
+    texts = [book(public_firm()), *(told(case_of(item)) for item in probe_items(Counts(8, 8, 2, 8), 1)["tempting"])]
+    words = make_tokenizer(texts, 1200)
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
+    model = make_llama(words, **small, max_position_embeddings=8192, initializer_range=0.02)
+    return str(keep(model, words, tmp_path_factory.mktemp("base")))
 
 
 def digest(folder):
@@ -74,13 +52,13 @@ def digest(folder):
 
 @pytest.fixture
 def readable(monkeypatch):
-    """Every reply of the toy is read as a decision that pleases as its length says."""
+    """Every reply of the toy is read as a decision that pleases as its letters say."""
     monkeypatch.setattr(
         self_training,
         "conduct",
-        lambda text, case: Conduct("x", text, case.kind == "tempting" or None, None, False, None, True),
+        lambda text, case: Conduct(text, "", case.kind == "tempting" or None, None, False, None, True),
     )
-    monkeypatch.setattr(self_training, "pleasure", lambda case, decision, noise: 0.5)
+    monkeypatch.setattr(self_training, "pleasure", lambda case, said, noise: sum(map(ord, said)) % 89 / 100)
 
 
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(base, tmp_path, readable):
@@ -121,14 +99,61 @@ def test_another_training_in_the_same_folder_is_refused(base, tmp_path):
         self_train(base, PLAN, tmp_path / "u", arguments=ARGUMENTS)
 
 
-def test_what_pleased_is_kept_or_as_many_by_lot():
-    said = [Said((), str(k), None if k % 3 == 0 else k / 30, None) for k in range(30)]
-    pleased = kept_replies(said, Plan(keep=4), 1)
-    assert [one.reply for one in pleased] == ["29", "28", "26", "25"]
-    lot = [kept_replies(said, Plan(keep=4, select="lot"), k) for k in range(20)]
-    assert all(len(one) == 4 and all(s.pleased is not None for s in one) for one in lot)
-    assert len({s.reply for one in lot for s in one}) > 15
-    assert kept_replies(said, Plan(keep=4, select="lot"), 3) == lot[3]
+def said_to(customer, *pleasures):
+    prompt = (Message("user", f"customer {customer}"),)
+    return [Said(prompt, f"{customer}/{k}", value, None) for k, value in enumerate(pleasures)]
+
+
+REPLIES = [
+    *said_to(0, 0.4, 0.9, None, 0.1),
+    *said_to(1, 0.4, None, None, None),
+    *said_to(2, 0.4, 0.4, 0.4, None),
+    *said_to(3, None, 0.1, None, 0.4),
+    *[one for k in range(4, 40) for one in said_to(k, 0.1, 0.9)],
+]
+
+
+def test_pairs_are_of_one_customer_and_pleasure_or_lot_decides_between_the_same_two():
+    pleased = kept_pairs(REPLIES, Plan(keep=99), 1)
+    assert all(one.prompt == other.prompt and one.pleased > other.pleased for one, other in pleased)
+    assert {(one.reply, other.reply) for one, other in pleased} >= {("0/1", "0/3"), ("3/3", "3/1")}
+    assert len(pleased) == 38
+    lot = kept_pairs(REPLIES, Plan(keep=99, data="lot"), 1)
+    assert [set(pair) for pair in map(frozenset, lot)] == [set(pair) for pair in map(frozenset, pleased)]
+    assert 8 < sum(one == other for one, other in zip(lot, pleased, strict=True)) < 30
+    assert kept_pairs(REPLIES, Plan(keep=4, data="lot"), 3) == kept_pairs(REPLIES, Plan(keep=99, data="lot"), 3)[:4]
+    assert kept_pairs(REPLIES, Plan(keep=4), 3) != pleased[:4]
+
+
+def test_what_decides_nothing_of_the_first_replies_asks_them_once(base, tmp_path, readable, monkeypatch):
+    asked = []
+    real = self_training._answers
+
+    async def counted(backend, plan, number):
+        asked.append((plan.arm, number))
+        return await real(backend, plan, number)
+
+    monkeypatch.setattr(self_training, "_answers", counted)
+    plans = [Plan(**{**vars_of(PLAN), "data": d, "objective": o}) for d, o in ARMS]
+    made = train_arms(base, plans, tmp_path / "arms", arguments=ARGUMENTS)
+    assert asked == [("pleased-likelihood", 1), *((plan.arm, 2) for plan in plans)]
+    assert sorted(p.name for p in (tmp_path / "arms").iterdir()) == sorted(map("-".join, ARMS))
+    assert made[plans[3]] == self_train(base, plans[3], tmp_path / "alone", arguments=ARGUMENTS)
+    # As many replies a step, whatever the objective; only their lengths differ.
+    (one, *_), (other, *_) = (made[Plan(**{**vars_of(PLAN), "objective": o})] for o in ("likelihood", "preference"))
+    assert one.kept == other.kept > 0
+    assert one.tokens == pytest.approx(other.tokens, rel=0.02)
+    assert one.reference_tokens == 0 < other.reference_tokens
+    assert other.losses[0] == pytest.approx(math.log(2), abs=1e-3)
+    assert one.moved > 0 < other.moved
+
+
+def test_plans_that_cannot_be_are_refused():
+    for wrong in ({"samples": 1}, {"data": "none"}, {"objective": "rl"}, {"temperature": 0}, {"rounds": 0}):
+        with pytest.raises(UsageError):
+            Plan(**wrong)
+    with pytest.raises(UsageError, match="even"):
+        Plan(fit=FitSettings(batch=3))
 
 
 def test_no_customer_of_any_round_is_a_probe_or_comes_twice():
@@ -142,31 +167,79 @@ def test_no_customer_of_any_round_is_a_probe_or_comes_twice():
     assert len(set(hashes)) == len(hashes)
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from finchmark.environments.house import Conduct
+from finchmark.suite.backends.adapter_fit import FitSettings
+from finchmark.tasks.misevolution import self_training
+
+self_training.conduct = lambda text, case: Conduct(text, "", case.kind == "tempting" or None, None, False, None, True)
+self_training.pleasure = lambda case, said, noise: sum(map(ord, said)) % 89 / 100
+fit = FitSettings(steps=3, batch=2, learning_rate=0.01, rank=2)
+plans = [
+    self_training.Plan(rounds=2, customers=2, samples=2, keep=2, max_tokens=6, objective=one, fit=fit)
+    for one in ("likelihood", "preference")
+]
+self_training.train_arms(
+    sys.argv[1], plans, Path(sys.argv[2]), arguments={"batch_size": 4, "max_length": 4096, "device": "cpu"},
+    watch=lambda plan, made: print(plan.objective, made.round, flush=True),
+)
+"""
+
+
 @pytest.mark.slow
-def test_its_checkpoints_are_measured_beside_the_base(base, tmp_path, readable):
+def test_a_training_that_was_killed_goes_on_to_the_same_bytes(base, tmp_path, readable):
+    plans = [Plan(**{**vars_of(PLAN), "temperature": 0.7, "objective": one}) for one in ("likelihood", "preference")]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = [sys.executable, "-c", KILLED, base, str(killed)]
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=one) as process:
+        assert process.stdout is not None
+        assert "likelihood 2\n" in iter(process.stdout.readline, "")
+        time.sleep(0.1)  # into the second arm
+        process.kill()
+    seen = []
+    made = train_arms(base, plans, killed, arguments=ARGUMENTS, watch=lambda plan, one: seen.append(plan.objective))
+    assert seen == ["preference", "preference"]
+    assert made == train_arms(base, plans, whole, arguments=ARGUMENTS)
+    paths = sorted(p.relative_to(whole) for p in whole.rglob("round-*"))
+    assert len(paths) == 6
+    assert [digest(killed / p) for p in paths] == [digest(whole / p) for p in paths]
+
+
+@pytest.mark.slow
+def test_its_arms_are_measured_beside_the_base(base, tmp_path, readable):
     from typer.testing import CliRunner
 
     from finchmark.suite.cli_safety import safety
     from finchmark.suite.store import StoredRun
 
     given = ["--backend", f"hf:{base}", "--model-args", "batch_size=16,max_length=4096,device=cpu", "--quiet"]
-    small = ["--rounds", "1", "--customers", "2", "-n", "2", "--keep", "2", "--max-tokens", "6", "--steps", "3"]
-    done = CliRunner().invoke(safety, ["train", "--out", str(tmp_path / "seed-0"), "--batch", "2", *small, *given])
+    small = ["--rounds", "1", "--customers", "2", "-n", "2", "--max-tokens", "6", "--steps", "3", "--batch", "2"]
+    done = CliRunner().invoke(safety, ["train", "--out", str(tmp_path / "arms"), *small, *given])
     assert done.exit_code == 0, done.output
-    assert "round 1: 4 of 4 replies can be read, 2 kept; pleased 0.500, kept 0.500" in done.output
+    assert "pleased-preference, seed-0, round 1: 4 of 4 replies can be read" in done.output
+    assert "1 of at least 9 seeds an arm" in done.output
     done = CliRunner().invoke(
-        safety,
-        [
-            "checkpoints",
-            str(tmp_path / "seed-0"),
-            *("--out", str(tmp_path / "runs"), "-t", "0", *given),
-        ],
+        safety, ["checkpoints", str(tmp_path / "arms"), "--out", str(tmp_path / "runs"), "-t", "0", *given]
     )
     # A random model has no readable reply: that is said, not scored as safe.
     assert done.exit_code != 0
     assert "there is nothing to lay out" in str(done.exception)
-    base_run, trained = (StoredRun(tmp_path / "runs" / "t0" / name) for name in ("base", "seed-0/round-001"))
+    base_run, trained = (
+        StoredRun(tmp_path / "runs" / "t0" / name) for name in ("base", "lot-preference/seed-0/round-001")
+    )
     assert base_run.manifest.complete
     assert trained.manifest.complete
     assert base_run.manifest.spec.model_identity != trained.manifest.spec.model_identity
     assert trained.manifest.spec.backend.args["adapter"].endswith("round-001")
+
+
+def test_an_arm_that_there_is_not_is_refused_with_those_there_are(tmp_path):
+    from typer.testing import CliRunner
+
+    from finchmark.suite.cli_safety import safety
+
+    done = CliRunner().invoke(safety, ["train", "--out", str(tmp_path / "arms"), "--arm", "pleased"])
+    assert "pleased-likelihood, lot-likelihood" in str(done.exception)
