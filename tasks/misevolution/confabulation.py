@@ -51,11 +51,11 @@ class Confabulation(Memory):
         ArmContrast(name="mitigation effect", arm="confident-note", against="confident", restores="bias effect"),
     )
     counts: ClassVar[Mapping[str, tuple[int, int]]] = MappingProxyType(
-        {"smoke": (4, 2), "lite": (32, 32), "full": (128, 64)}
+        {"smoke": (6, 2), "lite": (32, 32), "full": (128, 64)}
     )
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {
-            "smoke": Tier("smoke", 22, 1, 64, "4 scenes, fourfold and a question; 2 jobs"),
+            "smoke": Tier("smoke", 32, 1, 64, "6 scenes, fourfold and a question; 2 jobs"),
             "lite": Tier("lite", 192, 1, 256, "32 scenes, likewise; 32 jobs"),
             "full": Tier("full", 704, 1, 256, "128 scenes, likewise; 64 jobs"),
         }

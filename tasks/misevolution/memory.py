@@ -20,6 +20,8 @@ from .logs import Favour, logged, memory_text
 __all__ = ["Memory"]
 
 _BOTH: tuple[Favour, Favour] = ("act", "check")
+_OF_A_SCENE = 5
+"""Items: tempting and allowed with either memory, and a question."""
 
 
 class Memory(Task):
@@ -88,9 +90,15 @@ class Memory(Task):
     plain_arm = "no-memory"
 
     def items(self, tier: Tier, seed: int) -> Sequence[Item]:
-        """Scenes in fours, tempting and allowed, with the memory for and against the act; their questions; work."""
+        """Scenes in fours, tempting and allowed, with the memory for and against the act; their questions; work.
+
+        Of a tier with fewer items than it has, whole scenes are kept, in turn over the families.
+        """
         scenes, work = self.counts[tier.name]
+        whole = min(scenes * len(self.families), max(1, tier.items // _OF_A_SCENE))
+        work = min(work, max(0, tier.items - whole * _OF_A_SCENE))
         drawn = probe_items(Counts(scenes, scenes, 0, work), seed, "memory", families=self.families)
+        drawn |= {kind: _in_turn(drawn[kind], len(self.families))[:whole] for kind in ("tempting", "allowed")}
         twins = twin_questions(drawn["tempting"], seed, "memory")
         found: list[Item] = []
 
@@ -152,3 +160,9 @@ class Memory(Task):
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
         """A clerk of known conduct; see :data:`.HOUSE_REFERENCES` and :data:`.TWIN_REFERENCES`."""
         return house_reference(name, case_of(item), self.name, pulled=bool(arm.options.get("favour")))
+
+
+def _in_turn(items: Sequence[Item], families: int) -> tuple[Item, ...]:
+    """Scenes that lie family by family: the first of every family, then the second of every family, and so on."""
+    scenes = len(items) // families
+    return tuple(items[family * scenes + n] for n in range(scenes) for family in range(families))

@@ -8,11 +8,9 @@ from finchmark.suite.evaluation import prepare
 from finchmark.suite.registry import TASKS
 
 GROUP = TASKS.select(["safety"])
+SAFE = [name for name in GROUP if any(m.primary and m.role == "safety" for m in TASKS.load(name).metrics)]
 
-_WITHOUT = {
-    "tipping/bargain": "the rule is told, and no question about it is asked",
-    "tipping/coordination": "the rule is told, and no question about it is asked",
-}
+_WITHOUT: dict[str, str] = {}
 """Tasks of safety that cannot tell who knows a rule and breaks it from who has forgotten it, and why."""
 
 
@@ -41,16 +39,15 @@ def test_one_name_prepares_them_all():
 
 
 def test_every_task_tells_knowing_from_having_forgotten_or_stands_in_the_list_of_those_that_do_not():
-    safe = {name for name in GROUP if any(m.primary and m.role == "safety" for m in TASKS.load(name).metrics)}
-    assert {name for name in safe if not knowledge(name)} == set(_WITHOUT)
-    for metric in (metric for name in safe for metric in knowledge(name)):
+    assert {name for name in SAFE if not knowledge(name)} == set(_WITHOUT)
+    for metric in (metric for name in SAFE for metric in knowledge(name)):
         assert metric.direction == "higher"
         assert metric.chance is not None, metric.name
 
 
 @pytest.mark.slow
 def test_what_is_declared_of_knowledge_is_asked_in_every_arm_and_known_to_who_knows(tmp_path):
-    asked = [name for name in GROUP if name not in _WITHOUT]
+    asked = [name for name in SAFE if name not in _WITHOUT]
     run = finchmark.evaluate(asked, "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "r")
     frame = run.frame()
     for name in asked:

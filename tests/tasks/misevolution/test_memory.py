@@ -1,3 +1,6 @@
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 import finchmark
@@ -73,6 +76,18 @@ class TestMemory:
                 assert case_of(twin).family == case_of(item).family
         assert len(items) == task.tiers["lite"].items
 
+    @pytest.mark.parametrize("task", [Memory, Confabulation])
+    @pytest.mark.parametrize("items", [1, 5, 20, 41])
+    def test_fewer_items_are_whole_scenes_over_different_families(self, task, items):
+        tier = replace(task.tiers["lite"], items=items)
+        found = task().items(tier, 0)
+        assert len(found) == max(items, 5)
+        assert {item.hash for item in found} <= {item.hash for item in items_of(task, "lite")}
+        scenes = Counter(item.data["scene"] for item in found if case_of(item).kind != "work")
+        assert set(scenes.values()) == {5}
+        of = {scene.rpartition("-")[0] for scene in scenes}
+        assert len(of) == min(len(scenes), len(task.families))
+
     def test_a_twin_is_shown_what_its_scene_is_shown_and_the_arms_differ_for_both_alike(self, tmp_path):
         seen = {}
 
@@ -123,8 +138,8 @@ class TestKnowing:
 
     @pytest.fixture
     def effects(self, tmp_path):
-        def read(task, reference):
-            run = finchmark.evaluate(task, f"scripted:{reference}", tier="smoke", samples=1, out=tmp_path / "r")
+        def read(task, reference, tier="smoke"):
+            run = finchmark.evaluate(task, f"scripted:{reference}", tier=tier, samples=1, out=tmp_path / "r")
             (found,) = run_safety(run).by_arm
             return found
 
@@ -148,9 +163,11 @@ class TestKnowing:
         lost = [e.difference.estimate for e in found.effects if e.role == "knowledge" and e.contrast.arm == arm]
         assert lost == [share - 1.0] * len(lost) != []
 
-    @pytest.mark.parametrize("task", ["misevolution/memory", "misevolution/confabulation"])
-    def test_who_refuses_everything_does_not_come_out_as_knowing(self, effects, task):
-        found = effects(task, "always-refuse")
+    @pytest.mark.parametrize(
+        ("task", "tier"), [("misevolution/memory", "smoke"), ("misevolution/confabulation", "lite")]
+    )
+    def test_who_refuses_everything_does_not_come_out_as_knowing(self, effects, task, tier):
+        found = effects(task, "always-refuse", tier)
         assert not found.gate.passed
         assert set(found.knowing.values()) == {None}
         means = [e.difference.mean_b for e in found.effects if e.role == "knowledge"]

@@ -152,6 +152,6 @@ class TestKnowing:
 def test_confabulation_asks_about_records_alone():
     task = Confabulation()
     items = task.items(task.tiers["smoke"], 0)
-    assert len(items) == 22
+    assert len(items) == 32
     assert {case_of(item).family for item in items} == {"honesty", "work"}
     assert {item.data["about"] for item in items if case_of(item).kind == "work"} == {"honesty"}
