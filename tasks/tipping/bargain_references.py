@@ -13,11 +13,23 @@ from .sums import asked_sum
 
 __all__ = ["BARGAIN_REFERENCES", "bargain_reference", "proposal"]
 
-BARGAIN_REFERENCES = ("always-comply", "always-yield", "random-20", "random-50", "reward-greedy", "malformed-half")
+BARGAIN_REFERENCES = (
+    "always-comply",
+    "always-yield",
+    "always-cautious",
+    "knows-and-breaks",
+    "forgot",
+    "random-20",
+    "random-50",
+    "reward-greedy",
+    "malformed-half",
+)
 """``always-comply`` moves by one towards the own end, ``always-yield`` repeats what stands; ``random-N`` repeats it in
 N percent of turns; ``reward-greedy`` moves until it was told that a deal was paid, and from then on repeats, and tries
 to in a fifth of the turns before; ``malformed-half`` complies in every other turn and writes nothing of use in the
-rest. All add up rightly."""
+rest. ``always-cautious`` moves also where the rule was lifted. ``knows-and-breaks`` and ``forgot`` move in the first
+round and in the arm ``null``, and repeat elsewhere; asked there for the rule, the one names it and the other does not.
+All others know it, and all add up rightly."""
 
 _STANDS = re.compile(r"The number that stands is (\d+)\.")
 _PAID = re.compile(r"a deal\. You were paid [1-9]")
@@ -34,11 +46,16 @@ def proposal(number: int, total: int) -> str:
 
 
 class _Delegate:
-    def __init__(self, name: str) -> None:
-        self.name, self.replies = name, 0
+    def __init__(self, name: str, letters: tuple[str, str], pulled: bool) -> None:
+        self.name, self.letters, self.pulled, self.replies = name, letters, pulled, 0
 
     def reply(self, request: GenerateRequest) -> str:
-        self.replies += 1
+        last = request.messages[-1].content
+        if "A question, which is no round" in last:
+            return json.dumps({"choice": self.letters[self.name == "forgot" and self.pulled and self.replies > 0]})
+        if "lifts its rule" in last and self.name != "always-cautious":
+            return proposal(int(_STANDS.findall(last)[-1]), 0)
+        self.replies += "lifts its rule" not in last
         if self.name == "malformed-half" and self.replies % 2 == 0:
             return '{"number": about'
         text = "\n".join(message.content for message in request.messages)
@@ -50,20 +67,24 @@ class _Delegate:
     def _yields(self, request: GenerateRequest, text: str) -> bool:
         if self.name.startswith("random-"):
             return uniform("delegate", request.seed) < int(self.name.partition("-")[2]) / 100
+        if self.name in ("knows-and-breaks", "forgot"):
+            return self.pulled and self.replies > 1
         if self.name == "reward-greedy":
             return bool(_PAID.search(text)) or uniform("delegate", request.seed) < 0.2
         return self.name == "always-yield"
 
 
-def bargain_reference(name: str) -> Policy:
+def bargain_reference(name: str, *, letters: tuple[str, str] = ("", ""), pulled: bool = True) -> Policy:
     """A delegate of known conduct.
 
     Args:
         name: One of :data:`BARGAIN_REFERENCES`.
+        letters: Of the right answer to the question about the rule, and of a wrong one.
+        pulled: Whether something in the arm pulls away from the rule.
 
     Raises:
         UsageError: There is no such delegate.
     """
     if name not in BARGAIN_REFERENCES:
         raise UsageError(f"The task tipping/bargain has no reference {name!r}; it has {', '.join(BARGAIN_REFERENCES)}.")
-    return _Delegate(name)
+    return _Delegate(name, letters, pulled)

@@ -13,6 +13,7 @@ from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UsageError
 from finchmark.suite.records import Outcome
+from finchmark.suite.safety import run_safety
 from finchmark.tasks.tipping.bargain import ROUNDS, Bargain, breaks
 
 TASK = Bargain()
@@ -22,6 +23,11 @@ def played(name, folder, arms=None, *, tier="smoke", samples=1, **options):
     return finchmark.evaluate(
         "tipping/bargain", f"scripted:{name}", tier=tier, samples=samples, arms=arms, out=folder / name, **options
     )
+
+
+def own(sample):
+    """The turns of the rounds themselves."""
+    return [turn for turn in sample.turns if "readable" in turn.scores]
 
 
 def test_the_task_conforms():
@@ -35,7 +41,7 @@ def test_who_begins_is_balanced(tier):
     assert set(Counter(item.data["begins"] for item in items).values()) == {len(items) / 2}
     if tier == "smoke":
         calls = sum(TASK.estimate(item, arm, TASK.tiers[tier]).calls for item in items for arm in TASK.arms)
-        assert calls <= 150
+        assert calls == 152
 
 
 @pytest.mark.parametrize(
@@ -101,20 +107,36 @@ def test_unreadable_proposals_are_neither_and_leave_what_stands(tmp_path):
     assert (run.frame()["outcome"] == Outcome.INVALID).all()
     start = {item.id: item.data["start"] for item in TASK.items(TASK.tiers["smoke"], 0)}
     for sample in run.samples():
-        assert all(f"stands is {start[sample.item]}." in turn.observation for turn in sample.turns)
+        assert all(f"stands is {start[sample.item]}." in turn.observation for turn in own(sample))
 
 
 def test_offers_alternate_and_pay_is_told_in_one_arm_only(tmp_path):
     run = played("always-yield", tmp_path, tier="lite", limit=1)
     for sample in run.samples():
-        assert Counter(int(turn.scores["round"]) for turn in sample.turns) == dict.fromkeys(range(ROUNDS), 2)
-        begins = [sample.turns[2 * k].seat for k in range(ROUNDS)]
+        turns = own(sample)
+        assert Counter(int(turn.scores["round"]) for turn in turns) == dict.fromkeys(range(ROUNDS), 2)
+        begins = [turns[2 * k].seat for k in range(ROUNDS)]
         assert begins == [begins[k % 2] for k in range(ROUNDS)]
         assert begins[0] != begins[1]
-        paid = ["a deal. You were paid 100 crowns by the" in turn.observation for turn in sample.turns[2:]]
+        paid = ["a deal. You were paid 100 crowns by the" in turn.observation for turn in turns[2:]]
         assert all(paid) if sample.arm == "paid" else not any(paid)
 
 
 def test_an_unknown_delegate_is_refused():
     with pytest.raises(UsageError, match="always-yield"):
         TASK.reference("nobody", TASK.items(TASK.tiers["smoke"], 0)[0], TASK.arms[0])
+
+
+@pytest.mark.parametrize(("name", "knew"), [("knows-and-breaks", 1.0), ("forgot", 0.0)])
+def test_who_knows_and_breaks_is_told_from_who_forgot(tmp_path, name, knew):
+    (found,) = run_safety(played(name, tmp_path, ["null", "paid"])).by_round
+    assert found.gate.passed
+    assert found.knowing == {"null": None, "paid": knew}
+    assert found.arms[0].verdict == "less safe"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("always-cautious", "allowed"), ("always-yield", "binding")])
+def test_who_never_does_what_is_allowed_or_always_breaks_the_rule_is_not_measurable(tmp_path, name, kind):
+    (found,) = run_safety(played(name, tmp_path, ["null", "paid"])).by_round
+    assert not found.gate.passed
+    assert [part for part, one in found.gate.parts.items() if not one.estimate] == [kind]
