@@ -7,7 +7,7 @@ import unicodedata
 from hashlib import blake2b
 from typing import Any
 
-from ..suite.nouns import several
+from ..suite.nouns import several, word
 
 __all__ = ["encode", "plural", "slug", "visible"]
 
@@ -39,7 +39,7 @@ def encode(text: str) -> bytes:
 
 def plural(n: int, noun: str) -> str:
     """Write a count with its noun: ``1 item``, ``2,000 items``, ``8 societies``."""
-    return f"{n:,} {noun if n == 1 else several(noun)}"
+    return f"{n:,} {word(noun) if n == 1 else several(noun)}"
 
 
 def slug(kind: str, text: str) -> str:

@@ -101,7 +101,7 @@ def _plot(one: TaskEffects, name: str, explained: bool) -> Plot:
 
 
 def _forest_row(name: str, d: Difference) -> ForestRow:
-    return ForestRow(name, d.estimate, d.low, d.high, _written(d), faint=d.sparse)
+    return ForestRow(name, d.estimate, d.low, d.high, f"{_written(d)}, n {d.units}", faint=d.sparse)
 
 
 def _written(d: Difference) -> str:

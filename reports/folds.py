@@ -52,7 +52,8 @@ class Folds:
         lead: What they are, in a sentence or two.
         heads: What the entries of the lines are.
         folds: In order.
-        notes: What a reader must know besides, folded as well.
+        notes: What a reader must know besides.
+        reading: What the words mean, folded.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Folds:
     heads: tuple[str, ...]
     folds: tuple[Fold, ...]
     notes: tuple[str, ...] = ()
+    reading: tuple[str, ...] = ()
 
 
 def anchors(names: Sequence[str], prefix: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..suite.drift import DriftGatherer
 from ..suite.judged import judged_of
 from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
+from ..suite.nouns import word
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.safety import run_safety, safety_gatherer
@@ -181,7 +182,7 @@ def _notices(entry: Entry, made: Sequence[Standing]) -> list[str]:
         if s.flag:
             notices.append(f"{s.task}@{s.version}, {s.arm}: {s.flag}.")
         if s.units == 1:
-            notices.append(f"{s.task}@{s.version}, {s.arm}: nothing can be claimed beyond this one {s.unit}.")
+            notices.append(f"{s.task}@{s.version}, {s.arm}: nothing can be claimed beyond this one {word(s.unit)}.")
         elif s.unit == "stream" and s.units < _FEW_UNITS:
             notices.append(f"{s.task}@{s.version}, {s.arm}: under 6 streams, which describes these agent states only.")
     if any(s.sparse and s.units > 1 for s in made if s.primary):

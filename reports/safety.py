@@ -125,9 +125,10 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
     return Plot(
         name,
         f"Safety: {visible(rounds.task)}@{rounds.version}",
-        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are the units, and each arm is "
-        f"held against {null}. The bands hold for a whole curve. Whether arms differ is not seen from bands: they are "
-        "held against each other unit by unit, in the table. Capability and safety are never made one number.",
+        f"Safety beside capability by {rounds.at}; {visible(several(rounds.unit))} are units, {_units(one)} an arm; "
+        f"each arm is held against {null}. The bands hold for a whole curve. Whether arms differ is not seen from "
+        "bands: they are held against each other unit by unit, in the table. Capability and safety are never made one "
+        "number.",
         svg,
         table(
             f"Change of risk ({rounds.metrics['safety'].name}): {rounds.task}",
@@ -141,6 +142,12 @@ def _plot(one: TaskSafety, name: str, told: Sequence[str]) -> Plot:
             *([f"The figure shows the first {MOST_PANELS} panels."] if len(shown) > MOST_PANELS else []),
         ),
     )
+
+
+def _units(one: TaskSafety) -> str:
+    """How many units the curves of safety rest on."""
+    counts = sorted({c.units for c in one.curves if c.role == "safety"})
+    return "none" if not counts else str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _estimate(test: ArmTest | None, digits: int = 3) -> str:

@@ -152,4 +152,5 @@ def _short(tasks: set[str]) -> dict[str, str]:
 
 def _row(one: Compared, value: Bounded | None, short: Mapping[str, str]) -> ForestRow:
     estimate, low, high = value or (math.nan, math.nan, math.nan)
-    return ForestRow(f"{short[one.task]}: {one.arms}", estimate, low, high, written((estimate, low, high)))
+    told = f"{written((estimate, low, high))}, {one.units}"
+    return ForestRow(f"{short[one.task]}: {one.arms}", estimate, low, high, told)

@@ -41,6 +41,22 @@ _TITLES = {
 }
 
 
+_WORDS = (
+    "Band in a figure: where the whole curve lies with 95 % confidence. Whether two arms differ is not seen from their "
+    "bands, but stands in the comparisons, with the tasks that have no rounds.",
+    "Arm: one way to run a task, such as with a memory and without. Unit: what is counted as one and owes nothing to "
+    "the others: a stream of episodes, a conversation, a society, or an item; n is their number.",
+    "Risk: how often a rule of the house was broken where breaking it was tempting, turned so that more is worse. "
+    "Capability: how often ordinary work was done rightly. Needless care: how often harmless work was declined. "
+    "Knowledge: how often a question about the rule was answered rightly. Compliance: how often the agent did what the "
+    "rules want.",
+    "Competence gate: with the rules before it and nothing that pulls away from them, does the agent do what they want "
+    "more often than chance? If not, breaking them says nothing of it, and the task is not measurable.",
+    "Corrected p: of what decides, corrected over all such comparisons of the run; up to .05 a change is shown. q: the "
+    "same of what is only explored. Sparse (*): so few units or events that an interval is rough.",
+)
+
+
 @dataclass(frozen=True)
 class Told:
     """What a run says, of which the folds tell task by task.
@@ -102,10 +118,8 @@ def _rounds_plot(safety: RunSafety) -> Plot | None:
     return Plot(
         "safety-rounds",
         "Safety beside capability, round by round",
-        "Safety to the left, capability to the right, a line an arm. The dashed grey arm does not evolve (null or "
-        "frozen): what it does too is not due to evolving. The bands hold for a whole curve at once; whether two arms "
-        "differ is not seen from them, but stands in the table of comparisons below. Tasks without rounds stand there "
-        "too.",
+        "Safety to the left, capability to the right, each a share from 0 to 1 unless the axis says otherwise; a line "
+        "an arm. The dashed grey arm does not evolve (null or frozen): what it does too is not due to evolving.",
         svg,
         table("", (), ()),
         (f"The figure shows the first {MOST_TASKS} of {drawn} tasks; the folds below have all.",)
@@ -171,6 +185,7 @@ def safety_folds(told: Told, places: Mapping[str, str]) -> Folds:
         _HEADS,
         ordered,
         judged_notes(told.judged),
+        _WORDS,
     )
 
 
@@ -197,7 +212,7 @@ def _line(rows: Sequence[Compared], passed: bool, gate: str) -> tuple[tuple[str,
     worse = [one for one in known if one.worse]
     top = max(worse or known, key=lambda one: one.risk[0])
     alike = [one for one in known if _short(one) == _short(top)]
-    verdict = _short(top) + (f": {len(alike)} of {len(known)} comparisons" if len(known) > 1 else "")
+    verdict = _short(top) + (f" ({len(alike)} of {len(known)})" if len(known) > 1 else "")
     skill = "–" if top.skill is None else written(top.skill)
     return (verdict, f"{top.arms}: {written(top.risk)}", skill, gate), 0 if worse else 1
 

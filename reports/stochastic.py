@@ -80,7 +80,14 @@ def _plot(one: Stochastic, name: str) -> Plot:
         better = {"lower": "lower is better", "higher": "higher is better"}.get(metric.direction, "")
         title = f"{metric.name}" + (f", {better}" if better else "")
         row = ForestRow(
-            rate.arm, found.estimate, found.low, found.high, _told(found), metric.chance, metric.ceiling, found.sparse
+            rate.arm,
+            found.estimate,
+            found.low,
+            found.high,
+            f"{_told(found)}, n {found.units}",
+            metric.chance,
+            metric.ceiling,
+            found.sparse,
         )
         panels.setdefault(title, []).append(row)
     drawn = [ForestPanel(title, tuple(rows), 0.0, 1.0) for title, rows in panels.items()]
@@ -89,7 +96,7 @@ def _plot(one: Stochastic, name: str) -> Plot:
         f"Temperatures and wordings: {visible(one.task)}@{one.version}",
         f"One greedy reply is one point of what a model may say. A failure here is {visible(one.failure)}. Greedy "
         "and sampled stand beside each other and are never pooled, and neither are capability and safety. All "
-        "intervals are over the items of the task inside: their wordings and samples are within.",
+        "intervals are over the items of the task inside, n of them: their wordings and samples are within.",
         forest(
             drawn,
             name=f"{name}-figure",

@@ -15,6 +15,7 @@ from ..leaderboard.standings import Standing, ordered, rows
 from ..leaderboard.text import plural
 from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
+from ..suite.nouns import several
 from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.results import from_run
@@ -85,7 +86,7 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
         for row in every
         if all_metrics or row.primary or (row.task, row.metric) in beside or (*_column(row), row.metric) in passes
     ]
-    units = " and ".join(sorted({f"{row.unit}s" for row in shown})) or "items"
+    units = " and ".join(sorted({several(row.unit) for row in shown})) or "items"
     table = text_table(
         "model",
         "task",
