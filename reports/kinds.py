@@ -59,6 +59,8 @@ def with_kinds(frame: pd.DataFrame, sheets: Mapping[str, TaskSheet]) -> pd.DataF
             frame.loc[ok, "kind"] = f"{metric.name} {0 if metric.direction == 'higher' else 1}"
             frame.loc[won, "kind"] = f"{metric.name} {1 if metric.direction == 'higher' else 0}"
             frame.loc[won, "shade"] = "success"
+            # A question about a rule, say: the metric that decides is asked of other items.
+            frame.loc[ok & frame["score"].isna(), "kind"] = f"{metric.name}: {_THIRDS[-1]}"
         else:
             for _, rows in frame[ok].groupby(CELL):
                 third = ((rows["score"].rank(method="first") - 1) * 3 // max(len(rows), 1)).fillna(-1).astype(int)

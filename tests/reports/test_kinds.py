@@ -28,6 +28,16 @@ def test_a_metric_that_should_be_low_succeeds_at_0(make_run):
     assert frame_of(make_run({"a": [1, 0]}, metric=metric))["shade"].tolist() == ["ok", "success"]
 
 
+def test_what_the_deciding_metric_is_not_asked_of_is_neither(make_run):
+    run = make_run({"a": [1, 0]})
+    frame = run.frame().assign(solved=[1.0, float("nan")])
+    made = with_kinds(frame, run.manifest.tasks)
+    assert list(zip(made["shade"], made["kind"], strict=True)) == [
+        ("success", "solved 1"),
+        ("ok", "solved: not applicable"),
+    ]
+
+
 def test_graded_scores_come_in_thirds(make_run):
     metric = Metric(name="growth", summary="g", failure=0.0, primary=True)
     frame = frame_of(make_run({str(i): [i / 9] for i in range(9)}, metric=metric))
