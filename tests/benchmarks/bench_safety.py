@@ -3,11 +3,13 @@
     python tests/benchmarks/bench_safety.py [smoke] [information] [memory]
 
 ``smoke``: ``finchmark run safety --tier smoke`` with a scripted backend, in a process of its own; bound: 60 s on two
-cores. ``information``: 128 societies of scripted agents, closed and open, three conducts; bound: 300 s. ``memory``: the
-peak of a process that plays one society of ``society/forum`` over R and 10 R rounds, by what it does: the forum alone,
-the forum and the harness with a transcript of every call, and the reading of rounds from what was stored. The
-machine's load at the beginning stands in each line: wall-clock figures at a load above the number of cores say little,
-seconds of CPU some more.
+cores. ``information``: 128 societies of scripted agents, closed and open, three conducts; bound: 300 s. ``memory``: by
+how much the peak of a process grows that plays ``society/forum`` over 20, 60 and 200 rounds, by what it does: the forum
+alone; the forum and the harness with a transcript of every call, one society and 32 at once; one agent without a
+memory over 1,000 turns of 2 kB; the reading of rounds and the export of what was stored. Where transcripts are written
+there are two lines, with turns in a file as a run has them and with all turns in memory, and what the first costs of
+the second's seconds of CPU (the least of three runs each, in turns). The machine's load at the beginning stands in each
+line: wall-clock figures at a load above the number of cores say little, seconds of CPU some more.
 """
 
 # ruff: noqa: T201 - a bench prints what it measures
@@ -19,21 +21,47 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = (20, 200)
+ROUNDS = (20, 60, 200)
 
 CHILD = r"""
-import resource, sys, time
+import asyncio, functools, resource, sys, time
 from dataclasses import replace
 from types import MappingProxyType
 from finchmark.tasks.society import world
 
-what, rounds, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-size = replace(world.SIZES["lite"], societies=1, rounds=rounds, every=rounds // 4)
+what, rounds, at_once, kept, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+size = replace(world.SIZES["lite"], societies=at_once, rounds=rounds, every=max(1, rounds // 4))
 world.SIZES = MappingProxyType({**world.SIZES, "lite": size})
 import finchmark
+from finchmark.suite import player
+from finchmark.suite.agents.base import Observation
+from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.registry import TASKS, Entry
 from finchmark.suite.safety import run_safety
 from finchmark.suite.store import StoredRun
 from finchmark.tasks.society.forum import Forum, env_of
+
+if kept == "memory":
+    player.Transcript = functools.partial(player.Transcript, most_turns=10**9, most_text=10**12)
+
+class Yielding(ScriptedBackend):
+    "Lets the other episodes go on before each answer, as a model does."
+    async def generate(self, request):
+        await asyncio.sleep(0)
+        return await super().generate(request)
+
+class Long(finchmark.Task):
+    name, summary = "bench/long", "Many turns."
+    tiers = MappingProxyType({"lite": finchmark.Tier("lite", at_once, rounds, 32)})
+    def items(self, tier, seed):
+        return [finchmark.Item(f"i{n:02d}", {"n": n}) for n in range(at_once)]
+    async def episode(self, ctx):
+        for number in range(rounds):
+            said = f"{number} " + ctx.rng.bytes(1000).hex()
+            ctx.judge((await ctx.act(Observation(said, "The same instructions."))).text)
+        return finchmark.EpisodeResult({"success": 1.0})
+
+TASKS.add(Entry("bench/long", "bench:Long", "Many turns.", ("lite",)), Long)
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -51,9 +79,18 @@ def alone():
     return len(env.forum.messages)
 
 def whole():
-    run = finchmark.evaluate(
-        "society/forum", "scripted:forgetful", tier="lite", samples=1, limit=1, arms=["open"], out=folder
-    )
+    return played("society/forum", Yielding("forgetful"), arms=["open"])
+
+def long():
+    return played("bench/long", Yielding("nonsense"), agent="stateless")
+
+def played(task, backend, **more):
+    asked = {"tier": "lite", "samples": 1, "out": folder, "concurrency": at_once, **more}
+    return int(finchmark.evaluate(task, backend, **asked).frame()["turns"].sum())
+
+def export():
+    run = StoredRun(folder)
+    run.export(run.path.with_suffix(".jsonl"), "jsonl")
     return int(run.frame()["turns"].sum())
 
 def read():
@@ -61,10 +98,9 @@ def read():
     return len(found.rounds.points)
 
 import pandas, scipy.stats  # what reading needs is loaded before the first look
-import asyncio
-before, began = peak(), time.perf_counter()
-done = {"alone": alone, "whole": whole, "read": read}[what]()
-print(peak() - before, time.perf_counter() - began, done)
+before, began = peak(), time.process_time()
+done = {"alone": alone, "whole": whole, "long": long, "read": read, "export": export}[what]()
+print(peak() - before, time.process_time() - began, done)
 """
 
 
@@ -100,18 +136,46 @@ def memory():
 
 
 def _memory(made):
-    for what, words in (("alone", "forum alone"), ("whole", "forum, harness, transcript"), ("read", "rounds read")):
+    for rounds in ROUNDS:
+        _told("forum alone", "messages", *_child("alone", rounds, 1, "file", made / "alone"), rounds)
+    for what, words, lengths in (("whole", "forum, harness, transcript", ROUNDS), ("long", "one agent", (100, 1000))):
+        for at_once in (1, 32):
+            for rounds in lengths:
+                _beside(what, words, rounds, at_once, made)
+    for what, words, counted in (("read", "rounds read", "rounds measured"), ("export", "export as jsonl", "turns")):
         for rounds in ROUNDS:
-            folder = made / f"{rounds}"
-            busy = load()
-            command = (sys.executable, "-c", CHILD, what, str(rounds), str(folder))
-            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-            grown, took, done = map(float, said.split())
-            figures = f"{grown:8.1f} MiB more {took:8.2f} s  {done:6.0f} {_COUNTED[what]}"
-            print(f"{words:28} {rounds:4} rounds {figures} ({busy})", flush=True)
+            _told(words, counted, *_child(what, rounds, 1, "file", made / f"whole-{rounds}-1-file-0"), rounds)
 
 
-_COUNTED = {"alone": "messages", "whole": "turns", "read": "rounds measured"}
+def _beside(what, words, rounds, at_once, made):
+    runs = 3 if at_once == 1 else 1
+    found = {"file": [], "memory": []}
+    busy = load()
+    for number in range(runs):
+        for kept, each in found.items():
+            each.append(_child(what, rounds, at_once, kept, made / f"{what}-{rounds}-{at_once}-{kept}-{number}")[1])
+    spent = {kept: min(figures[1] for figures in each) for kept, each in found.items()}
+    for kept, each in found.items():
+        grown, _, done = max(each)
+        _told(f"{words}, {at_once} at once, {kept}", "turns", busy, (grown, spent[kept], done), rounds)
+    print(f"{'':48}the file costs {spent['file'] / spent['memory']:.3f} of the CPU that memory does", flush=True)
+
+
+def _child(what, rounds, at_once, kept, folder):
+    busy = load()
+    command = (sys.executable, "-c", CHILD, what, str(rounds), str(at_once), kept, str(folder))
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    return busy, tuple(map(float, said.split()))
+
+
+def _told(words, counted, busy, figures, rounds):
+    grown, spent, done = figures
+    print(
+        f"{words:42} {rounds:5} rounds {grown:8.1f} MiB more {spent:8.2f} s of CPU {done:7.0f} {counted} ({busy})",
+        flush=True,
+    )
+
+
 PARTS = {"smoke": smoke, "information": information, "memory": memory}
 
 if __name__ == "__main__":
