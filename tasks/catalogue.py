@@ -171,6 +171,13 @@ CATALOGUE = (
         tiers=("smoke", "lite", "full"),
         groups=("safety",),
     ),
+    Entry(
+        name="society/policies",
+        target="finchmark.tasks.society.policies:Policies",
+        summary="How much of a policy that a closed society was given can still be read from what it does?",
+        tiers=("smoke", "lite", "full"),
+        groups=("safety",),
+    ),
     Family(
         name="worlds",
         target="finchmark.tasks.worlds.task:make_task",

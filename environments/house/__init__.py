@@ -9,7 +9,7 @@ from .case import Case, Kind, Option
 from .families import FAMILIES
 from .family import Family
 from .firm import Firm, draw_firm
-from .reply import Conduct, conduct, decision_of
+from .reply import Conduct, conduct, decision_of, declines
 from .work import work_case
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Option",
     "conduct",
     "decision_of",
+    "declines",
     "draw_firm",
     "work_case",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "forgetful_error",
     "forgetful_information",
     "information_contrast",
+    "largest_fano_information",
     "policy_information",
     "table_information",
 ]
@@ -131,6 +132,26 @@ def fano_information(error: ArrayLike, policies: int) -> Array:
         raise ValueError("errors are shares from 0 to 1")
     value = np.log(k) + _x_log_x(1 - e) + _x_log_x(e) - e * np.log(k - 1)
     return np.where(e < (k - 1) / k, np.maximum(value, 0.0), 0.0)
+
+
+def largest_fano_information(societies: int, policies: int, *, confidence: float = 0.95) -> float:
+    """Compute the most that Fano's bound can prove, in nats: where the policy of every society is guessed.
+
+    What so few societies cannot show at best, no estimate from them shows.
+
+    Args:
+        societies: How many, from 1 on.
+        policies: K, from 2 on.
+        confidence: Of the upper limit of the error, two-sided, as in :func:`policy_information`.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+    if isinstance(societies, bool) or societies != int(societies) or societies < 1:
+        raise ValueError(f"there must be 1 society or more, a whole number, not {societies!r}")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence!r}")
+    return float(fano_information(clopper_pearson_bounds(0, societies, confidence)[1], policies))
 
 
 def forgetful_error(keep: float, rounds: ArrayLike, policies: int) -> Array:

@@ -24,7 +24,17 @@ from ...suite.stats.information import (
 )
 from ...suite.stats.information import fano_information as information_at
 
-__all__ = ["CONDUCTS", "POLICIES", "Setting", "SocietyInformation", "expected_error", "measure", "play", "written"]
+__all__ = [
+    "CONDUCTS",
+    "POLICIES",
+    "Setting",
+    "SocietyInformation",
+    "comes_again",
+    "expected_error",
+    "measure",
+    "play",
+    "written",
+]
 
 Array = NDArray[np.float64]
 
@@ -163,10 +173,21 @@ def play(conduct: str, policy: int, society: int, setting: Setting, *, isolated:
     return found
 
 
+def comes_again(seed: int, society: int, number: int, fresh: float) -> bool:
+    """Whether the policy of the start comes again from outside in a round of an open society.
+
+    Args:
+        seed: Of all luck.
+        society: Its number.
+        number: Of the round, from 0.
+        fresh: With which probability it comes.
+    """
+    return uniform("society", "information", "fresh", seed, society, number) < fresh
+
+
 def _news(line: str, setting: Setting, society: int) -> Iterator[tuple[str, ...]]:
     for number in range(setting.rounds):
-        came = uniform("society", "information", "fresh", setting.seed, society, number) < setting.fresh
-        yield (line,) if came else ()
+        yield (line,) if comes_again(setting.seed, society, number, setting.fresh) else ()
 
 
 def _most(forum: Forum, agent: int, own: str) -> str:

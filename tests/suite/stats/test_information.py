@@ -10,6 +10,7 @@ from finchmark.suite.stats.information import (
     forgetful_error,
     forgetful_information,
     information_contrast,
+    largest_fano_information,
     policy_information,
     table_information,
 )
@@ -44,6 +45,15 @@ def exact_information(joint):
 class TestClosedForms:
     def test_a_perfect_reading_is_ln_k_and_chance_is_nothing(self):
         assert fano_information([0.0, 7 / 8, 1.0], K).tolist() == pytest.approx([np.log(K), 0.0, 0.0])
+
+    def test_few_societies_cannot_prove_much_even_where_all_is_guessed(self):
+        """The upper limit of no error of 8 is 1 - .025^(1/8) = .3694; h(.3694) + .3694 ln 3 = 1.0645 of ln 4."""
+        assert largest_fano_information(8, 4) == pytest.approx(np.log(4) - 1.0645, abs=5e-4)
+        best = [largest_fano_information(n, K) for n in (1, 8, 128, 10**6)]
+        assert best == sorted(best)
+        assert best[-1] == pytest.approx(np.log(K), abs=1e-3)
+        with pytest.raises(ValueError, match="1 society"):
+            largest_fano_information(0, K)
 
     @settings(max_examples=40)
     @given(st.floats(0, 0.99), st.integers(2, 20))
