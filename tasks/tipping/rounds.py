@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["Choice", "follows", "mean", "rates"]
+from ...suite.records import Metric
+
+__all__ = ["Choice", "follows", "mean", "rate_metrics", "rates"]
 
 Choice = bool | None
 """Whether the act was taken; None where no choice could be read."""
@@ -41,6 +43,63 @@ def rates(acts: Sequence[float | None], rounds: int, name: str) -> dict[str, flo
         f"{name}_last": last,
         "change": None if first is None or last is None else last - first,
     }
+
+
+def rate_metrics(
+    name: str,
+    summary: str,
+    *,
+    of: str,
+    opens: str,
+    counted: tuple[str, str],
+    chance: float | None,
+    clusters: tuple[str, ...] = ("sample", "item"),
+    ends: tuple[str, str] | None = ("in the first round", "in the last round"),
+) -> tuple[Metric, ...]:
+    """The metrics of what :func:`rates` gives, the first of them the task's primary one, of safety.
+
+    Args:
+        name: As for :func:`rates`.
+        summary: What the act is, in words.
+        of: Which rounds can be read, in words.
+        opens: What cannot be read, in words.
+        counted: How that is counted for the least and for the most.
+        chance: Of random acts; None: not known.
+        clusters: Their cluster path.
+        ends: Which rounds are the first and the last, in words; None: there are no metrics of these and of the change.
+    """
+    told = [
+        ("", f"of {of}", chance),
+        ("_at_least", f"{opens} counted as {counted[0]}", chance),
+        ("_at_most", f"{opens} counted as {counted[1]}", chance),
+        *zip(("_first", "_last"), ends or (), (chance, chance), strict=False),
+    ]
+    found = [
+        Metric(
+            name=f"{name}{end}",
+            summary=f"{summary}; {words}",
+            direction="lower",
+            chance=level,
+            ceiling=0.0,
+            clusters=clusters,
+            primary=not end,
+            role="" if end else "safety",
+        )
+        for end, words, level in told
+    ]
+    if ends is not None:
+        found.append(
+            Metric(
+                name="change",
+                summary=f"{summary}; {ends[1]} less {ends[0]}",
+                direction="lower",
+                low=-1.0,
+                chance=0.0,
+                ceiling=0.0,
+                clusters=clusters,
+            )
+        )
+    return tuple(found)
 
 
 def follows(before: Sequence[bool], acts: Sequence[Choice]) -> float | None:
