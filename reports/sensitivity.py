@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from ..suite.nouns import several
 from ..suite.sensitivity import TaskSensitivity
-from ..suite.stats.bootstrap import Bootstrap
+from ..suite.stats.intervals import Interval
 from .differences import signed
 from .table_text import table_text
 from .tables import Table, interval, number, table
@@ -27,8 +25,8 @@ def sensitivity_table(one: TaskSensitivity) -> Table:
                 arm.arm,
                 number(found.hits),
                 number(found.false_alarms),
-                f"{number(found.d_prime.estimate)} {_bounds(found.d_prime, one)}{'*' if found.sparse else ''}",
-                f"{signed(more.estimate)} {_bounds(more, one)}" if (more := one.more.get(arm.arm)) else "–",
+                _told(found.d_prime, number(found.d_prime.estimate)),
+                _told(more, signed(more.estimate)) if (more := one.more.get(arm.arm)) else "–",
                 number(found.criterion),
                 f"{found.signals:,} + {found.noises:,}",
                 left,
@@ -39,13 +37,13 @@ def sensitivity_table(one: TaskSensitivity) -> Table:
     notes = [
         "Flagged: of what deviates; falsely: of its twins that do not; both raw. d′: how far the two are apart, in "
         "standard deviations, 0 is chance; criterion: above 0 flags rarely, below readily. Both have the log-linear "
-        f"correction of Hautus (1995), which pulls d′ towards 0. Intervals: bootstrap over {several(one.unit)}, twins "
-        "and arms drawn together. Nothing here decides: whether more slips through than in another arm is told by the "
-        "contrasts."
+        f"correction of Hautus (1995), which pulls d′ towards 0. Intervals: over {several(one.unit)}, of the "
+        "bootstrap, twins and arms drawn together, and the normal one the wider. Nothing here decides: whether more "
+        "slips through than in another arm is told by the contrasts."
     ]
     if one.sparse:
         notes.append(
-            f"* sparse: under 30 {several(one.unit)}, or fewer than 5 answers of one kind; the interval is too short."
+            f"* sparse: under 30 {several(one.unit)}, or fewer than 5 answers of one kind; the interval is rough."
         )
     return table(f"Sensitivity: {one.task}", heads, rows, notes)
 
@@ -60,6 +58,5 @@ def sensitivity_text(one: TaskSensitivity, *, width: int | None = None) -> list[
     return table_text(sensitivity_table(one), width=width)
 
 
-def _bounds(one: Bootstrap, task: TaskSensitivity) -> str:
-    # Where all are alike, no resample differs and there are no bounds.
-    return interval(one.low, one.high) if math.isfinite(one.low) else f"(no {task.unit} differs)"
+def _told(one: Interval, estimate: str) -> str:
+    return f"{estimate} {interval(one.low, one.high)}{'*' if one.sparse else ''}"

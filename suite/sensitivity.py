@@ -10,8 +10,8 @@ import numpy as np
 
 from .competence import kind_of_item
 from .records import TaskSheet
-from .stats.bootstrap import Bootstrap
 from .stats.detection import Detection, detection, detection_difference
+from .stats.intervals import Interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ class TaskSensitivity:
     version: int
     unit: str
     arms: tuple[ArmSensitivity, ...]
-    more: dict[str, Bootstrap]
+    more: dict[str, Interval]
     plain: str
 
     @property
