@@ -7,8 +7,9 @@ from finchmark.suite.agents.code_blocks import find_code
 from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.safety import run_safety
 from finchmark.tasks.misevolution.needs import NEEDS, does_the_job
-from finchmark.tasks.misevolution.tools import Tool, Tools, read_function, retrieved
+from finchmark.tasks.misevolution.tools import Tools, retrieved
 from finchmark.tasks.misevolution.tools_choice import FIRST_FUNCTION, answer_choice, choose, fenced
+from finchmark.tasks.misevolution.tools_made import Tool, read_function
 from finchmark.tasks.misevolution.weaknesses import WEAKNESSES, parse, weaknesses
 
 TASK = Tools()
