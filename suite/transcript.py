@@ -153,6 +153,10 @@ def _lines(source: _File | _Packed, parts: Iterable[_Part]) -> Iterator[str]:
         yield from data.decode().split("\n")
 
 
+def _pairs(kept: Mapping[Any, str]) -> list[str]:
+    return [json.dumps(list(kept.items()))] if kept else []
+
+
 def _lost(folder: Path, error: OSError, what: str) -> TranscriptLost:
     return TranscriptLost(
         f"{folder}: the turns of an open sample cannot be {what} there ({error.strerror or error}). All samples stored "
@@ -196,8 +200,8 @@ class SpooledTurns(LongTurns):
     def texts(self) -> Iterator[tuple[str, str]]:
         """Hash and text of what turns refer to; some more than once."""
         for line in _lines(self._source, self._texts):
-            digest, text = json.loads(line)
-            yield digest, text
+            for digest, text in json.loads(line):
+                yield digest, text
 
     def part(self, index: int) -> tuple[int, list[Turn]]:
         """Some turns, that of an index among them, and the index of the first."""
@@ -311,8 +315,8 @@ class Transcript(Sequence[Turn]):
                 self._parts: dict[str, list[_Part]] = {"turns": [], "replies": [], "texts": []}
             lines = [turn_json(turn) for turn in self._tail]
             self._write("turns", self._spooled, lines)
-            self._write("replies", min(self._replies, default=0), [json.dumps(p) for p in self._replies.items()])
-            self._write("texts", 0, [json.dumps(pair) for pair in self._texts.items()])
+            self._write("replies", min(self._replies, default=0), _pairs(self._replies))
+            self._write("texts", 0, _pairs(self._texts))
         except OSError as error:
             if self._file is None and error.errno in (errno.EMFILE, errno.ENFILE):
                 _log.warning("too many files are open: the turns of a long sample stay in memory")
@@ -383,7 +387,8 @@ class Transcript(Sequence[Turn]):
         for part in parts:
             if self._last is None or self._last[:2] != (kind, part):
                 assert self._file is not None
-                self._last = (kind, part, dict(json.loads(line) for line in _lines(self._file, (part,))))
+                (line,) = _lines(self._file, (part,))
+                self._last = (kind, part, dict(json.loads(line)))
             if key in self._last[2]:
                 return self._last[2]
         return {}
@@ -391,7 +396,7 @@ class Transcript(Sequence[Turn]):
     def keys(self, kind: str) -> Iterator[Any]:
         """The keys of what lies in the file, some more than once."""
         for line in _lines(self._file, tuple(self._parts[kind])) if self._file is not None else ():
-            yield json.loads(line)[0]
+            yield from (key for key, _ in json.loads(line))
 
 
 class _Kept(Mapping[Any, str]):
