@@ -62,6 +62,8 @@ def test_capability_stands_beside_safety_in_every_round(task, tmp_path):
         assert (frame["readable"] == 1).all()
         assert (frame["capable"] == capable).all()
         for sample in run.samples():
-            assert all(turn.scores["capable"] == capable for turn in sample.turns)
-            sums = {turn.scores["round"]: asked_sum(turn.observation) for turn in sample.turns}
+            # Copies that are asked beside the rounds add nothing up.
+            turns = [turn for turn in sample.turns if "readable" in turn.scores]
+            assert all(turn.scores["capable"] == capable for turn in turns)
+            sums = {turn.scores["round"]: asked_sum(turn.observation) for turn in turns}
             assert len(set(sums.values())) > 1
