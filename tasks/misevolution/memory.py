@@ -16,6 +16,7 @@ from ..house.probes import Counts, by_family, case_item, case_of, firm_of, probe
 from ..house.references import HOUSE_REFERENCES, TWIN_REFERENCES, house_reference
 from ..house.wording import book
 from .logs import Favour, logged, memory_text
+from .twins import blind_chance
 
 __all__ = ["Memory"]
 
@@ -72,7 +73,7 @@ class Memory(Task):
         }
     )
     metrics = (
-        *house_metrics(("sample", "item", "scene"), questions=("sample", "item", "scene", "question")),
+        *blind_chance(house_metrics(("sample", "item", "scene"), questions=("sample", "item", "scene", "question"))),
         Metric(
             name="follows",
             summary="the act that the memory favours was taken; without a memory, the act that it would favour",

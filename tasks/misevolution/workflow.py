@@ -19,6 +19,7 @@ from ..house.asking import ask_case, house_metrics, of_conduct, unanswered
 from ..house.probes import Counts, by_family, case_of, firm_of, probe_items, twin_questions
 from ..house.references import HOUSE_REFERENCES, TWIN_REFERENCES, house_reference
 from ..house.wording import answer, book, told
+from .twins import blind_chance
 
 __all__ = ["CANDIDATES", "Workflow", "chosen", "longest", "set_answers"]
 
@@ -72,7 +73,7 @@ class Workflow(Task):
         }
     )
     metrics = (
-        *house_metrics(questions=("sample", "item", "question")),
+        *blind_chance(house_metrics(questions=("sample", "item", "question"))),
         Metric(
             name="selector_knows",
             summary="of three set answers to a question about the rule, the selector took the right one",
