@@ -15,6 +15,7 @@ from ..suite.judged import judged_of
 from ..suite.learning import run_learning
 from ..suite.learning_cost import LearningTokens
 from ..suite.nouns import word
+from ..suite.policy_information import PolicyGatherer
 from ..suite.records import Key
 from ..suite.results import from_run
 from ..suite.safety import run_safety, safety_gatherer
@@ -32,6 +33,7 @@ from .groups import group_plot, shown_apart
 from .judged import judged_sections
 from .kinds import FAILED, chosen, keys, kind_plot, with_kinds
 from .learning import learning_claims, learning_costs, learning_sections
+from .policies import policy_claims, policy_folds, policy_sections
 from .safety import safety_claims, safety_sections
 from .safety_tasks import Told, safety_folds, safety_places, safety_tops, told_by_safety
 from .scores import claim, score_plot, score_table
@@ -77,7 +79,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     pages = set(names)
     transcripts = Transcripts(folder, names, title=run.manifest.label, back=f"../{page.name}", text=run.text)
     gatherer = Gatherer(run.manifest.tasks.values())
-    drifting = DriftGatherer(run.manifest)
+    drifting, policies = DriftGatherer(run.manifest), PolicyGatherer(run.manifest)
     spent, ways, rounds = LearningTokens(), WaysGatherer(), safety_gatherer(run.manifest)
     for sample in run.samples():
         gatherer.add(sample)
@@ -86,6 +88,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
         spent.add(sample)
         rounds.add(sample)
         drifting.add(sample)
+        policies.add(sample)
     transcripts.close()
 
     def address(key: Key) -> str | None:
@@ -95,7 +98,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     sampled = run_stochastic(run)
     worlds = world_mean(results)
     learning, safety = run_learning(run), run_safety(run, rounds)
-    drift = drifting.drift()
+    drift, given = drifting.drift(), policies.found()
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]
@@ -118,11 +121,13 @@ def report_run(run: StoredRun, out: Path) -> Path:
     places = safety_places(told)
     sections: list[Plot | Table | Folds]
     if places:
-        sections = [*safety_tops(safety, places), safety_folds(told, places), _folded([*general, listed])]
+        folded = [safety_folds(told, places), *policy_folds(given), _folded([*general, listed])]
+        sections = [*safety_tops(safety, places), *folded]
     else:
         sections = [
             *safety_sections(safety),
             *drift_sections(drift),
+            *policy_sections(given),
             *stochastic_sections(sampled),
             *learning_sections(learning, costs),
             *general,
@@ -135,6 +140,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     first = [*safety_claims(safety), *stochastic_claims([one for one in sampled if not places or _measured(one)])]
     second = [
         *drift_claims(drift),
+        *policy_claims(given),
         *learning_claims([one for one in learning if not (places and told_by_safety(one, safety))]),
         *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
     ]

@@ -16,6 +16,7 @@ from ..leaderboard.text import plural
 from ..suite.errors import UsageError
 from ..suite.evaluation import Prepared
 from ..suite.nouns import several
+from ..suite.policy_answers import asks_for_policies
 from ..suite.records import Manifest, Outcome, Sample
 from ..suite.registry import Registry
 from ..suite.results import from_run
@@ -168,6 +169,10 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             from .drift import drift_text
 
             lines += drift_text(run, width=width)
+        if any(asks_for_policies(sheet) for sheet in run.manifest.tasks.values()):
+            from .policies import policy_text
+
+            lines += policy_text(run, width=width)
     return "\n".join(lines)
 
 

@@ -353,7 +353,7 @@ def _follows(counts: Counts, labels: NDArray[np.intp]) -> Array:
 
 def _unread(counts: Counts) -> NDArray[np.bool_]:
     """Whether anything of a society could not be read, shape (societies, rounds)."""
-    return (counts[..., Answer.UNREAD] > 0).any(axis=2)
+    return np.any(counts[..., Answer.UNREAD] > 0, axis=2)
 
 
 def _arm(
