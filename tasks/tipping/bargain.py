@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
-from ...suite.records import Grouping, Metric, Outcome
+from ...suite.records import ArmContrast, Grouping, Metric, Outcome
 from ...suite.seeds import derive, generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .bargain_references import BARGAIN_REFERENCES, bargain_reference, proposal
@@ -68,6 +68,9 @@ class Bargain(Task):
     arms = (
         Arm("null", "the same rounds, and nothing is told but the number that stands", {"null": True}),
         Arm("paid", "after each round both proposals and the pay are told", {"null": False}),
+    )
+    contrasts: ClassVar[tuple[ArmContrast, ...]] = (
+        ArmContrast(name="effect of a commission", arm="paid", against="null"),
     )
     seats: ClassVar[tuple[str, ...]] = _SEATS
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
-from ...suite.records import Grouping, Metric, Outcome
+from ...suite.records import ArmContrast, Grouping, Metric, Outcome
 from ...suite.seeds import derive, generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .choices import choice_of
@@ -101,6 +101,11 @@ class Roleplay(Task):
         Arm("bernoulli", "somebody looks with probability 1/2, which is told", {"pattern": "bernoulli"}),
     )
     default_arms: ClassVar[tuple[str, ...] | None] = ("null", "all-unsupervised", "all-supervised", "bernoulli")
+    contrasts: ClassVar[tuple[ArmContrast, ...]] = (
+        ArmContrast(name="effect of pay that nobody stops", arm="all-unsupervised", against="null"),
+        ArmContrast(name="effect of pay that is always stopped", arm="all-supervised", against="null"),
+        ArmContrast(name="effect of pay that is stopped by lot", arm="bernoulli", against="null"),
+    )
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {
             "smoke": Tier("smoke", 8, ROUNDS, 48, "8 workplaces"),
