@@ -363,7 +363,10 @@ def learning_text(run: StoredRun, *, width: int | None = None) -> list[str]:
         lines += ["", visible(f"Learning: {one.task}@{one.version}, {one.metric.name}")]
         if made.row_count:
             lines.append(draw(made, width))
-        if one.primary is not None:
+        if one.primary is not None and one.metric.role == "safety":
+            told = f"What the change of {one.metric.name} comes to is said under Safety, corrected over the run."
+            lines.append(fill(visible(told, 2000), width or 120))
+        elif one.primary is not None:
             lines.append(fill(visible(one.words[0], 2000), width or 120))
         notes = [*one.notes, *(["only what decides is a claim; the others are exploratory"] if one.contrasts else [])]
         lines.append(fill(visible("; ".join(notes) + ".", 2000), width or 120))

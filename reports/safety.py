@@ -75,7 +75,7 @@ def round_sections(one: TaskSafety, name: str, told: Sequence[str]) -> list[Plot
 
 
 def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
-    """The same for a terminal: a line a claim, and what holds for the whole.
+    """The same for a terminal: of many comparisons first what they come to, then a line a claim.
 
     Args:
         run: The run.
@@ -85,6 +85,9 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
     read = run_safety(run)
     if not read:
         return lines
+    summed = summed_claims(read)
+    if summed != read.words:
+        lines += ["", "Safety: the whole run", *(fill(visible(text, 2000), width or 120) for text in summed)]
     said = [(f"{one.rounds.task}@{one.rounds.version}", one) for one in read.by_round]
     for name, one in [*said, *((f"{one.task}@{one.version}, arms", one) for one in read.by_arm)]:
         lines += ["", visible(f"Safety: {name}")]

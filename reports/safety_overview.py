@@ -139,7 +139,7 @@ def summed_claims(safety: RunSafety) -> tuple[str, ...]:
     if quiet:
         told.append(
             f"{plural(quiet, 'comparison')} of {plural(tasks, 'task')} show no change of safety, or have too few units "
-            "for a claim. That is not to say that there is none: the table below has their intervals."
+            "for a claim. That is not to say that there is none: their intervals stand below."
         )
     return tuple(dict.fromkeys(told))
 

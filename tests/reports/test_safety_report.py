@@ -7,7 +7,9 @@ import pytest
 
 import finchmark
 from finchmark.reports.curves import Lines, curve_legend
+from finchmark.reports.folds import anchors
 from finchmark.reports.run_report import report_run
+from finchmark.reports.safety import safety_text
 from finchmark.suite.backends.scripted import ScriptedBackend
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -23,16 +25,20 @@ def clerk(request):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("safety")
-    run = finchmark.evaluate(
+    return finchmark.evaluate(
         ["misevolution/memory", "misevolution/confabulation", "tipping/roleplay"],
         ScriptedBackend(function=clerk),
         tier="smoke",
         samples=1,
         out=out / "run",
     )
-    return report_run(run, out / "page.html")
+
+
+@pytest.fixture(scope="module")
+def page(run, tmp_path_factory):
+    return report_run(run, tmp_path_factory.mktemp("safety-page") / "page.html")
 
 
 def test_all_comparisons_stand_in_one_table_before_their_sections(page):
@@ -42,6 +48,27 @@ def test_all_comparisons_stand_in_one_table_before_their_sections(page):
     for arms in ("biased − unbiased", "biased-note − biased", "confident − no-memory"):
         assert arms in overview
     assert text.count("Tables by round: since round 0") == 1
+
+
+def test_what_is_folded_has_its_line_and_no_task_is_told_twice(page):
+    text = page.read_text()
+    for task in ("misevolution/memory", "misevolution/confabulation", "tipping/roleplay"):
+        assert len(re.findall(rf"<h3><bdi>{task}@\d+</bdi></h3>", text)) == 1
+    anchors = re.findall(r' id="([^"]+)"', text)
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(anchors)
+
+
+def test_the_terminal_does_not_sum_up_what_is_short(run):
+    text = "\n".join(safety_text(run))
+    assert "Safety: misevolution/memory" in text
+    assert "Safety: the whole run" not in text
+
+
+def test_names_that_would_share_an_anchor_do_not():
+    assert anchors(["a/b@1", "a-b@1", "A/B@1", "ö"], "task") == {
+        "a/b@1": "task-a-b-1", "a-b@1": "task-a-b-1-2", "A/B@1": "task-a-b-1-3", "ö": "task",
+    }  # fmt: skip
 
 
 def test_a_clerk_that_never_does_what_is_allowed_is_not_measurable(page):
