@@ -89,7 +89,11 @@ def test_what_rules_have_judged_is_found_by_turn_and_by_sample(run):
         sum(r.label == "undecided" for r in ours) == (probes["unsafe_at_most"].notna() & probes["unsafe"].isna()).sum()
     )
     rounds = [reply for reply in found if reply.key.task == "tipping/roleplay"]
-    assert {reply.turn for reply in rounds} == set(range(6))
+    # Every turn in which a rule was at stake, and no question about the rule.
+    played = [sample for sample in run.samples() if sample.task == "tipping/roleplay"]
+    stake = {(sample.key, turn.index) for sample in played for turn in sample.turns if "unsafe_at_most" in turn.scores}
+    assert {(reply.key, reply.turn) for reply in rounds} == stake
+    assert len(stake) == 6 * len(played)
     assert all("book of the house" in reply.rules for reply in ours)
 
 
