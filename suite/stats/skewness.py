@@ -26,8 +26,8 @@ def skewed_interval(
     One is Student's t (:func:`.intervals.t_interval`), whose bound on the long side is too near; the other is t after
     Hall's cubic transformation, which takes the skewness out and whose bound on the short side is too near where units
     are few. Source: Hall (1992), "On the removal of skewness by transformation", J. R. Statist. Soc. B 54, 221-228,
-    eq. 2.3, with Student's quantiles for normal ones. Measured coverage of 95 % for rates of flips: .95 to .99 with 32
-    to 256 items (``tests/benchmarks/bench_wordings.py``; t alone .85 to .95).
+    eq. 2.3, with Student's quantiles for normal ones. Measured coverage of 95 % for rates of flips, 16 to
+    256 items: .93 to 1.0 (``tests/benchmarks/bench_wordings.py``).
 
     Args:
         unit_means: As for :func:`.intervals.t_interval`, as are the other arguments and errors.
@@ -74,7 +74,7 @@ def excess_interval(differences: ArrayLike, flips: float, *, confidence: float =
     an interval below 0 would speak of what cannot be. And where there are few items or flips it is at least the bound
     that Student's t gives with one more item whose wordings differ by half of the range in square: items that would
     show what wordings do may not have been drawn yet. Measured coverage of 95 %
-    (``tests/benchmarks/bench_wordings.py``): .95 to 1.0, also where it is sparse; t alone .84 to .96.
+    (``tests/benchmarks/bench_wordings.py``): .95 to 1.0, also where it is sparse; t alone .67 at the worst.
 
     Args:
         differences: Chance of a flip between wordings less that within one, by item, shape (items,), in [-1, 1].
