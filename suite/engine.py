@@ -13,7 +13,7 @@ from .executors.base import Executor
 from .lives import Life, Lived
 from .plan import Plan
 from .player import lived_of
-from .records import Key, LongTurns, Outcome, RunSpec, Sample
+from .records import Key, Outcome, RunSpec, Sample
 from .schedule import Schedule
 from .store import RunWriter, StoredEpisode
 from .streams import StreamTask
@@ -151,7 +151,7 @@ class Engine:
                     self.writer.append(sample, played.update, played.state)
                     self._watch("finished", sample)
                 finally:
-                    if isinstance(sample.turns, LongTurns):
+                    if not isinstance(sample.turns, tuple):
                         sample.turns.close()
                 if sample.outcome is Outcome.ERROR:
                     last = sample.error.strip().splitlines()[-1:]

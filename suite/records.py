@@ -255,7 +255,10 @@ class _EitherTurns:
             lambda value, dump: dump(tuple(value) if isinstance(value, LongTurns) else value), schema=inner
         )
         return core_schema.no_info_wrap_validator_function(
-            lambda value, check: value if isinstance(value, LongTurns) else check(value), inner, serialization=told
+            # Most are tuples, and to ask whether one is of an abstract class takes a while.
+            lambda value, check: value if type(value) is not tuple and isinstance(value, LongTurns) else check(value),
+            inner,
+            serialization=told,
         )
 
 

@@ -684,7 +684,7 @@ class RunWriter:
         db = self._db
         metrics = json.dumps(sample.metrics, allow_nan=False)
         usage = json.dumps(sample.usage.model_dump())
-        long = sample.turns if isinstance(sample.turns, LongTurns) else None
+        long = None if isinstance(sample.turns, tuple) else sample.turns
         turns = [(turn.index, turn_json(turn)) for turn in sample.turns] if long is None else long.stored()
         texts = sample.texts.items() if long is None else long.texts()
         try:

@@ -75,7 +75,7 @@ class _Told:
 
 def transcript_hash(turns: Iterable[Turn]) -> str:
     """Hash what the model wrote in an episode, so that identical samples are found; 16 hexadecimal digits."""
-    if isinstance(turns, LongTurns):
+    if type(turns) is not tuple and isinstance(turns, LongTurns):
         return turns.digest
     told = _Told()
     for turn in turns:
@@ -85,7 +85,7 @@ def transcript_hash(turns: Iterable[Turn]) -> str:
 
 def usage_of(turns: Iterable[Turn]) -> Usage:
     """What all calls of turns took, added up in their order."""
-    if isinstance(turns, LongTurns):
+    if type(turns) is not tuple and isinstance(turns, LongTurns):
         return turns.usage
     usage = Usage()
     for turn in turns:
@@ -200,8 +200,7 @@ class SpooledTurns(LongTurns):
     def texts(self) -> Iterator[tuple[str, str]]:
         """Hash and text of what turns refer to; some more than once."""
         for line in _lines(self._source, self._texts):
-            for digest, text in json.loads(line):
-                yield digest, text
+            yield from map(tuple, json.loads(line))
 
     def part(self, index: int) -> tuple[int, list[Turn]]:
         """Some turns, that of an index among them, and the index of the first."""
