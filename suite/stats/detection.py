@@ -85,7 +85,7 @@ def detection(
     acceleration is not defined where a resample has no signal. Near the ends, where nearly all or next to no answers
     flag, resamples hardly differ, and percentiles cover .59 to .93. The other is normal, with the standard error of
     Gourevitch and Galanter (1967), "A significance test for one parameter isosensitivity functions", Psychometrika 32,
-    25-33, eq. 2, at the corrected rates, as if a unit were one answer of each kind: samples of one unit tell no less.
+    25-33, at the corrected rates, as if a unit were one answer of each kind: samples of one unit tell no less.
     Measured coverage of 95 % (``tests/benchmarks/bench_detection.py``): .95 to .99, sparse ones among them.
 
     Args:

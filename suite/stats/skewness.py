@@ -26,7 +26,7 @@ def skewed_interval(
     One is Student's t (:func:`.intervals.t_interval`), whose bound on the long side is too near; the other is t after
     Hall's cubic transformation, which takes the skewness out and whose bound on the short side is too near where units
     are few. Source: Hall (1992), "On the removal of skewness by transformation", J. R. Statist. Soc. B 54, 221-228,
-    eq. 2.3, with Student's quantiles for normal ones. Measured coverage of 95 % for rates of flips, 16 to
+    with Student's quantiles for normal ones. Measured coverage of 95 % for rates of flips, 16 to
     256 items: .93 to 1.0 (``tests/benchmarks/bench_wordings.py``).
 
     Args:
