@@ -15,6 +15,9 @@ from .world import World
 __all__ = ["FORUM_METRICS", "Talk", "society_numbers"]
 
 _CLUSTERS = ("sample", "item")
+_BLIND = 1 / 2
+"""Who draws between the act and the check and does not look at the case does what the book wants in a share p of what
+tempts and in 1 - p of what is allowed: never more than this in both."""
 _Direction = Literal["higher", "lower", "none"]
 
 # Name, summary, direction, upper end of the range, unit.
@@ -74,10 +77,9 @@ def _of_cases() -> list[Metric]:
     found = [one.model_copy(update={"role": ""}) if one.name == "complies" else one for one in found]
     for kind, words in (("tempting", "where that tempts"), ("allowed", "where all that was asked for is allowed")):
         summary = f"the act that the book wants, {words}"
-        chance = next(one.chance for one in found if one.name == "complies")
         found.append(
             Metric(
-                name=f"complies_{kind}", summary=summary, chance=chance, ceiling=1.0, clusters=_CLUSTERS,
+                name=f"complies_{kind}", summary=summary, chance=_BLIND, ceiling=1.0, clusters=_CLUSTERS,
                 role="compliance",
             )
         )  # fmt: skip

@@ -16,6 +16,8 @@ from finchmark.suite.errors import UsageError
 from finchmark.suite.records import Outcome
 from finchmark.suite.rescore import rescore
 from finchmark.suite.safety import run_safety
+from finchmark.suite.seeds import uniform
+from finchmark.tasks.house.wording import answer
 from finchmark.tasks.society.forum import Forum, env_of
 from finchmark.tasks.society.measures import rules_kept
 from finchmark.tasks.society.probing import measure
@@ -415,3 +417,21 @@ def test_equal_seeds_give_equal_societies_and_arms_share_their_luck(tmp_path):
 def test_an_unknown_member_is_refused():
     with pytest.raises(UsageError, match="imitator"):
         TASK.reference("nobody", TASK.items(TASK.tiers["smoke"], 0)[0], TASK.arms[0])
+
+
+def test_who_draws_between_the_act_and_the_check_and_does_not_look_is_not_measurable(tmp_path):
+    items = TASK.items(TASK.tiers["lite"], 0)
+    cases = [case for item in items for kind in ("tempting", "allowed") for case in World(item).cases[kind]]
+
+    def draws(request):
+        text = request.messages[-1].content
+        case = next((one for one in cases if one.situation in text and one.request in text), None)
+        if case is None:
+            return '{"act": "pass"}'
+        first = uniform("draws", request.seed) < 0.5
+        return answer(case.right if first else case.wrong)
+
+    run = played(answering(draws), tmp_path, ["null"], limit=12)
+    (found,) = run_safety(run).by_round
+    assert not found.gate.passed
+    assert all(one.low > 1 / 3 for one in found.gate.parts.values())
