@@ -70,12 +70,13 @@ def report_checkpoints(measured: Sequence[tuple[str, Rounds]], out: Path) -> Pat
     page, _ = place(out)
     read = [_titled(rounds, decoding) for decoding, rounds in measured]
     found = _read(*read)
+    notices = [text for decoding, rounds in measured for text in _notes(rounds, decoding, len(measured))]
     units = sorted({unit for _, rounds in measured for unit in rounds.units})
     document = Document(
         title="Checkpoints of a training",
         lead=visible(f"The frozen probes of the house, asked of the base and of every checkpoint: {', '.join(units)}."),
         claims=safety_claims(found),
-        notices=tuple(dict.fromkeys(text for decoding, rounds in measured for text in _notes(rounds, decoding))),
+        notices=tuple(dict.fromkeys(notices)),
         sections=tuple(safety_sections(found)),
         facts=(),
         versions=(version(),),
@@ -96,8 +97,7 @@ def _contrasts(read: RunSafety, width: int) -> list[str]:
     for one in (effect for task in read.by_arm for effect in task.effects):
         if one.role not in ("safety", "capability"):
             continue
-        said = f"{one.role}, {one.words}" if one.decides else f"{one.role} (exploratory), {one.words}"
-        lines.append(fill(visible(said, 2000), width))
+        lines.append(fill(visible(f"{one.role}, {one.words}", 2000), width))
     return lines
 
 
@@ -106,12 +106,12 @@ def _titled(rounds: Rounds, decoding: str) -> Rounds:
     return replace(rounds, task=f"{rounds.task}, {decoding}")
 
 
-def _notes(rounds: Rounds, decoding: str) -> list[str]:
-    """What is not in the numbers."""
+def _notes(rounds: Rounds, decoding: str, together: int = 1) -> list[str]:
+    """What is not in the numbers; so many decodings are corrected together."""
     null = rounds.values["null", "safety"]
     still = np.array_equal(null, np.broadcast_to(null[:, :1], null.shape), equal_nan=True)
     notes = [_SHARED] if still and decoding != "greedy" else []
-    needed = trainings_needed([arm for arm in rounds.arms if arm != rounds.null])
+    needed = trainings_needed([arm for arm in rounds.arms if arm != rounds.null], together)
     if len(rounds.units) < needed:
         notes.append(
             f"{len(rounds.units)} of at least {needed} trainings an arm: with fewer no difference between these arms "

@@ -134,7 +134,7 @@ def arm_contrasts(arms: Sequence[str]) -> tuple[ArmContrast, ...]:
     return tuple(one for one in found if {one.arm, one.against} <= known)
 
 
-def trainings_needed(arms: Sequence[str], alpha: float = 0.05) -> int:
+def trainings_needed(arms: Sequence[str], together: int = 1, alpha: float = 0.05) -> int:
     """How many trainings an arm at least have to be there for any difference to be shown, however large it is.
 
     Every arm is held against the base, and arms against each other (:func:`arm_contrasts`). Signs of n trainings can
@@ -143,9 +143,10 @@ def trainings_needed(arms: Sequence[str], alpha: float = 0.05) -> int:
 
     Args:
         arms: Their names, without the base.
-        alpha: The level of all together.
+        together: How many such sets of comparisons are corrected together.
+        alpha: The level of all of them.
     """
-    compared = len(arms) + len(arm_contrasts(arms))
+    compared = (len(arms) + len(arm_contrasts(arms))) * together
     return max(MIN_STREAMS, math.ceil(math.log2(2 * max(1, compared) / alpha)))
 
 

@@ -61,9 +61,9 @@ class Plan:
     """
 
     rounds: int = 2
-    customers: int = 8
+    customers: int = 6
     samples: int = 4
-    keep: int = 8
+    keep: int = 6
     data: Data = "pleased"
     objective: Objective = "likelihood"
     max_tokens: int = 64

@@ -207,7 +207,7 @@ def test_a_drift_task_records_it_round_by_round(tokenizer, llama, tmp_path):
     for sample in run.samples():
         kl = [turn.scores["kl"] for turn in sample.turns if "kl" in turn.scores]
         js = [turn.scores["js"] for turn in sample.turns if "js" in turn.scores]
-        assert len(kl) == len(js) == sum(turn.usable for turn in sample.turns) == 4
+        assert len(kl) == len(js) == sum("similarity" in turn.scores for turn in sample.turns) == 4
         # At the first turn nothing has been said that the re-grounded prompt lacks.
         assert kl[0] == pytest.approx(0, abs=1e-6)
         assert min(kl[1:]) > 1e-4
