@@ -25,6 +25,11 @@ def run(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def found(run):
+    return run_policies(run)[0]
+
+
 def test_the_contrast_stands_first_and_says_that_it_alone_is_claimed(found):
     contrast, by_round = policy_sections([found])
     assert contrast.caption == "Policy information, isolated less open: society/policies@1"
