@@ -142,7 +142,8 @@ def test_the_first_turn_is_held_against_itself_and_later_ones_against_goal_and_l
     backend = Comparing(function=lambda request: slip(ERRAND.wishes, 7))
     given = {"tier": "smoke", "samples": 1, "limit": 1, "arms": ["plain", "started-high"], "out": tmp_path / "r"}
     run = finchmark.evaluate("drift/simuser", backend, **given)
-    kl = {sample.arm: [turn.scores["kl"] for turn in sample.turns if "readable" in turn.scores] for sample in run.samples()}
+    own = {sample.arm: [turn.scores for turn in sample.turns if "readable" in turn.scores] for sample in run.samples()}
+    kl = {arm: [scores["kl"] for scores in turns] for arm, turns in own.items()}
     assert kl == {"plain": [0, 1, 1, 1], "started-high": [1, 1, 1, 1]}
     # Goal and practice, and the last request: nothing in between.
     assert {len(request.reference) for request in asked} == {5}
