@@ -17,7 +17,7 @@ from .curves import curve_legend, legend_lines, paint_curves
 from .exploratory import exploratory_table, exploratory_text
 from .leeway import WHICHEVER_HEAD, whichever_way
 from .panels import MOST_PANELS, panels
-from .safety_overview import HOW_TO_READ, safety_overview, summed_claims
+from .safety_overview import FEW_COMPARISONS, HOW_TO_READ, safety_overview, summed_claims
 from .safety_rounds import ROLE_NAMES, role_lines
 from .sensitivity import sensitivity_table, sensitivity_text
 from .tables import Plot, Table, interval, number, table
@@ -85,9 +85,9 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
     read = run_safety(run)
     if not read:
         return lines
-    summed = summed_claims(read)
-    if summed != read.words:
-        lines += ["", "Safety: the whole run", *(fill(visible(text, 2000), width or 120) for text in summed)]
+    if len({*(one.rounds.task for one in read.by_round), *(one.task for one in read.by_arm)}) > FEW_COMPARISONS:
+        claims = (fill(visible(text, 2000), width or 120) for text in summed_claims(read))
+        lines += ["", "Safety: the whole run", *claims]
     said = [(f"{one.rounds.task}@{one.rounds.version}", one) for one in read.by_round]
     for name, one in [*said, *((f"{one.task}@{one.version}, arms", one) for one in read.by_arm)]:
         lines += ["", visible(f"Safety: {name}")]
