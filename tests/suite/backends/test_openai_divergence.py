@@ -142,18 +142,23 @@ def test_a_passing_fault_ends_one_request_and_not_the_comparisons(sharp, tokeniz
         assert asyncio.run(go()).kl
 
 
-def test_places_that_lie_are_faults(sharp, tokenizer):
-    server = ModelServer(sharp, tokenizer)
-    lies = [{"1": {"logprob": 0.0}, "2": {"logprob": 0.0}}, {"lamp": {"logprob": -1.0}}, {"3": {"rank": 1}}, None]
-    real = server.places
-    with server:
-        for lie in lies:
-            server.places = lambda tokens, count, lie=lie: [
-                lie if lie is None or at else {**lie, **place}
-                for at, place in enumerate([{}, *real(tokens, count)[1:]])
-            ]
-            with pytest.raises((BackendError, UsageError)):
-                diverged(server, asked(*PAIRS[0]))
+LIES: list[dict[str, dict[str, float]] | None] = [
+    {"1": {"logprob": 0.0}, "2": {"logprob": 0.0}},
+    {"lamp": {"logprob": -1.0}},
+    {"3": {"rank": 1}},
+    None,
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_places_that_lie_are_faults(sharp, tokenizer, lie):
+    class Liar(ModelServer):
+        def places(self, tokens, count):
+            told = super().places(tokens, count)[1:]
+            return [None, *(None if lie is None else {**(place or {}), **lie} for place in told)]
+
+    with Liar(sharp, tokenizer) as server, pytest.raises(BackendError):
+        diverged(server, asked(*PAIRS[0]))
 
 
 def rewritten(server, out, **arguments):
