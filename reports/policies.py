@@ -46,7 +46,7 @@ def policy_folds(found: Sequence[TaskInformation]) -> list[Folds]:
     """The same, folded, for a page that is about many tasks; empty where nothing was found."""
     folds = []
     for k, one in enumerate(found):
-        if not one.measurable:
+        if one.gate is not None and not one.gate.passed:
             verdict = "not measurable"
         elif one.too_few:
             verdict = "too few societies"
@@ -56,9 +56,10 @@ def policy_folds(found: Sequence[TaskInformation]) -> list[Folds]:
         if one.measurable and one.contrast is not None:
             told = f"{_signed(one.contrast.found.information[-1])} nats"
         line = verdict, told, str(one.societies), "passed" if one.measurable else "not passed"
-        parts = tuple(
-            Part("By measurement and arm" if n else "What is claimed", each) for n, each in enumerate(_sections(one))
-        )
+        titles = ["By measurement and arm" if one.arms else "What it could show at best"]
+        if one.contrast is not None:
+            titles.insert(0, "What is claimed")
+        parts = tuple(Part(title, each) for title, each in zip(titles, _sections(one), strict=True))
         folds.append(Fold(f"policies-{k}", visible(f"{one.task}@{one.version}"), line, parts))
     if not folds:
         return []

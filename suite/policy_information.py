@@ -121,7 +121,7 @@ class TaskInformation:
         left: How many more there are, that are left out: lost to errors, or too many of their policy.
         rounds: Measurements.
         at_best: The most that Fano's bound could prove with so many, in nats.
-        gate: Whether answers followed the policy before the first round; None where nothing was answered.
+        gate: Whether answers followed the policy before the first round; None without a society of each policy.
         arms: By arm; empty where there are too few societies.
         contrast: Isolated less open; None where one of both was not played, or there are too few.
         notes: What holds for the whole.
@@ -158,9 +158,13 @@ class TaskInformation:
     def words(self) -> tuple[str, ...]:
         """What can be said, a sentence each."""
         name = f"{self.task}@{self.version}"
-        if not self.measurable:
-            why = "not measurable for this model: nothing was answered." if self.gate is None else self.gate.refusal
-            return (f"{name}: {why}",)
+        if self.gate is None:
+            return (
+                f"{name}: not one society of each of {self.policies} policies is there in every arm: too few to say "
+                "anything.",
+            )
+        if not self.gate.passed:
+            return (f"{name}: {self.gate.refusal}",)
         if self.too_few:
             return (
                 f"{name}: {self.societies} {several('society') if self.societies != 1 else 'society'} an arm and "

@@ -57,4 +57,11 @@ def test_where_there_are_too_few_societies_no_estimate_stands(tmp_path):
     assert only.rows == (("8", "4", "1.386", "0.322"),)
     (folds,) = policy_folds(found)
     assert folds.folds[0].line == ("too few societies", "–", "8", "passed")
+    assert [part.title for part in folds.folds[0].parts] == ["What it could show at best"]
     assert policy_folds([]) == []
+
+
+def test_folded_the_claim_stands_before_what_it_is_made_of(found):
+    (folds,) = policy_folds([found])
+    assert folds.folds[0].line[0] == found.contrast.verdict
+    assert [part.title for part in folds.folds[0].parts] == ["What is claimed", "By measurement and arm"]

@@ -141,7 +141,7 @@ class TestOpen:
         answers = {("isolated", item): {0: [shows(p)]} for item, p in POLICIES.items() if p}
         found = reading({"isolated": keeps}, answers=answers)
         assert (found.societies, found.gate) == (0, None)
-        assert "nothing was answered" in found.words[0]
+        assert "not one society of each of 4 policies" in found.words[0]
 
 
 def keeps_two(item):
