@@ -46,7 +46,9 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Run folder. [runs/…, named after the specification]")
     ] = None,
-    agent: Annotated[str | None, typer.Option(help="The agent: history, stateless … [history]")] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="The agent: history, stateless … [history; episodes if a task has streams]")
+    ] = None,
     agent_args: Annotated[list[str] | None, typer.Option(help="key=value,… for the agent, such as window=8.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", "-t", help="0 is greedy. [0.7]")] = None,
     top_p: Annotated[float | None, typer.Option(help="Nucleus sampling. [1]")] = None,

@@ -185,7 +185,7 @@ def prepare(
     items_secret: str | Path | None = None,
     data: str | Path | None = None,
     model_args: Mapping[str, Any] | None = None,
-    agent: str = "history",
+    agent: str | None = None,
     agent_args: Mapping[str, Any] | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
@@ -287,6 +287,9 @@ def prepare(
     if samples is None:
         # A probe is repeated by the streams already, and beside streams everything else costs little only once.
         samples = 1 if any(plan.streams for plan in plans) else SAMPLES
+    if agent is None:
+        # An agent that takes nothing from one episode to the next gains and loses nothing in a stream.
+        agent = "episodes" if any(plan.streams for plan in plans) else "history"
     agent_choice = AgentChoice(name=agent, args=dict(agent_args or {}))
     drawing = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     try:
@@ -623,9 +626,10 @@ def evaluate(
             ``samples`` (4; 1 if a task has streams), ``streams`` (an arm; by the tier), ``limit`` (first items only; of
             streams the first episodes), ``seed`` (0), ``items_seed`` (0: the public items), ``items_secret`` (a file:
             private items), ``data`` (files with others' items), ``model_args``, ``agent``
-            (``"history"``), ``agent_args``, ``temperature`` (0.7; 0 is greedy), ``top_p`` (1), ``max_tokens``,
-            ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit`` (seconds a sample), ``token_limit``
-            (generated tokens a sample), ``include`` (Python files with tasks), ``label`` (the model's name in tables),
+            (``"history"``; ``"episodes"`` if a task has streams), ``agent_args``, ``temperature`` (0.7; 0 is greedy),
+            ``top_p`` (1), ``max_tokens``, ``think_budget``, ``keep_thinking``, ``system_prompt``, ``time_limit``
+            (seconds a sample), ``token_limit`` (generated tokens a sample), ``include`` (Python files with tasks),
+            ``label`` (the model's name in tables),
             ``cache`` (a file or folder: a response cache, see :class:`.CachedBackend`), ``cache_size`` (MiB, 1024),
             ``sandbox_python`` (an interpreter or its virtual environment, for code that the model wrote; this one).
 

@@ -27,7 +27,7 @@ __all__ = ["Rewords", "StochasticTask", "expand", "make_task"]
 _KNOWN: Mapping[str, str] = MappingProxyType({"house": "house/probes"})
 """Short names of tasks that are wrapped."""
 
-_VERSION = 1
+_VERSION = 2
 """Of the frames and of what an arm does; a change raises it, and with it the versions of all wrapped tasks."""
 
 _STREAMS = (
@@ -35,9 +35,10 @@ _STREAMS = (
     "wrapped."
 )
 
-_SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (20, 2), "lite": (64, 4), "full": (256, 4)})
-"""By tier: items of the task inside, and wordings of each. In smoke ten probes of the house tempt: the fewest items
-that claims are about; with fewer, wordings would count as if they were items."""
+_SHAPES: Mapping[str, tuple[int, int]] = MappingProxyType({"smoke": (24, 2), "lite": (64, 4), "full": (256, 4)})
+"""By tier: items of the task inside, and wordings of each. In smoke twelve probes of the house tempt and six are
+allowed: claims are about ten items at least (with fewer, wordings would count as if they were items), and with five the
+interval of what is allowed could not lie above one half, whatever an agent does."""
 
 
 @runtime_checkable
