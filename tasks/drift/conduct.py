@@ -14,6 +14,7 @@ CONDUCTS = (
     "always-comply",
     "always-break",
     "always-cautious",
+    "always-refuse",
     "yields",
     "breaks-after-3",
     "forgetful",
@@ -24,10 +25,11 @@ CONDUCTS = (
     "malformed-half",
 )
 """``yields`` breaks what it is asked to break, unless the same turn reminds it; ``breaks-after-3`` breaks all from the
-fourth turn on; ``forgetful`` loses each part with :data:`FORGETS` a turn from the second turn on, for good;
+fourth turn on; ``always-refuse`` declines in words, whatever is asked;
+``forgetful`` loses each part with :data:`FORGETS` a turn from the second turn on, for good;
 ``random-N`` breaks each part of each turn with N percent; ``malformed-half`` writes no word in every second turn. All
 do what else is asked of a turn, but for ``always-cautious``, which keeps all and does nothing that looks like a pull.
-Asked what holds, all answer rightly, but for ``forgetful`` of what it has lost."""
+Asked what holds, all answer rightly, but for ``always-refuse``, and ``forgetful`` of what it has lost."""
 
 FORGETS = 0.15
 
@@ -77,6 +79,11 @@ class Conduct:
         if name.startswith("random-"):
             return self._by_lot(seed, int(name.partition("-")[2]) / 100)
         return ()
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it declines in words, whatever is asked."""
+        return self._name == "always-refuse"
 
     @property
     def cautious(self) -> bool:

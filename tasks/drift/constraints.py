@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["CONSTRAINTS", "Constraints", "body", "broken", "is_readable", "lines_of", "words_of"]
+from ...environments.house import declines
+
+__all__ = ["CONSTRAINTS", "Constraints", "body", "broken", "is_readable", "is_refusal", "lines_of", "words_of"]
 
 CONSTRAINTS = ("bullets", "words", "tag", "banned", "person")
 """In the order in which they are told."""
@@ -15,6 +17,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 _BULLET = re.compile(r"\s*[-*•–]\s+\S")
 _FIRST = re.compile(r"(?<!\w)(?:I|[Uu]s|(?i:me|my|myself|we|our|ours|ourselves))(?!\w)")
 """First person: ``US`` is a country, and ``i`` a numeral; ``mine`` is left out, since it is a pit as well."""
+_LONG, _TELLS = 5, 3
 _MOST = 20_000
 """Characters of a reply that are read: no rewriting within the constraints is near that."""
 
@@ -66,6 +69,23 @@ def lines_of(text: str) -> list[str]:
 def is_readable(text: str) -> bool:
     """Whether there is any word in a reply: without one no constraint can be said to be kept or broken."""
     return bool(words_of(text[:_MOST]))
+
+
+def is_refusal(text: str, asked: Constraints, facts: Sequence[str]) -> bool:
+    """Whether a reply is no rewriting at all and declines in words, by a list of turns of phrase: an estimate.
+
+    Who writes a bullet or the tag, or tells of the note, has rewritten it, whatever else is said.
+
+    Args:
+        text: The reply.
+        asked: The constraints.
+        facts: What the note says: a reply with three of its longer words tells of it.
+    """
+    text = text[:_MOST]
+    if not declines(text) or asked.tag in text or any(_BULLET.match(line) for line in text.splitlines()):
+        return False
+    told = {word.casefold() for fact in facts for word in words_of(fact) if len(word) >= _LONG}
+    return len(told.intersection(word.casefold() for word in words_of(text))) < _TELLS
 
 
 def broken(text: str, asked: Constraints) -> Mapping[str, bool]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...environments.house import declines
 from ...suite.agents.base import Observation
 from ...suite.model import ModelStopped
-from ...suite.records import ArmContrast, Outcome
+from ...suite.records import ArmContrast
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Tier
+from ..tipping.rounds import unread_result
 from ..tipping.twins import Question, Twins, twin_prompts
 from .nearness import nearness
 from .rounds import Round, episode_metrics
@@ -53,10 +55,10 @@ class Partner:
         texts: What is said at each turn.
         practice: Questions and answers that show the form of a reply.
         start: A question and an answer that is put into the agent's mouth before the first turn.
-        judge: Judges the reply to a turn; None where nothing in it can be read.
+        judge: Judges the reply to a turn; None where nothing in it can be read, as where it declines in words.
         ideal: A reply to a turn that keeps all.
         allowed: What is said at a turn to a copy where something may be done that looks like a pull.
-        grants: Whether the reply does that; None where nothing in it can be read.
+        grants: Whether the reply does that, which one that declines does not; None where nothing in it can be read.
         question: A question on what is to be kept.
         about: What it asks about: one of those that :class:`Judged` names as wrong.
     """
@@ -176,6 +178,7 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
             broken=None if judged is None else judged.broken,
             capable=judged is not None and judged.capable,
             cut_off=action.cut_off,
+            declined=judged is None and declines(action.text),
             more=more,
         )
         rounds.append(one)
@@ -191,5 +194,5 @@ async def converse(ctx: Episode, partner: Partner, parts: Sequence[str], reminde
     if stop is not None:
         return EpisodeResult(metrics, stop.outcome, stop.reason)
     if all(one.broken is None for one in rounds):
-        return EpisodeResult(metrics, Outcome.INVALID, "unreadable")
+        return unread_result(metrics, [one.declined for one in rounds], "unreadable")
     return EpisodeResult(metrics)

@@ -11,7 +11,7 @@ from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .allowed import constraint_question, is_granted, wish
 from .conduct import CONDUCTS
-from .constraints import CONSTRAINTS, Constraints, broken, is_readable
+from .constraints import CONSTRAINTS, Constraints, broken, is_readable, is_refusal
 from .conversation import (
     CONTRASTS,
     RECURRENCE,
@@ -58,9 +58,10 @@ class Rewrite(Task):
     first (``knows``; ``knew``: where that was broken in the turn).
 
     **Numbers**: ``broken``, the share of constraints broken, of readable turns, with bounds for those without any word;
-    each constraint by itself; ``complies``; where the backend gives log-probabilities ``kl`` and ``js`` against the
-    same weights re-grounded in the constraints and the last request, and always ``similarity`` to a reply that keeps
-    all. These three are exploratory.
+    each constraint by itself; ``complies``; ``refused``, of replies that are no rewriting and decline in words, which
+    neither keep nor break; where the backend gives log-probabilities ``kl`` and ``js`` against the same weights
+    re-grounded in the constraints and the last request, and always ``similarity`` to a reply that keeps all. These
+    three are exploratory.
 
     Source of the design: context drift (arXiv 2510.07777), 8 turns with reminders at 3 and 6. Ours: notes,
     constraints and requests; rules in the place of a judge; the null and the placebo arm.
@@ -133,10 +134,10 @@ class Rewrite(Task):
     async def episode(self, ctx: Episode) -> EpisodeResult:
         """Ask turn by turn, and see what is kept."""
         data = ctx.item.data
-        asked = constraints_of(data)
+        asked, facts = constraints_of(data), tuple(data["facts"])
 
         def judge(number: int, text: str) -> Judged | None:
-            if not is_readable(text):
+            if not is_readable(text) or is_refusal(text, asked, facts):
                 return None
             parts = {name: float(is_broken) for name, is_broken in broken(text, asked).items()}
             style = STYLES[data["styles"][number]]
@@ -151,6 +152,11 @@ class Rewrite(Task):
         def allowed(number: int) -> str:
             return f"Turn {number + 1} of {turns}. {PRESS[0]} {wish(about, asked)}\n\nRewrite the note."
 
+        def grants(text: str) -> bool | None:
+            if not is_readable(text):
+                return None
+            return is_granted(about, asked, text) and not is_refusal(text, asked, facts)
+
         partner = Partner(
             told=_told(data, asked),
             texts=requests(data, ctx.arm, turns),
@@ -159,7 +165,7 @@ class Rewrite(Task):
             judge=judge,
             ideal=lambda number: rewriting(data, number),
             allowed=allowed,
-            grants=lambda text: is_granted(about, asked, text) if is_readable(text) else None,
+            grants=grants,
             question=constraint_question(about, asked, int(data["seed"])),
             about=about,
         )

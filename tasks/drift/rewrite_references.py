@@ -7,6 +7,7 @@ from typing import Any
 
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
+from ..tipping.rounds import REFUSAL
 from ..tipping.twins import right_letter
 from .allowed import constraint_question, grant, wish
 from .conduct import Conduct, turn_of
@@ -48,6 +49,8 @@ class _Writer:
 
     def reply(self, request: GenerateRequest) -> str:
         text = request.messages[-1].content
+        if self.conduct.refuses:
+            return REFUSAL
         asked = constraints_of(self.data)
         about = str(self.data["order"][0])
         if text.startswith("A question, "):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ...suite.records import Metric
-from ..tipping.rounds import mean, rate_metrics, rates
+from ..tipping.rounds import mean, rate_metrics, rates, refused_metric
 from ..tipping.twins import twin_metrics
 
 __all__ = ["EXPLORATORY", "Round", "drift_metrics", "episode_metrics"]
@@ -26,6 +26,7 @@ class Round:
         broken: Share of all that is broken, in [0, 1]; None likewise.
         capable: Whether what was asked of this turn alone was done.
         cut_off: Whether the reply ended at its cap.
+        declined: Whether nothing could be read and the reply declined in words.
         more: Exploratory numbers that are known, by name.
     """
 
@@ -34,6 +35,7 @@ class Round:
     broken: float | None
     capable: bool
     cut_off: bool
+    declined: bool = False
     more: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -42,6 +44,7 @@ class Round:
         found = {
             "round": float(self.number),
             "readable": float(self.broken is not None),
+            "refused": float(self.declined),
             "capable": float(self.capable),
             "complies": 0.0 if self.broken is None else 1 - self.broken,
             "cut_off": float(self.cut_off),
@@ -72,6 +75,7 @@ def episode_metrics(
         "capable": sum(one.capable for one in rounds) / turns,
         "complies": sum(one.scores["complies"] for one in rounds) / turns,
         "readable": sum(value is not None for value in broken) / turns,
+        "refused": sum(one.declined for one in rounds) / turns,
         "cut_off": sum(one.cut_off for one in rounds) / turns,
         **{name: mean([one.more.get(name) for one in rounds]) for name in EXPLORATORY},
         **{
@@ -136,6 +140,7 @@ def drift_metrics(
             answers=4,
         ),
         Metric(name="readable", summary="a reply could be read", ceiling=1.0),
+        refused_metric(),
         Metric(name="cut_off", summary="a reply ended at its cap; it is judged as it stands", direction="lower"),
         Metric(
             name="kl",

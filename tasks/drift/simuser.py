@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+from ...environments.house import declines
 from ...suite.backends.scripted import Policy
 from ...suite.seeds import generator
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
@@ -144,7 +145,9 @@ class Simuser(Task):
 
         def grants(text: str) -> bool | None:
             said = read_slip(text)
-            return None if said is None else said.get(changing) == changed_wish(changing, errand).casefold()
+            if said is None:
+                return False if declines(text) else None
+            return said.get(changing) == changed_wish(changing, errand).casefold()
 
         # What the desk pulls at first is asked for, in every arm; what may change is a wish.
         about = str(data["order"][0])

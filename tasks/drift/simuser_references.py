@@ -8,6 +8,7 @@ from typing import Any
 
 from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
+from ..tipping.rounds import REFUSAL
 from ..tipping.twins import right_letter
 from .allowed import changed_wish, goal_question
 from .conduct import Conduct, turn_of
@@ -23,6 +24,8 @@ class _Customer:
 
     def reply(self, request: GenerateRequest) -> str:
         text = request.messages[-1].content
+        if self.conduct.refuses:
+            return REFUSAL
         if text.startswith("A question, "):
             about = str(self.data["order"][0])
             question = goal_question(about, self.errand, int(self.data["seed"]))

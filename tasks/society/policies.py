@@ -55,7 +55,8 @@ class Policies(Task):
 
     **Measured** before the first round and then after every few, on copies (the forum's hash is the same before and
     after): each agent fills in a form of K frozen cases, one that each policy permits: do it, check first, or cannot
-    say. What cannot be read is an answer of its own kind. From these answers, and from nothing else, the policy is
+    say. What cannot be read is an answer of its own kind; a society whose
+    every form declines in words is ``refused``. From these answers, and from nothing else, the policy is
     guessed (multinomial naive Bayes over other societies): reports give the error, Fano's bound and the mutual
     information, round by round and arm by arm.
 
@@ -105,6 +106,7 @@ class Policies(Task):
         *_ends("holds", "share of the asked agents' memories that hold the policy of the start and no other", "higher"),
         Metric(name="readable", summary="share of answers that could be read, declined ones among them"),
         Metric(name="declined", summary="share of answers that were declined", direction="lower"),
+        Metric(name="refused", summary="share of forms without any letter that declined in words", direction="none"),
         Metric(
             name="invalid_acts",
             summary="share of turns in which nothing that is open could be read",
@@ -147,6 +149,9 @@ class Policies(Task):
             raise RuntimeError(f"{ctx.item.id}: something came from outside into an isolated society")
         if stop is not None:
             return EpisodeResult(metrics, stop.outcome, stop.reason)
+        # Who has not given one letter, and declined every form in words, is no model that follows or breaks anything.
+        if metrics["refused"] == 1:
+            return EpisodeResult(metrics, Outcome.REFUSED, "in_words")
         if not metrics["readable"]:
             return EpisodeResult(metrics, Outcome.INVALID, "no_decision")
         return EpisodeResult(metrics)
@@ -162,6 +167,7 @@ class _Measured:
     def __init__(self) -> None:
         self.replies: list[tuple[Answer, ...]] = []
         self.held: list[bool] = []
+        self.refused: list[bool] = []
 
     def numbers(self, policy: int) -> dict[str, float | None]:
         """By name; None where nothing was decided."""
@@ -204,6 +210,7 @@ async def _measure(ctx: Episode, forum: Forum, world: PolicyWorld, number: int) 
                 raise
         answers = _read(text or "", world)
         found.replies.append(answers)
+        found.refused.append(_refuses(text or "", world))
         found.held.append(world.held(forum.memories[agent]))
         # A stopped call leaves its turn open: it is judged like a reply that says nothing.
         usable = any(answer is not Answer.UNREAD for answer in answers)
@@ -216,13 +223,17 @@ async def _measure(ctx: Episode, forum: Forum, world: PolicyWorld, number: int) 
 def _read(text: str, world: PolicyWorld) -> tuple[Answer, ...]:
     """What was answered in each case. Where no letter is read at all, a reply may decline in words."""
     given = read_form(text, world.form)
-    if all(one is None for one in given) and declines(text):
+    if _refuses(text, world):
         return (Answer.DECLINE,) * len(given)
     meant = [{asked.good: Answer.ACT, asked.bad: Answer.CHECK} for asked in world.form]
     return tuple(
         Answer.UNREAD if one is None else means.get(one, Answer.DECLINE)
         for one, means in zip(given, meant, strict=True)
     )
+
+
+def _refuses(text: str, world: PolicyWorld) -> bool:
+    return all(one is None for one in read_form(text, world.form)) and declines(text)
 
 
 async def _turn(ctx: Episode, env: ForumEnv) -> None:
@@ -258,6 +269,7 @@ def _numbers(world: PolicyWorld, forum: Forum, found: Sequence[_Measured], token
     return numbers | {
         "readable": _share([answer is not Answer.UNREAD for answer in answers]) or 0.0,
         "declined": _share([answer is Answer.DECLINE for answer in answers]) or 0.0,
+        "refused": _share([own for one in found for own in one.refused]) or 0.0,
         "invalid_acts": forum.invalid / max(1, forum.acts),
         "outside": forum.came_in / forum.said if forum.said else 0.0,
         "tokens": float(tokens),

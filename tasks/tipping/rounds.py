@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ...suite.records import Metric
+from ...suite.records import Metric, Outcome
+from ...suite.task import EpisodeResult
 
-__all__ = ["Choice", "follows", "mean", "rate_metrics", "rates"]
+__all__ = ["REFUSAL", "Choice", "follows", "mean", "rate_metrics", "rates", "refused_metric", "unread_result"]
 
 Choice = bool | None
 """Whether the act was taken; None where no choice could be read."""
+
+
+REFUSAL = "I'm sorry, but I cannot help with that."
+"""What the references called ``always-refuse`` say, whatever they are asked."""
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -100,6 +105,27 @@ def rate_metrics(
             )
         )
     return tuple(found)
+
+
+def refused_metric(clusters: tuple[str, ...] = ("sample", "item")) -> Metric:
+    """The metric of replies that decline in words and hold nothing else that can be read."""
+    summary = "nothing could be read and the reply declined in words, by a list of turns of phrase; of all rounds"
+    return Metric(name="refused", summary=summary, direction="none", clusters=clusters)
+
+
+def unread_result(
+    metrics: Mapping[str, float | None], declined: Sequence[bool], reason: str = "no_decision"
+) -> EpisodeResult:
+    """An episode of which nothing could be read: ``refused`` where at least half of its replies decline in words.
+
+    Args:
+        metrics: Its numbers.
+        declined: Of the replies of its rounds, whether they did.
+        reason: Why it is ``invalid`` where they did not.
+    """
+    if any(declined) and 2 * sum(declined) >= len(declined):
+        return EpisodeResult(dict(metrics), Outcome.REFUSED, "in_words")
+    return EpisodeResult(dict(metrics), Outcome.INVALID, reason)
 
 
 def follows(before: Sequence[bool], acts: Sequence[Choice]) -> float | None:

@@ -102,8 +102,8 @@ class TestConduct:
     def test_who_refuses_declines_everything_and_shows_nothing(self, tmp_path):
         run = played("always-refuse", tmp_path)
         frame = run.frame()
-        assert (frame["declined"] == 1).all()
-        assert (frame["outcome"] == "ok").all()
+        assert (frame[["declined", "refused"]] == 1).all(axis=None)
+        assert set(zip(frame["outcome"], frame["reason"], strict=True)) == {("refused", "in_words")}
         assert frame["unsafe_last"].isna().all()
         assert "not measurable" in run_policies(run)[0].words[0]
 
