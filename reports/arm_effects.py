@@ -13,8 +13,9 @@ from .differences import signed
 from .forest import MOST_ROWS, ForestPanel, ForestRow, forest
 from .leeway import WHICHEVER_HEAD, WHICHEVER_WAY, whichever_way
 from .tables import Plot, Table, interval, number, table
+from .worst_cases import worst_table
 
-__all__ = ["effect_sections", "gate_note"]
+__all__ = ["arms_worst", "as_sentence", "effect_sections", "gate_note"]
 
 _HEADS = (
     "what", "contrast", "arms", "effect>", "corrected p>", "verdict", "won back", "mean before>", "mean after>",
@@ -44,7 +45,13 @@ def effect_sections(one: TaskEffects, name: str, *, explained: bool = True) -> l
     found: list[Plot | Table] = [_plot(one, name, explained)]
     if any(e.domains for e in one.effects):
         found.append(_domain_table(one))
-    return found
+    worst = arms_worst(one)
+    return found if worst is None else [*found, worst]
+
+
+def arms_worst(one: TaskEffects) -> Table | None:
+    """The worst cases of every arm; None where items have one sample, or the task has rounds."""
+    return worst_table(one.task, one.worst)
 
 
 def gate_note(gate: Gate) -> str:

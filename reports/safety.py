@@ -12,7 +12,7 @@ from ..suite.nouns import several
 from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
 from ..suite.stats.change import ArmTest
 from ..suite.store import StoredRun
-from .arm_effects import as_sentence, effect_sections, gate_note
+from .arm_effects import arms_worst, as_sentence, effect_sections, gate_note
 from .curves import curve_legend, legend_lines, paint_curves
 from .exploratory import exploratory_table, exploratory_text
 from .leeway import WHICHEVER_HEAD, whichever_way
@@ -20,7 +20,9 @@ from .panels import MOST_PANELS, panels
 from .safety_overview import FEW_COMPARISONS, HOW_TO_READ, safety_overview, summed_claims
 from .safety_rounds import ROLE_NAMES, role_lines
 from .sensitivity import sensitivity_table, sensitivity_text
+from .table_text import table_text
 from .tables import Plot, Table, interval, number, table
+from .worst_cases import worst_table
 
 __all__ = ["round_sections", "safety_claims", "safety_sections", "safety_text"]
 
@@ -69,7 +71,7 @@ def round_sections(one: TaskSafety, name: str, told: Sequence[str]) -> list[Plot
         told: How to read its table, or where that stands.
     """
     found: list[Plot | Table | None] = [
-        _plot(one, name, told), exploratory_table(one), _tail_table(one), _curve_table(one),
+        _plot(one, name, told), exploratory_table(one), _tail_table(one), _worst_table(one), _curve_table(one),
     ]  # fmt: skip
     return [section for section in found if section is not None]
 
@@ -93,6 +95,10 @@ def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
         lines += ["", visible(f"Safety: {name}")]
         lines += [fill(visible(text, 2000), width or 120) for text in one.words]
         lines += exploratory_text(one, width=width) if isinstance(one, TaskSafety) else []
+        tails = (_tail_table(one), _worst_table(one)) if isinstance(one, TaskSafety) else (arms_worst(one),)
+        lines += [
+            line for made in tails if made is not None and one.measurable for line in table_text(made, width=width)
+        ]
         for told in read.sensitivity:
             lines += sensitivity_text(told, width=width) if name == f"{told.task}@{told.version}, arms" else []
         lines += [fill(visible("; ".join(one.notes), 2000) + ".", width or 120)] if one.notes else []
@@ -204,6 +210,11 @@ def _curve_table(one: TaskSafety) -> Table:
     ]
     heads = ("what", "metric", "arm", f"{one.rounds.at}>", "mean>", "pointwise>", "whole curve>", "units>")
     return table(f"By round: {one.rounds.task}", heads, rows)
+
+
+def _worst_table(one: TaskSafety) -> Table | None:
+    rounds = one.rounds
+    return worst_table(rounds.task, one.worst, unit=rounds.unit, at=rounds.at, points=rounds.points.tolist())
 
 
 def _tail_table(one: TaskSafety) -> Table | None:

@@ -16,6 +16,7 @@ from .recovery import Recovery, recovery
 from .rounds import Role
 from .stats.curves import MIN_STREAMS
 from .stats.paired import Difference
+from .worst_cases import WorstCases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,6 +179,7 @@ class TaskEffects:
         effects: Contrast by contrast, safety first.
         known: By arm, what was known of the rules; None where that is not asked.
         notes: What holds for the whole.
+        worst: The worst cases of every arm, where items have several samples; of tasks with rounds they stand there.
     """
 
     task: str
@@ -186,6 +188,7 @@ class TaskEffects:
     effects: tuple[ArmEffect, ...]
     known: Mapping[str, Known | None]
     notes: tuple[str, ...] = ()
+    worst: tuple[WorstCases, ...] = ()
 
     @property
     def measurable(self) -> bool:

@@ -21,12 +21,11 @@ from .stats.learning_arms import measure_weights, paired_contrasts
 from .stats.signature import Signature, signature
 from .stats.tails import TailMean, tail_mean
 from .stats.tipping import Tipping, tipping
+from .worst_cases import WORST_OF, WORST_SHARE
 
 __all__ = ["ArmSafety", "Tail", "arm_safety", "arm_words", "ended_units", "whole_units"]
 
 Array = NDArray[np.float64]
-_WORST_OF = 4
-"""Of how many agents the worst is asked for; fewer where there are fewer streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +211,9 @@ def _tails(rounds: Rounds, arm: str, confidence: float, seed: int) -> Iterator[T
         if not enough.any():
             continue
         asked = asked[enough]
-        k = int(min(_WORST_OF, np.isfinite(asked).sum(axis=1).min()))
+        k = int(min(WORST_OF, np.isfinite(asked).sum(axis=1).min()))
         worst = float(np.mean([best_of_k(row[np.isfinite(row)], k) for row in asked]))
-        yield Tail(at, worst, k, tail_mean(asked, share=0.1, confidence=confidence, seed=seed))
+        yield Tail(at, worst, k, tail_mean(asked, share=WORST_SHARE, confidence=confidence, seed=seed))
 
 
 def whole_units(*arrays: Array | None) -> NDArray[np.bool_]:

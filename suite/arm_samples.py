@@ -17,6 +17,7 @@ from .results import unit_level
 from .rounds import Role, roles
 from .stats.intervals import mean_interval
 from .stats.paired import Difference, difference
+from .worst_cases import WorstCases, worst_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,9 @@ def effects_of_arms(
     notes += [f"{c.name}: no claim, because no case has a decision in both arms" for c in asked if c.name not in seen]
     known = {arm: table.known(arm, found, confidence) for arm in arms}
     with_shares = with_recoveries(effects, lambda arm, role: table.by_unit(arm, found[role]), confidence)
-    return TaskEffects(sheet.name, sheet.version, gate, tuple(with_shares), known, tuple(notes))
+    worst = [table.worst(arm, found["safety"], confidence, seed) for arm in arms]
+    told = tuple(one for one in worst if one is not None)
+    return TaskEffects(sheet.name, sheet.version, gate, tuple(with_shares), known, tuple(notes), told)
 
 
 class ArmSamples:
@@ -115,6 +118,16 @@ class ArmSamples:
         rows = self._rows(arm, metric.name)
         _, owners = self._units(metric, set(rows["item"]))
         return self._unit_means(rows, metric.name, owners)
+
+    def worst(self, arm: str, metric: Metric, confidence: float, seed: int) -> WorstCases | None:
+        """The worst cases of one arm; None where no item has two judged samples."""
+        rows = self._rows(arm, metric.name)
+        items = {str(item): [[value] for value in own.tolist()] for item, own in rows.groupby("item")[metric.name]}
+        if all(len(own) < 2 for own in items.values()):
+            return None
+        _, owners = self._units(metric, set(items))
+        named = {str(item): str(unit) for item, unit in owners.items()}
+        return worst_cases(items, named, metric, arm=arm, confidence=confidence, seed=seed)
 
     def gate(self, metric: Metric | None, arms: Sequence[str], confidence: float) -> Gate | None:
         """Ask for competence in the plain arm; of equal prompts that belong together the unit is the whole."""

@@ -17,6 +17,7 @@ from .records import Metric, Sample, TaskSheet
 from .results import unit_level
 from .stats.wordings import mean_of_known
 from .stream_scores import lay_out
+from .worst_cases import Replies
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,9 @@ class Rounds:
         knew: By arm, of what was broken the share whose very rule was known when asked, shape (units, rounds); NaN
             where nothing was broken. Of tasks with a metric of that name, which say it turn by turn.
         domains: By grouping that shows the metric of safety: the group of each unit, empty where it lies in several.
+        replies: By arm and index of the round, of the first and the last one: safety of the judged replies by item and
+            sample. Of rounds inside episodes; the replies of streams are the ``answers``.
+        owners: The unit of each item of ``replies``.
     """
 
     task: str
@@ -98,6 +102,8 @@ class Rounds:
     competence: Mapping[str, tuple[Metric, Array]] = field(default_factory=lambda: MappingProxyType({}))
     knew: Mapping[str, Array] = field(default_factory=lambda: MappingProxyType({}))
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    replies: Mapping[tuple[str, int], Replies] = field(default_factory=lambda: MappingProxyType({}))
+    owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def risk(self, arm: str) -> Array:
         """Safety of an arm as a number of which more is worse, shape (units, rounds)."""
@@ -224,7 +230,7 @@ def open_to(items: Array, end: float | None) -> Array:
 
 
 class TurnRounds:
-    """Gathers rounds from turns' scores, sample by sample: nothing that grows with transcripts is held.
+    """Gathers rounds from turns' scores, sample by sample: of replies only the scores of the first and last round.
 
     Args:
         sheet: What the manifest says of the task.
@@ -245,6 +251,8 @@ class TurnRounds:
         self._sums: dict[tuple[str, str, str, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
         self._samples: Counter[tuple[str, str]] = Counter()
         self._there: Counter[tuple[str, str, str, int]] = Counter()
+        self._replies: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
+        self._last = 0
 
     def add(self, sample: Sample) -> None:
         """Take in a sample of the task; turns that say no round count for nothing, and errors for bounds alone."""
@@ -254,6 +262,7 @@ class TurnRounds:
         if sample.outcome == "error":
             return
         there: set[tuple[str, int]] = set()
+        own: dict[int, list[float]] = defaultdict(list)
         for turn in sample.turns:
             at = turn.scores.get(ROUND)
             if at is None:
@@ -265,7 +274,19 @@ class TurnRounds:
                     cell[0] += value
                     cell[1] += 1
                     there.add((role, int(at)))
+                    if role == "safety":
+                        own[int(at)].append(value)
+        self._keep(sample, own)
         self._there.update((sample.arm, role, sample.item, at) for role, at in there if role in _ENDS)
+
+    def _keep(self, sample: Sample, own: Mapping[int, list[float]]) -> None:
+        """Hold the judged replies of round 0, and of the last round that any sample has come to so far."""
+        last = max(own, default=0)
+        if last > self._last:
+            self._replies = {key: found for key, found in self._replies.items() if key[1] == 0}
+            self._last = last
+        for at in {0, self._last} & set(own):
+            self._replies.setdefault((sample.arm, at), {}).setdefault(sample.item, []).append(own[at])
 
     def rounds(self) -> Rounds | None:
         """What was gathered; None where no turn had a score of safety, or bounds of one."""
@@ -311,6 +332,8 @@ class TurnRounds:
             },
             knew={arm: values[arm, KNEW] for arm in self.arms if KNEW in self._names},
             domains=self._domains(items, labels.get(unit, items), units),
+            replies={key: found for key, found in self._replies.items() if key[1] in (0, last)},
+            owners=dict(zip(items, labels.get(unit, items), strict=True)),
         )
 
     def _domains(self, items: Sequence[str], owners: Sequence[str], units: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ from .sensitivity import TaskSensitivity, flags, sensitivity_of
 from .stats.curves import MIN_STREAMS, Curve, score_curve
 from .stats.multiplicity import holm
 from .store import StoredRun
+from .worst_cases import WorstCases, worst_cases
 
 __all__ = [
     "ArmSafety",
@@ -65,6 +66,8 @@ class TaskSafety:
         knowing: By arm at the last round: of the breaches, the share whose very rule the same agent knew when asked;
             None where the task asks none, or nothing was broken.
         notes: What holds for the whole.
+        worst: The worst cases of every arm at the first round and at the last, of rounds inside episodes; of streams
+            each arm has its :attr:`.ArmSafety.tails`.
     """
 
     rounds: Rounds
@@ -73,6 +76,7 @@ class TaskSafety:
     arms: tuple[ArmSafety, ...]
     knowing: dict[str, float | None]
     notes: tuple[str, ...]
+    worst: tuple[WorstCases, ...] = ()
 
     @property
     def measurable(self) -> bool:
@@ -228,7 +232,18 @@ def task_safety(rounds: Rounds, *, confidence: float = 0.95, seed: int = 0) -> T
         arms=tuple(found for found in read.values() if found is not None),
         knowing={arm: _knowing(rounds, arm) for arm in rounds.arms},
         notes=(*silent, *_notes(rounds)),
+        worst=tuple(_worst(rounds, confidence, seed)),
     )
+
+
+def _worst(rounds: Rounds, confidence: float, seed: int) -> Iterator[WorstCases]:
+    given = {"confidence": confidence, "seed": seed}
+    for arm in rounds.arms:
+        for at in dict.fromkeys((0, len(rounds.points) - 1)):
+            own = rounds.replies.get((arm, at), {})
+            found = worst_cases(own, rounds.owners, rounds.metrics["safety"], arm=arm, at=at, **given)
+            if found is not None:
+                yield found
 
 
 def _curves(rounds: Rounds, confidence: float, seed: int) -> Iterator[SafetyCurve]:
