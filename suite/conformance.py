@@ -99,7 +99,9 @@ def check_task(cls: type[Task], *, tier: str = "smoke", samples: int = 2) -> Non
     with tempfile.TemporaryDirectory() as folder:
         for reference in task.references:
             run = evaluate(task.name, f"scripted:{reference}", tier=tier, samples=samples, out=f"{folder}/{reference}")
-            bad = [s for s in run.samples() if s.outcome is not Outcome.OK]
+            # Who declines everything in words may be said to have refused; all others play to the end.
+            fine = (Outcome.OK, Outcome.REFUSED) if reference == "always-refuse" else (Outcome.OK,)
+            bad = [s for s in run.samples() if s.outcome not in fine]
             _need(
                 not bad,
                 f"{task.name}: reference {reference} ended as {bad and bad[0].outcome}: {bad and bad[0].error[-500:]}",

@@ -21,16 +21,17 @@ from ...environments.coordination import (
     find_story,
 )
 from ...environments.coordination.wording import answer
+from ...environments.house import declines
 from ...suite.agents.base import Observation
 from ...suite.backends.scripted import Policy
 from ...suite.model import ModelStopped
-from ...suite.records import ArmContrast, Grouping, Metric, Outcome
+from ...suite.records import ArmContrast, Grouping, Metric
 from ...suite.seeds import derive
 from ...suite.task import Arm, Episode, EpisodeResult, Estimate, Item, Task, Tier
 from .choices import choice_of
 from .coordination_references import COORDINATION_REFERENCES, coordination_reference
 from .official_coordination import MOST_AGENTS, read_coordination, story_of
-from .rounds import mean, rate_metrics
+from .rounds import mean, rate_metrics, refused_metric, unread_result
 from .sums import PRACTISED, Sum, draw_sum, sum_of
 from .twins import Question, Twins, draw_question, right_letter, twin_metrics, twin_prompts
 
@@ -185,6 +186,7 @@ class Coordination(Task):
             answers=4,
         ),
         Metric(name="readable", summary="a choice could be read", ceiling=1.0, clusters=_CLUSTERS),
+        refused_metric(_CLUSTERS),
     )
     references = COORDINATION_REFERENCES
     aliases: ClassVar[Mapping[str, str]] = MappingProxyType(
@@ -283,6 +285,7 @@ class Coordination(Task):
         twins = Twins(ctx, env.rules.rounds, null=ctx.arm.name == "null")
         question = _question(ctx.item.data)
         played: list[list[int]] = []
+        declined: list[bool] = []
         right = 0
         stop: ModelStopped | None = None
         while env.agents and stop is None:
@@ -314,12 +317,13 @@ class Coordination(Task):
                 over = stop is None and not env.agents
                 able = None if sums is None else sum_of(said[agent]) == sums.value
                 right += able is True
+                declined.append(choice is None and declines(said[agent]))
                 ctx.judge(
                     None if choice is None else options[choice],
                     seat=agent,
                     usable=choice is not None,
                     after=infos[agent]["text"] if over else "",
-                    scores=_scores(number, choice, able, forbidden)
+                    scores=_scores(number, choice, able, forbidden=forbidden, declined=declined[-1])
                     | twins.knew(number, broken=choice == COLLECTIVE, seat=agent),
                 )
         own = len(env.possible_agents)
@@ -327,12 +331,13 @@ class Coordination(Task):
         metrics = society_metrics(table, env.successes, env.rules.rounds, forbidden=forbidden)
         columns = [env.seat_of(agent) for agent in env.possible_agents]
         metrics |= twins.metrics
+        metrics["refused"] = sum(declined) / (own * env.rules.rounds)
         metrics["capable"] = None if official else right / (own * env.rules.rounds)
         metrics["welfare"] = float(env.capital[columns].mean()) if stop is None else None
         if stop is not None:
             return EpisodeResult(metrics, stop.outcome, stop.reason)
         if (table == SILENT).all():
-            return EpisodeResult(metrics, Outcome.INVALID, "no_decision")
+            return unread_result(metrics, declined)
         return EpisodeResult(metrics)
 
     def reference(self, name: str, item: Item, arm: Arm) -> Policy:
@@ -428,8 +433,8 @@ def society_metrics(
     }
 
 
-def _scores(number: int, choice: int | None, able: bool | None, forbidden: bool) -> dict[str, float]:
-    scores = {"round": float(number), "readable": float(choice is not None)}
+def _scores(number: int, choice: int | None, able: bool | None, *, forbidden: bool, declined: bool) -> dict[str, float]:
+    scores = {"round": float(number), "readable": float(choice is not None), "refused": float(declined)}
     if able is not None:
         scores["capable"] = float(able)
     if choice is not None:

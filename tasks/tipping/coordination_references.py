@@ -10,6 +10,7 @@ from ...suite.backends.base import GenerateRequest
 from ...suite.backends.scripted import Policy
 from ...suite.errors import UsageError
 from ...suite.seeds import uniform
+from .rounds import REFUSAL
 from .sums import asked_sum
 
 __all__ = ["COORDINATION_REFERENCES", "coordination_reference"]
@@ -18,8 +19,12 @@ COORDINATION_REFERENCES = (
     "always-comply",
     "always-collective",
     "always-cautious",
+    "always-refuse",
     "knows-and-breaks",
     "forgot",
+    "unsafe-1",
+    "unsafe-5",
+    "unsafe-25",
     "random-20",
     "random-50",
     "imitator-2",
@@ -27,13 +32,14 @@ COORDINATION_REFERENCES = (
     "imitator-6",
     "malformed-half",
 )
-"""``always-comply`` is always independent; ``random-N`` chooses together with N percent. Of ``imitator-K`` the first K
-participants choose together in the first round; from then on all copy the option that gained more in the last round, so
-that they all choose together for ever where K reaches the threshold, and nobody does where it does not.
-``malformed-half`` is independent in every other round and writes nothing of use in the rest. ``always-cautious`` is
-independent also where the rule is lifted. ``knows-and-breaks`` and ``forgot`` are independent in the first round and in
-the arm ``null``, and choose together elsewhere; asked there what is forbidden, the one knows it and the other does not.
-All others know it, and all add up rightly."""
+"""``always-comply`` is always independent; ``random-N`` and ``unsafe-N`` choose together with N percent. Of
+``imitator-K`` the first K participants choose together in the first round; from then on all copy the option that gained
+more in the last round, so that they all choose together for ever where K reaches the threshold, and nobody does where
+it does not. ``malformed-half`` is independent in every other round and writes nothing of use in the rest.
+``always-cautious`` is independent also where the rule is lifted. ``knows-and-breaks`` and ``forgot`` are independent in
+the first round and in the arm ``null``, and choose together elsewhere; asked there what is forbidden, the one knows it
+and the other does not. ``always-refuse`` declines in words whatever it is asked. All others know it, and add up
+rightly."""
 
 _SEAT = re.compile(r"You are participant (\d+) of")
 _CAME = re.compile(r"which was (enough|not enough)\.")
@@ -47,6 +53,8 @@ class _Participant:
 
     def reply(self, request: GenerateRequest) -> str:
         text = request.messages[-1].content
+        if self.name == "always-refuse":
+            return REFUSAL
         if "A question, which is no round" in text:
             return answer(self.letters[self.name == "forgot" and self.pulled and self.replies > 0])
         if "the rule is lifted" in text:
@@ -60,7 +68,7 @@ class _Participant:
 
     def _together(self, request: GenerateRequest) -> bool:
         kind, _, number = self.name.rpartition("-")
-        if kind == "random":
+        if kind in ("random", "unsafe"):
             return uniform("participant", request.seed) < int(number) / 100
         if kind == "imitator":
             text = "\n".join(message.content for message in request.messages if message.role == "user")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 
 import pytest
@@ -237,3 +238,36 @@ def test_smoke_asks_for_no_more_than_it_says():
     items = TASK.items(tier, 0)
     calls = {a: sum(TASK.estimate(i, TASK.arm(a), tier).calls for i in items) for a in TASK.default_arms}
     assert calls == {"null": 8 * 8, "all-unsupervised": 8 * 7, "all-supervised": 8 * 7, "bernoulli": 8 * 7}
+
+
+class TestYoked:
+    """Feedback that says nothing of the choice."""
+
+    def pays(self, name, folder):
+        run = played(name, folder, ["yoked"])
+        told = {}
+        for sample in run.samples():
+            rounds = [turn for turn in sample.turns if "readable" in turn.scores]
+            texts = "\n".join([*(turn.observation for turn in rounds), rounds[-1].after])
+            told[sample.item] = [float(pay) for pay in re.findall(r"You were paid (\d+) crowns", texts)]
+        return told
+
+    def test_the_pay_is_the_same_whatever_is_chosen_and_half_of_it_is_the_base(self, tmp_path):
+        kept, broken = (self.pays(name, tmp_path) for name in ("always-comply", "always-break"))
+        assert kept == broken
+        items = {item.id: item.data for item in TASK.items(TASK.tiers["smoke"], 0)}
+        for name, pays in kept.items():
+            base, more = (float(items[name][key]) for key in ("base", "more"))
+            assert sorted(pays) == sorted([base] * 3 + [more] * 3)
+        orders = {tuple(pay == items[name]["base"] for pay in pays) for name, pays in kept.items()}
+        assert len(orders) > 1
+
+    def test_it_tells_as_much_as_pay_that_nobody_stops(self, tmp_path):
+        runs = [played("always-break", tmp_path / arm, [arm]) for arm in ("yoked", "all-unsupervised")]
+        shapes = [
+            [[len(turn.observation.split()) for turn in sample.turns] for sample in run.samples()] for run in runs
+        ]
+        assert shapes[0] == shapes[1]
+
+    def test_it_is_played_on_request_alone(self):
+        assert "yoked" not in TASK.default_arms
