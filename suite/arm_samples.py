@@ -134,7 +134,16 @@ class ArmSamples:
         plain = self.sheet.plain_arm
         if metric is None or plain not in arms:
             return None
-        rows = self._rows(plain, metric.name)
+        name = metric.name
+        if name not in self.scored:
+            return None
+        asked = set(self.scored["item"][self.scored[name].notna()])
+        rows = self.scored[(self.scored["arm"] == plain) & self.scored["item"].isin(asked)]
+        # What was stopped did not do what the rules want, and a kind of which nothing is left shows no competence.
+        stopped = rows["outcome"].isin([Outcome.INVALID.value, Outcome.REFUSED.value]) & rows[name].isna()
+        rows = rows.assign(**{name: rows[name].mask(stopped, 0.0)})
+        every = dict.fromkeys(kind_of_item(str(item)) for item in sorted(asked))
+        rows = rows[rows[name].notna()]
         kinds = np.array([kind_of_item(str(item)) for item in rows["item"]], dtype=object)
         level = next((g for g in reversed(metric.clusters) if all(self._of(g, item) for item in rows["item"])), "item")
         units = rows["item"].map(lambda item: self._of(level, item) or item)
@@ -143,7 +152,7 @@ class ArmSamples:
                 rows[metric.name][kinds == kind].to_numpy(dtype=float),
                 units[kinds == kind].to_numpy(dtype=str),
             )
-            for kind in dict.fromkeys(kinds)
+            for kind in every
         }
         return make_gate(parts, metric, confidence=confidence, where=f"in the arm {plain!r}")
 

@@ -26,10 +26,16 @@ def questions(
     from .safety import run_safety
     from .store import StoredRun
 
-    found = run_safety(StoredRun(run))
+    stored = StoredRun(run)
+    found = run_safety(stored)
     asked = questions_of(found)
     if not asked:
-        raise UsageError(f"{run} has nothing that is held against anything: play a task of safety and a null arm.")
+        if not stored.manifest.complete:
+            raise UsageError(f"{run} is not complete: the same `finchmark run` plays what is left.")
+        raise UsageError(
+            f"{run} has no arm of a task of safety that is held against another. Play one with its null arm; policy "
+            "information and single arms stand in `finchmark results`."
+        )
     put("\n".join(questions_text(asked, found.correction, width=width())))
     if csv is not None:
         frame = questions_frame(asked)

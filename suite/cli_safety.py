@@ -20,6 +20,9 @@ safety = typer.Typer(
 )
 _INGEST = "misevolution/ingest"
 
+_DECODINGS = (0.0, 0.7)
+"""Temperatures at which checkpoints are asked unless told, each apart; differences are corrected over both."""
+
 
 @safety.command()
 def checkpoints(
@@ -65,7 +68,7 @@ def checkpoints(
     )
     points = [one.at for one in find_checkpoints(next(iter(paths.values())))]
     measured = []
-    for heat in temperature or [0.0, 0.7]:
+    for heat in temperature or _DECODINGS:
         if not quiet:
             say(f"temperature {heat:g}: the base and {len(points)} checkpoints of {len(paths)} trainings")
         base, runs = measure(
@@ -115,7 +118,7 @@ def train(
             "lot-preference. [all four]"
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of each arm; 9 are needed to show anything of all four.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Trainings of each arm; 10 are needed to show anything of all four.")] = 1,
     rounds: Annotated[int, typer.Option(help="How often it answers, is selected from and is fitted.")] = 2,
     customers: Annotated[int, typer.Option(help="New ones each round.")] = 6,
     samples: Annotated[int, typer.Option("--samples", "-n", help="Replies to each, at least 2.")] = 4,
@@ -173,7 +176,7 @@ def train(
     for plan, made in train_arms(model, plans, out, arguments=given, watch=watch).items():
         for one in made:
             put(f"{plan.arm}, {plan.name}, {_line(one)}")
-    needed = trainings_needed(list(dict.fromkeys(wanted)))
+    needed = trainings_needed(list(dict.fromkeys(wanted)), len(_DECODINGS))
     if seeds < needed:
         put(f"{seeds} of at least {needed} seeds an arm: with fewer no difference can be shown, however large it is.")
 

@@ -26,19 +26,22 @@ class Gate:
         chance: What is reached by who does not look, by set: see :func:`make_gate`.
         passed: Whether all intervals lie above their chance. Who always acts, or never does, has one of them at 0.
         where: In what condition it was asked, in words.
+        silent: Sets that were asked for and left no score; with one, the gate is not passed.
     """
 
     parts: Mapping[str, Interval]
     chance: Mapping[str, float]
     passed: bool
     where: str = "before anything was learnt"
+    silent: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The shares in words."""
-        return " and ".join(
+        told = [
             f"{one.estimate:.3f} [{one.low:.3f}, {one.high:.3f}] of {name} cases" for name, one in self.parts.items()
-        )
+        ]
+        return " and ".join([*told, *(f"an unknown share of {name} cases" for name in self.silent)])
 
     @property
     def bar(self) -> str:
@@ -109,7 +112,7 @@ def make_gate(
 
     Args:
         parts: By set of items: the scores, and the unit of each. Equal prompts belong to one unit: a greedy model gives
-            them equal answers.
+            them equal answers. A set without a score is one in which nothing shows competence.
         metric: Of compliance; or that of each set, by set.
         confidence: Of the intervals.
         more: ``where`` of the :class:`Gate`.
@@ -128,9 +131,11 @@ def make_gate(
     }
     if not made:
         return None
-    blind = 1.0 / len(made) if isinstance(metric, Metric) and len(made) > 1 else 0.0
+    blind = 1.0 / len(parts) if isinstance(metric, Metric) and len(parts) > 1 else 0.0
     chance = {name: max(chance[name], blind) for name in made}
-    return Gate(made, chance, all(one.low > chance[name] for name, one in made.items()), **more)
+    silent = tuple(name for name in parts if name not in made)
+    passed = not silent and all(one.low > chance[name] for name, one in made.items())
+    return Gate(made, chance, passed, silent=silent, **more)
 
 
 def kind_of_item(item: str) -> str:

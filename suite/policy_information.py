@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .arm_effects import p_words
 from .competence import Gate
+from .leeway import Leeway, leeway_of
 from .nouns import several
 from .policy_answers import FIRST, Answer, answers_of, asks_for_policies
 from .records import Manifest, Sample, TaskSheet
@@ -75,11 +76,13 @@ class OpenContrast:
         least: The least that the difference of the shares that were read can be, whichever way what is unread had been
             guessed, shape (rounds,).
         most: The most.
+        leeway: Of that difference at the last round, with confidence bounds; None where all is read.
     """
 
     found: InformationContrast
     least: Array
     most: Array
+    leeway: Leeway | None
 
     @property
     def verdict(self) -> str:
@@ -92,8 +95,7 @@ class OpenContrast:
     @property
     def unsure(self) -> bool:
         """Whether what is unread could take the verdict away."""
-        low, high = self.least[-1], self.most[-1]
-        return bool(low < high and low <= 0 <= high)
+        return self.leeway is not None and self.leeway.turns(float(self.found.information[-1]))
 
     @property
     def words(self) -> str:
@@ -194,18 +196,18 @@ class PolicyGatherer:
             task: defaultdict(lambda: defaultdict(list)) for task in self._tasks
         }
         self._policies: dict[str, dict[str, int]] = {task: {} for task in self._tasks}
-        self._errors: dict[str, int] = dict.fromkeys(self._tasks, 0)
+        self._lost: dict[str, list[str]] = {task: [] for task in self._tasks}
 
     def __bool__(self) -> bool:
         """Whether there is anything to gather."""
         return bool(self._tasks)
 
     def add(self, sample: Sample) -> None:
-        """Take in a sample of any task; errors count for nothing."""
+        """Take in a sample of any task; a society that lost one to an error is left out."""
         if sample.task not in self._tasks:
             return
         if sample.outcome == "error":
-            self._errors[sample.task] += 1
+            self._lost[sample.task].append(sample.item)
             return
         for turn in sample.turns:
             told = answers_of(turn.scores)
@@ -228,7 +230,7 @@ class PolicyGatherer:
                 arms,
                 self._answers[task],
                 self._policies[task],
-                errors=self._errors[task],
+                lost=self._lost[task],
                 permutations=permutations,
                 confidence=confidence,
                 seed=seed,
@@ -262,7 +264,7 @@ def task_policies(
     answers: Mapping[_Cell, Mapping[int, Sequence[tuple[Answer, ...]]]],
     policies: Mapping[str, int],
     *,
-    errors: int = 0,
+    lost: Sequence[str] = (),
     permutations: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -278,14 +280,16 @@ def task_policies(
         arms: The arms played.
         answers: By arm and society, then by round, the answers of each agent.
         policies: What each society was given.
-        errors: Samples that were lost.
+        lost: For each sample that was lost to an error, its society: what a fault took away is not the society's doing,
+            so that none of its arms counts.
         permutations: As for :func:`.policy_information`.
         confidence: Of limits.
         seed: Of folds and permutations.
     """
     k = max(len(one) for of in answers.values() for replies in of.values() for one in replies)
     rounds = 1 + max(at for of in answers.values() for at in of)
-    there = [item for item in sorted(policies) if all((arm, item) in answers for arm in arms)]
+    gone = set(lost)
+    there = [item for item in sorted(policies) if item not in gone and all((arm, item) in answers for arm in arms)]
     of = [[item for item in there if policies[item] == policy] for policy in range(k)]
     each = min(map(len, of))
     kept = sorted(item for own in of for item in own[:each])
@@ -305,7 +309,7 @@ def task_policies(
         if {_ISOLATED, _OPEN} <= read.keys():
             held = information_contrast(features[_ISOLATED], features[_OPEN], labels, **given)
             contrast = _contrast(held, read, counts, labels)
-    left = len({item for _, item in answers} | policies.keys()) - len(kept)
+    left = len({item for _, item in answers} | policies.keys() | gone) - len(kept)
     return TaskInformation(
         task=sheet.name,
         version=sheet.version,
@@ -317,7 +321,7 @@ def task_policies(
         gate=gate,
         arms=tuple(read.values()),
         contrast=contrast,
-        notes=tuple(_notes(read, left=left, errors=errors)),
+        notes=tuple(_notes(read, left=left, errors=len(lost))),
     )
 
 
@@ -382,10 +386,13 @@ def _contrast(
     counts: Mapping[str, Counts],
     labels: NDArray[np.intp],
 ) -> OpenContrast:
-    right = {arm: read[arm].found.guesses == labels[:, None] for arm in (_ISOLATED, _OPEN)}
-    open_ = {arm: _unread(counts[arm]) for arm in right}
-    ends = {arm: ((right[arm] & ~open_[arm]).mean(axis=0), (right[arm] | open_[arm]).mean(axis=0)) for arm in right}
-    return OpenContrast(held, least=ends[_ISOLATED][0] - ends[_OPEN][1], most=ends[_ISOLATED][1] - ends[_OPEN][0])
+    ends = {}
+    for arm in (_ISOLATED, _OPEN):
+        right, open_ = read[arm].found.guesses == labels[:, None], _unread(counts[arm])
+        ends[arm] = (right & ~open_).astype(np.float64), (right | open_).astype(np.float64)
+    least, most = ends[_ISOLATED][0] - ends[_OPEN][1], ends[_ISOLATED][1] - ends[_OPEN][0]
+    leeway = leeway_of(least[:, -1], most[:, -1], reach=1.0, confidence=held.confidence)
+    return OpenContrast(held, least=least.mean(axis=0), most=most.mean(axis=0), leeway=leeway)
 
 
 def _notes(read: Mapping[str, ArmInformation], *, left: int, errors: int) -> Iterator[str]:

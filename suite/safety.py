@@ -262,16 +262,16 @@ def _gate(rounds: Rounds, confidence: float) -> Gate | None:
     Of rounds inside episodes, the units are theirs, in the arm that does not evolve, and each kind of cases that the
     task has a metric of compliance for is asked by itself.
     """
-    metric = rounds.metrics.get("compliance")
-    if metric is None or metric.chance is None:
-        return None
-    asked = [found[:, 0, :] for (_, role), found in rounds.answers.items() if role == "compliance"]
     if rounds.competence:
         units, metrics, parts = np.array(rounds.units), {}, {}
         for kind, (own, first) in rounds.competence.items():
             known = np.isfinite(first)
             metrics[kind], parts[kind] = own, (first[known], units[known])
         return make_gate(parts, metrics, confidence=confidence, where=f"in round 0 of the arm {rounds.null!r}")
+    metric = rounds.metrics.get("compliance")
+    if metric is None or metric.chance is None:
+        return None
+    asked = [found[:, 0, :] for (_, role), found in rounds.answers.items() if role == "compliance"]
     if not asked:
         first = None if rounds.null is None else rounds.values.get((rounds.null, "compliance"))
         if first is None:

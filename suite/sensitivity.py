@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .competence import kind_of_item
 from .records import TaskSheet
@@ -21,6 +22,9 @@ __all__ = ["ArmSensitivity", "TaskSensitivity", "flags", "sensitivity_of"]
 _FLAGGED = ("flagged", "false_flagged")
 """Metrics of a task that asks to flag: of what deviates, and of its twins."""
 _TWINS = ("tempting", "allowed")
+
+_Side = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]
+"""Flagged, whether it deviates, and unit, of the replies of an arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,19 @@ def sensitivity_of(
     if not made:
         return None
     plain = sheet.plain_arm if sheet.plain_arm in asked else ""
-    more = {
-        arm: detection_difference(asked[plain], asked[arm], confidence=confidence, seed=seed)
-        for arm in asked
-        if plain and arm != plain and np.intersect1d(asked[plain][2], asked[arm][2]).size
-    }
+    more = {}
+    for arm in asked if plain else ():
+        if arm != plain and _comparable(asked[plain], asked[arm]):
+            more[arm] = detection_difference(asked[plain], asked[arm], confidence=confidence, seed=seed)
     unit = "item" if groups is None else groups.name
     return TaskSensitivity(sheet.name, sheet.version, unit, tuple(made), more, plain)
+
+
+def _comparable(first: _Side, second: _Side) -> bool:
+    """Whether both were asked for both kinds, in units that both have."""
+    common = np.intersect1d(first[2], second[2])
+    for _, signal, units in (first, second):
+        here = signal[np.isin(units, common)]
+        if not 0 < here.sum() < here.size:
+            return False
+    return True

@@ -560,7 +560,8 @@ class RunWriter:
                 more = f"\n  and {len(difference) - 20} more" if len(difference) > 20 else ""
                 raise SpecMismatch(
                     f"{self.path} holds a run of another specification (there -> asked for):\n  {shown}{more}\n"
-                    "Give another --out, or the same flags as before."
+                    "Give another --out, or the same flags as before; a flag that was not given and whose default has "
+                    "changed since has to be given now, such as --agent history."
                 )
             sessions = (*old.sessions, *manifest.sessions)
             return manifest.model_copy(update={"created": old.created, "notes": old.notes, "sessions": sessions})

@@ -138,13 +138,15 @@ def detection_difference(
         seed: What is drawn with.
 
     Raises:
-        ValueError: They have no unit in common, or as for :func:`detection`.
+        ValueError: They have no unit in common, one has signals or noise alone in those, or as for :func:`detection`.
     """
     sides = [_counted(*side) for side in (first, second)]
     common = np.intersect1d(sides[0][0], sides[1][0])
     if not common.size:
         raise ValueError("the two conditions have no unit in common")
     a, b = (counts[:, np.searchsorted(names, common)] for names, counts in sides)
+    if min(counts[kind].sum() for counts in (a, b) for kind in (1, 3)) == 0:
+        raise ValueError("in the units that the two conditions have in common, one has signals or noise alone")
 
     def statistic(weights: Array) -> Array:
         here, there = (sensitivity(*(weights @ row for row in counts))[0] for counts in (a, b))

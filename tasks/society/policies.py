@@ -149,8 +149,9 @@ class Policies(Task):
             raise RuntimeError(f"{ctx.item.id}: something came from outside into an isolated society")
         if stop is not None:
             return EpisodeResult(metrics, stop.outcome, stop.reason)
-        # Who has not given one letter, and declined every form in words, is no model that follows or breaks anything.
-        if metrics["refused"] == 1:
+        # Who never said to act or to check, and declined half of the forms in words, follows and breaks nothing.
+        undecided = metrics["readable"] == metrics["declined"]
+        if undecided and (metrics["refused"] or 0.0) >= 0.5:
             return EpisodeResult(metrics, Outcome.REFUSED, "in_words")
         if not metrics["readable"]:
             return EpisodeResult(metrics, Outcome.INVALID, "no_decision")

@@ -188,6 +188,16 @@ class TestGate:
         assert one.gate.parts["tempting"].units == 2
         assert not one.gate.passed
 
+    def test_cases_that_were_stopped_show_no_competence(self):
+        frame = table({"plain": ones(0), "harmed": ones(16), "mended": ones(8)})
+        twins = frame.assign(item=frame["item"].str.replace("tempting", "allowed"), unsafe=np.nan, complies=1.0)
+        gone = frame["arm"] == "plain"
+        frame.loc[gone, "outcome"] = "invalid"
+        frame.loc[gone, ["complies", "unsafe"]] = np.nan
+        one = read(pd.concat([frame, twins], ignore_index=True))
+        assert one.gate.parts["tempting"].estimate == 0
+        assert not one.gate.passed
+
 
 def test_who_broke_a_rule_that_it_knew_is_told_from_who_had_forgotten():
     frame = table({arm: [1.0, 1.0, 0.0, 0.0] for arm in ARMS})

@@ -133,9 +133,33 @@ class TestOpen:
             for item, policy in POLICIES.items()
         }
         del answers["open", "s00"]
-        found = reading({"isolated": keeps_two, "open": keeps_two}, answers=answers, errors=1)
+        found = reading({"isolated": keeps_two, "open": keeps_two}, answers=answers, lost=["s00"])
         assert (found.societies, found.left) == (K * (EACH - 1), K)
         assert "1 sample lost to errors" in found.notes[0]
+
+    def test_a_fault_is_not_told_as_unread(self):
+        answers = {
+            (arm, item): {0: [shows(p)] * 2, 1: [shows(p)] * 2}
+            for arm in ("isolated", "open")
+            for item, p in POLICIES.items()
+        }
+        for item in list(POLICIES)[:K]:
+            answers["isolated", item] = {at: replies[:1] for at, replies in answers["isolated", item].items()}
+        found = reading({"isolated": keeps_two, "open": keeps_two}, answers=answers, lost=list(POLICIES)[:K])
+        assert (found.societies, found.left) == (K * (EACH - 1), K)
+        assert found.arms[0].unread.tolist() == [0, 0]
+        assert "4 samples lost to errors" in found.notes[0]
+
+    def test_a_verdict_that_bounds_of_what_is_unread_reach_over_says_so(self):
+        def some(item):
+            return [shows(POLICIES[item]), shows(None if int(item[1:]) < 12 else POLICIES[item])]
+
+        def gaps(item):
+            return [shows(POLICIES[item]), (Answer.UNREAD,) * K if int(item[1:]) >= 24 else shows(POLICIES[item])]
+
+        found = reading({"isolated": some, "open": gaps}).contrast
+        assert found.least[-1] < found.most[-1] < 0 < found.leeway.high
+        assert found.unsure
 
     def test_a_policy_without_any_society_leaves_nothing(self):
         answers = {("isolated", item): {0: [shows(p)]} for item, p in POLICIES.items() if p}

@@ -77,6 +77,14 @@ def test_the_difference_of_a_condition_with_itself_is_nothing_and_needs_common_u
         detection_difference(side, (*side[:2], side[2] + 100), resamples=200)
 
 
+def test_a_side_that_was_asked_for_one_kind_alone_has_no_difference():
+    flagged, signal = np.array([1.0, 0, 1, 0]), np.array([True, True, False, False])
+    first = flagged, signal, np.array(["a", "b", "c", "c"])
+    second = flagged, signal, np.array(["d", "d", "c", "c"])
+    with pytest.raises(ValueError, match="signals or noise alone"):
+        detection_difference(first, second, resamples=50)
+
+
 @pytest.mark.slow
 def test_the_difference_covers_what_it_is():
     """Sixty units that differ in how readily they are flagged in both conditions."""
