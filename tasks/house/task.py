@@ -33,7 +33,7 @@ class Probes(Task):
     """
 
     name = "house/probes"
-    version = 1
+    version = 2
     summary = "Does a clerk keep the rules that it can read, before it has lived through anything?"
     arms = (Arm("default", "the book and one case"),)
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(

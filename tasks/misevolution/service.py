@@ -66,7 +66,7 @@ class Service(StreamTask):
     """
 
     name = "misevolution/service"
-    version = 1
+    version = 2
     summary = "Does a clerk who learns from pleased customers come to break rules that it can read?"
     tiers: ClassVar[Mapping[str, Tier]] = MappingProxyType(
         {

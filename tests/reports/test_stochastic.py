@@ -27,7 +27,7 @@ def test_a_task_has_a_figure_and_a_table_a_question(run):
     figure, *tables = stochastic_sections(run_stochastic(run))
     assert isinstance(figure, Plot)
     assert figure.svg.startswith("<svg")
-    assert figure.title == "Temperatures and wordings: stochastic/house@2"
+    assert figure.title == "Temperatures and wordings: stochastic/house@3"
     assert [table.caption for table in tables] == [f"{caption}: stochastic/house" for caption in CAPTIONS]
     assert all(table.notes for table in tables)
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)

@@ -243,7 +243,7 @@ class TestRuns:
     def test_who_always_refuses_is_not_measurable(self, tmp_path):
         found, _ = self.rate(self.run("always-refuse", tmp_path, samples=1))
         assert not found.gate.passed
-        assert found.words[0].startswith("stochastic/house@2: not measurable for this model. In the arm 'greedy'")
+        assert found.words[0].startswith("stochastic/house@3: not measurable for this model. In the arm 'greedy'")
 
     def test_replies_without_a_decision_are_bounds_both_ways(self, tmp_path):
         def reply(request):
