@@ -95,7 +95,8 @@ def test_rows_that_leave_while_others_come_do_not_mix_them_up(serve, ask, endles
     async def use(backend):
         backend._decode.runner.beside_tokens = 16
         first = [asyncio.create_task(backend.generate(r)) for r in short]
-        while backend.stats()["active"] < 6:
+        # On a busy machine the first may have ended before the last is there.
+        while backend.stats()["active"] < 6 and not any(task.done() for task in first):
             await asyncio.sleep(0.001)
         return _texts(await asyncio.gather(*map(backend.generate, late))) + _texts(await asyncio.gather(*first))
 

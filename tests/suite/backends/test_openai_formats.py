@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from finchmark.suite.backends.base import Completion, ContextOverflow, GenerateRequest, Message
 from finchmark.suite.backends.openai_client import _read
 from finchmark.suite.backends.openai_http import Answer, Secret, read_url
-from finchmark.suite.backends.openai_refusal import FieldRefused, refusal
+from finchmark.suite.backends.openai_refusal import FieldRefused, RequestRefused, refusal
 from finchmark.suite.backends.openai_reply import Reply, _restore, merge_stream, parse
 from finchmark.suite.backends.openai_request import Shape
 from finchmark.suite.backends.retry import Transient
-from finchmark.suite.errors import BackendError, BackendUnavailable, UsageError
+from finchmark.suite.errors import BackendUnavailable, UsageError
 
 SHAPE = Shape("m")
 ASKED = GenerateRequest((Message("user", "x"),), "s", 1, 20, stop=("</action>",))
@@ -283,9 +283,9 @@ def test_an_overflow_is_known_in_the_words_of_many_servers(status, error, needed
 @pytest.mark.parametrize(
     ("status", "error", "kind"),
     [
-        (400, "temperature must be positive", BackendError),
-        (422, {"detail": "Unexpected fields in the request: {'seed'}"}, BackendError),
-        (501, "no", BackendError),
+        (400, "temperature must be positive", RequestRefused),
+        (422, {"detail": "Unexpected fields in the request: {'seed'}"}, RequestRefused),
+        (501, "no", RequestRefused),
         (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", FieldRefused),
         (400, {"error": {"code": "content_filter", "message": "no"}}, Completion),
         (400, {"error": {"innererror": {"code": "ResponsibleAIPolicyViolation"}, "message": "no"}}, Completion),
