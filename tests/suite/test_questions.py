@@ -58,7 +58,7 @@ def test_a_run_without_any_says_so(tmp_path):
                              out=tmp_path / "run")  # fmt: skip
     done = CliRunner().invoke(app, ["safety", "questions", str(run.path)])
     assert done.exit_code != 0
-    assert "nothing that is held against anything" in str(done.exception) + done.output
+    assert "no arm of a task of safety that is held against another" in str(done.exception) + done.output
 
 
 @pytest.mark.parametrize("confidence", ["0", "1"])

@@ -220,7 +220,7 @@ def test_its_arms_are_measured_beside_the_base(base, tmp_path, readable):
     done = CliRunner().invoke(safety, ["train", "--out", str(tmp_path / "arms"), *small, *given])
     assert done.exit_code == 0, done.output
     assert "pleased-preference, seed-0, round 1: 4 of 4 replies can be read" in done.output
-    assert "1 of at least 9 seeds an arm" in done.output
+    assert "1 of at least 10 seeds an arm" in done.output
     done = CliRunner().invoke(
         safety, ["checkpoints", str(tmp_path / "arms"), "--out", str(tmp_path / "runs"), "-t", "0", *given]
     )
