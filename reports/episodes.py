@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..suite.policy_answers import answers_of
 from ..suite.records import Outcome, Sample, TaskSheet
 from ..suite.store import LEARNING_SEAT
 
@@ -109,6 +110,9 @@ class Gatherer:
         cell.unusable.append(bytes(not turn.usable for turn in sample.turns[:played]))
         cell.later += len(sample.turns) - played
         for position, turn in enumerate(sample.turns[:played], 1):
+            if answers_of(turn.scores) is not None:
+                # Names of answers, as numbers: their mean says nothing.
+                continue
             for name, value in turn.scores.items():
                 episodes, positions, values = cell.scores.setdefault(
                     (turn.seat, name), (array("l"), array("l"), array("d"))

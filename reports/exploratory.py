@@ -78,7 +78,7 @@ def questions_text(questions: Sequence[Question], correction: str, *, width: int
                 f"{one.task}@{one.version}" + ("" if one.measurable else " (not measurable)"),
                 f"{one.arm} − {one.against}",
                 ", ".join(part for part in (one.question, one.metric, one.domain) if part),
-                number(one.estimate) + (f" {interval(one.low, one.high)}" if math.isfinite(one.estimate) else ""),
+                number(one.estimate) + (f" {interval(one.low, one.high)}" if math.isfinite(one.low + one.high) else ""),
                 _told(one.p),
                 _told(one.corrected),
                 "Holm, decides" if one.role == "decides" else "q, exploratory",
@@ -86,7 +86,7 @@ def questions_text(questions: Sequence[Question], correction: str, *, width: int
             )
             for one in questions
         ],
-        [correction, HOW_CORRECTED],
+        [correction, *([HOW_CORRECTED] if any(one.role == "exploratory" for one in questions) else [])],
     )
     return table_text(made, width=width)[1:]
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..leaderboard.text import visible
 from ..suite.arm_effects import p_words
-from ..suite.policy_information import ArmInformation, OpenContrast, TaskInformation, run_policies
-from ..suite.store import StoredRun
+from ..suite.policy_information import ArmInformation, OpenContrast, TaskInformation
+from ..suite.stats.curves import Curve
+from .curves import Lines, curve_legend, legend_lines, paint_curves
+from .drawing import COLOURS
 from .folds import Fold, Folds, Part
-from .tables import Table, interval, number, share, table
+from .panels import panels
+from .tables import Plot, Table, interval, number, share, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["policy_claims", "policy_folds", "policy_sections", "policy_text"]
 
@@ -37,9 +48,9 @@ def policy_claims(found: Sequence[TaskInformation]) -> tuple[str, ...]:
     return tuple(visible(text, 2000) for one in found for text in one.words)
 
 
-def policy_sections(found: Sequence[TaskInformation]) -> list[Table]:
+def policy_sections(found: Sequence[TaskInformation]) -> list[Plot | Table]:
     """The sections of a report: what is claimed first, and then what it is made of, by measurement and arm."""
-    return [section for one in found for section in _sections(one)]
+    return [section for k, one in enumerate(found) for section in _sections(one, k)]
 
 
 def policy_folds(found: Sequence[TaskInformation]) -> list[Folds]:
@@ -59,7 +70,7 @@ def policy_folds(found: Sequence[TaskInformation]) -> list[Folds]:
         titles = ["By measurement and arm" if one.arms else "What it could show at best"]
         if one.contrast is not None:
             titles.insert(0, "What is claimed")
-        parts = tuple(Part(title, each) for title, each in zip(titles, _sections(one), strict=True))
+        parts = tuple(Part(title, each) for title, each in zip(titles, _sections(one, k), strict=True))
         folds.append(Fold(f"policies-{k}", visible(f"{one.task}@{one.version}"), line, parts))
     if not folds:
         return []
@@ -67,21 +78,21 @@ def policy_folds(found: Sequence[TaskInformation]) -> list[Folds]:
     return [Folds("policies", "Policy information", lead, _HEADS, tuple(folds))]
 
 
-def policy_text(run: StoredRun, *, width: int | None = None) -> list[str]:
+def policy_text(found: Sequence[TaskInformation], *, width: int | None = None) -> list[str]:
     """The same for a terminal, a line a claim.
 
     Args:
-        run: The run.
+        found: What the run says.
         width: Columns; None: 120.
     """
     lines = list[str]()
-    for one in run_policies(run):
+    for one in found:
         lines += ["", visible(f"Policy information: {one.task}@{one.version}")]
         lines += [fill(visible(text, 2000), width or 120) for text in (*one.words, *one.notes)]
     return lines
 
 
-def _sections(one: TaskInformation) -> Iterator[Table]:
+def _sections(one: TaskInformation, k: int) -> Iterator[Plot | Table]:
     name = f"{visible(one.task)}@{one.version}"
     notes = [visible(text, 2000) for text in (*one.words, *one.notes)]
     if not one.arms:
@@ -92,11 +103,18 @@ def _sections(one: TaskInformation) -> Iterator[Table]:
     if one.contrast is not None:
         rows = _contrast_rows(one.contrast, one.rounds)
         yield table(f"Policy information, isolated less open: {name}", _CONTRAST, rows, [*notes, _CLAIM])
-    yield table(
+    yield Plot(
+        f"policy-curves-{k}",
         f"Policy information by measurement: {name}",
-        _BY_ROUND,
-        [_row(at, arm) for at in range(one.rounds) for arm in one.arms],
-        [
+        "How often a society's policy is guessed wrongly from what it answers, with the limits of each measurement by "
+        "itself, and what answers hold of it at least. The dotted lines are luck, and all there is to know.",
+        _drawn(one, f"policy-curves-{k}-figure"),
+        table(
+            f"By measurement and arm: {name}",
+            _BY_ROUND,
+            [_row(at, arm) for at in range(one.rounds) for arm in one.arms],
+        ),
+        (
             *(notes if one.contrast is None else ()),
             f"{one.societies} societies an arm, as many of each of {one.policies} policies: ln K = {number(one.most)} "
             f"nats is all there is to know, and with so many societies the bound is {number(one.at_best)} at best. "
@@ -109,7 +127,54 @@ def _sections(one: TaskInformation) -> Iterator[Table]:
             "are few, so that only its difference and its p decide.",
             "What could not be read counts as an answer of its own kind. In the last two columns every society with "
             "such an answer is guessed rightly, or wrongly.",
-        ],
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Curves, and a level that none of them can pass or stays at by luck."""
+
+    lines: Lines
+    level: float
+
+
+def _drawn(one: TaskInformation, name: str) -> str:
+    arms = tuple(arm.arm for arm in one.arms)
+    at = np.arange(one.rounds, dtype=np.float64)
+    unknown = np.full(one.rounds, np.nan)
+
+    def curve(mean: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], level: float) -> Curve:
+        units = np.full(one.rounds, one.societies)
+        return Curve(at, mean, low, high, low, high, units, level, 1 - level)
+
+    def lines(title: str, curves: Sequence[Curve], most: float) -> Lines:
+        return Lines(title, tuple(zip(arms, curves, strict=True)), 0.0, most, float(at[-1]), "measurement", arms)
+
+    found = [arm.found for arm in one.arms]
+    wrong = [curve(f.error, f.error_low, f.error_high, f.confidence) for f in found]
+    proven = [curve(f.fano, unknown, unknown, f.confidence) for f in found]
+    shown = [
+        _Panel(lines("policy guessed wrongly, share of societies", wrong, 1.0), 1 - 1 / one.policies),
+        _Panel(lines("information at least (Fano), nats", proven, one.most), one.most),
+    ]
+
+    def paint(axes: Axes, panel: _Panel) -> None:
+        paint_curves(axes, panel.lines)
+        axes.set_ylim(0.0, max(axes.get_ylim()[1], 1.05 * panel.level))
+        axes.axhline(panel.level, color=COLOURS["soft"], linestyle=":", linewidth=1)
+
+    return panels(
+        shown,
+        paint,
+        lambda panel: panel.lines.title,
+        name=name,
+        title=f"Policy information of {visible(one.task)}",
+        description="By measurement, one line an arm: the share of societies whose policy is guessed wrongly, with "
+        "limits, and the information that answers hold of it at least.",
+        legend=lambda canvas: curve_legend(canvas, arms),
+        height=120,
+        legend_lines=legend_lines(arms),
     )
 
 

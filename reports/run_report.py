@@ -97,8 +97,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     results = from_run(run)
     sampled = run_stochastic(run)
     worlds = world_mean(results)
-    learning, safety = run_learning(run), run_safety(run, rounds)
-    drift, given = drifting.drift(), policies.found()
+    learning, safety, drift = run_learning(run), run_safety(run, rounds, policies), drifting.drift()
     # The mean over what an agent lived through and was probed with, early and late, says little: its curves do.
     streamed = {one.task for one in learning}
     single = [s for s in made if s.task not in streamed]
@@ -121,13 +120,13 @@ def report_run(run: StoredRun, out: Path) -> Path:
     places = safety_places(told)
     sections: list[Plot | Table | Folds]
     if places:
-        folded = [safety_folds(told, places), *policy_folds(given), _folded([*general, listed])]
+        folded = [safety_folds(told, places), *policy_folds(safety.policies), _folded([*general, listed])]
         sections = [*safety_tops(safety, places), *folded]
     else:
         sections = [
             *safety_sections(safety),
             *drift_sections(drift),
-            *policy_sections(given),
+            *policy_sections(safety.policies),
             *stochastic_sections(sampled),
             *learning_sections(learning, costs),
             *general,
@@ -140,7 +139,7 @@ def report_run(run: StoredRun, out: Path) -> Path:
     first = [*safety_claims(safety), *stochastic_claims([one for one in sampled if not places or _measured(one)])]
     second = [
         *drift_claims(drift),
-        *policy_claims(given),
+        *policy_claims(safety.policies),
         *learning_claims([one for one in learning if not (places and told_by_safety(one, safety))]),
         *(claim(s) for s in single if s.primary or s.metric in beside.get(s.task, ())),
     ]

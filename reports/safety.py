@@ -9,9 +9,8 @@ import numpy as np
 
 from ..leaderboard.text import visible
 from ..suite.nouns import several
-from ..suite.safety import ArmSafety, RunSafety, TaskSafety, run_safety
+from ..suite.safety import ArmSafety, RunSafety, TaskSafety
 from ..suite.stats.change import ArmTest
-from ..suite.store import StoredRun
 from .arm_effects import arms_worst, as_sentence, effect_sections, gate_note
 from .curves import curve_legend, legend_lines, paint_curves
 from .exploratory import exploratory_table, exploratory_text
@@ -76,15 +75,14 @@ def round_sections(one: TaskSafety, name: str, told: Sequence[str]) -> list[Plot
     return [section for section in found if section is not None]
 
 
-def safety_text(run: StoredRun, *, width: int | None = None) -> list[str]:
+def safety_text(read: RunSafety, *, width: int | None = None) -> list[str]:
     """The same for a terminal: of many comparisons first what they come to, then a line a claim.
 
     Args:
-        run: The run.
+        read: What the run says.
         width: Columns; None: 120.
     """
     lines = list[str]()
-    read = run_safety(run)
     if not read:
         return lines
     if len({*(one.rounds.task for one in read.by_round), *(one.task for one in read.by_arm)}) > FEW_COMPARISONS:

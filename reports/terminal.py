@@ -161,18 +161,21 @@ def results_text(runs: Sequence[StoredRun], *, all_metrics: bool = False, width:
             from .stochastic import stochastic_text
 
             lines += stochastic_text(run, width=width)
-        if any(metric.role == "safety" for sheet in run.manifest.tasks.values() for metric in sheet.metrics):
+        read = None
+        if any(asks_for_policies(s) or any(m.role == "safety" for m in s.metrics) for s in run.manifest.tasks.values()):
+            from ..suite.safety import run_safety
             from .safety import safety_text
 
-            lines += safety_text(run, width=width)
+            read = run_safety(run)
+            lines += safety_text(read, width=width)
         if any(sheet.recurrence for sheet in run.manifest.tasks.values()):
             from .drift import drift_text
 
             lines += drift_text(run, width=width)
-        if any(asks_for_policies(sheet) for sheet in run.manifest.tasks.values()):
+        if read is not None and read.policies:
             from .policies import policy_text
 
-            lines += policy_text(run, width=width)
+            lines += policy_text(read.policies, width=width)
     return "\n".join(lines)
 
 

@@ -33,8 +33,8 @@ def questions(
         if not stored.manifest.complete:
             raise UsageError(f"{run} is not complete: the same `finchmark run` plays what is left.")
         raise UsageError(
-            f"{run} has no arm of a task of safety that is held against another. Play one with its null arm; policy "
-            "information and single arms stand in `finchmark results`."
+            f"{run} has no arm of a task of safety that is held against another. Play one with its null arm (of "
+            "society/policies `isolated` and `open`, in `--tier lite`); single arms stand in `finchmark results`."
         )
     put("\n".join(questions_text(asked, found.correction, width=width())))
     if csv is not None:

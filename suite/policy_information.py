@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,14 +27,14 @@ from .stats.information import (
     policy_information,
 )
 from .stats.intervals import mean_interval
-from .store import StoredRun
 
-__all__ = ["ArmInformation", "OpenContrast", "PolicyGatherer", "TaskInformation", "run_policies", "task_policies"]
+__all__ = ["ISOLATED", "OPEN", "ArmInformation", "OpenContrast", "PolicyGatherer", "TaskInformation", "task_policies"]
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.float64]
 
-_ISOLATED, _OPEN = "isolated", "open"
+ISOLATED, OPEN = "isolated", "open"
+"""The arms that are held against each other."""
 _LEAST_EACH = 4
 """Societies of each policy under which no estimate is made: a guess would be learnt from one or two."""
 
@@ -77,18 +78,30 @@ class OpenContrast:
             guessed, shape (rounds,).
         most: The most.
         leeway: Of that difference at the last round, with confidence bounds; None where all is read.
+        adjusted: p at the last round, for all rounds together, corrected over the run (Holm); until then that p itself.
     """
 
     found: InformationContrast
     least: Array
     most: Array
     leeway: Leeway | None
+    adjusted: float = math.nan
+
+    def __post_init__(self) -> None:
+        """Until it is corrected, p is that for all rounds together."""
+        if math.isnan(self.adjusted):
+            object.__setattr__(self, "adjusted", self.p_value)
+
+    @property
+    def p_value(self) -> float:
+        """That the arms differ at the last round, for all rounds together."""
+        return float(self.found.adjusted[-1])
 
     @property
     def verdict(self) -> str:
         """``isolated show less``, ``isolated show more`` or ``not shown``, at the last round."""
         one = self.found
-        if one.adjusted[-1] > 1 - one.confidence + 1e-12 or not one.information[-1]:
+        if not self.adjusted <= 1 - one.confidence + 1e-12 or not one.information[-1]:
             return "not shown"
         return "isolated show less" if one.information[-1] < 0 else "isolated show more"
 
@@ -104,10 +117,9 @@ class OpenContrast:
         doubt = ", but not if what could not be read had been guessed the other way" * self.unsure
         bounds = f"[{one.read_low[last]:+.3f}, {one.read_high[last]:+.3f}]"
         return (
-            f"isolated − open at the last measurement: information {one.information[last]:+.3f} nats (p "
-            f"{p_words(float(one.adjusted[last]))} for all measurements together), societies whose policy was read "
-            f"{one.read[last]:+.3f} {bounds}, over {one.pairs} pairs of societies: "
-            f"{self.verdict}{doubt if self.verdict != 'not shown' else ''}."
+            f"isolated − open at the last measurement: information {one.information[last]:+.3f} nats, societies whose "
+            f"policy was read {one.read[last]:+.3f} {bounds}, over {one.pairs} pairs of societies, corrected p "
+            f"{p_words(self.adjusted)}: {self.verdict}{doubt if self.verdict != 'not shown' else ''}."
         )
 
 
@@ -240,24 +252,6 @@ class PolicyGatherer:
         ]
 
 
-def run_policies(run: StoredRun, gathered: PolicyGatherer | None = None) -> list[TaskInformation]:
-    """Read what a run says of policies that societies were given.
-
-    Args:
-        run: The run.
-        gathered: With all samples of the run; None: read them.
-
-    Returns:
-        One for each task that gives societies policies and has answers.
-    """
-    if gathered is None:
-        gathered = PolicyGatherer(run.manifest)
-        if gathered:
-            for sample in run.samples():
-                gathered.add(sample)
-    return gathered.found()
-
-
 def task_policies(
     sheet: TaskSheet,
     arms: Sequence[str],
@@ -306,8 +300,8 @@ def task_policies(
         for arm in arms:
             found = policy_information(features[arm], labels, **given)
             read[arm] = _arm(arm, found, counts[arm], labels, confidence)
-        if {_ISOLATED, _OPEN} <= read.keys():
-            held = information_contrast(features[_ISOLATED], features[_OPEN], labels, **given)
+        if {ISOLATED, OPEN} <= read.keys():
+            held = information_contrast(features[ISOLATED], features[OPEN], labels, **given)
             contrast = _contrast(held, read, counts, labels)
     left = len({item for _, item in answers} | policies.keys() | gone) - len(kept)
     return TaskInformation(
@@ -387,10 +381,10 @@ def _contrast(
     labels: NDArray[np.intp],
 ) -> OpenContrast:
     ends = {}
-    for arm in (_ISOLATED, _OPEN):
+    for arm in (ISOLATED, OPEN):
         right, open_ = read[arm].found.guesses == labels[:, None], _unread(counts[arm])
         ends[arm] = (right & ~open_).astype(np.float64), (right | open_).astype(np.float64)
-    least, most = ends[_ISOLATED][0] - ends[_OPEN][1], ends[_ISOLATED][1] - ends[_OPEN][0]
+    least, most = ends[ISOLATED][0] - ends[OPEN][1], ends[ISOLATED][1] - ends[OPEN][0]
     leeway = leeway_of(least[:, -1], most[:, -1], reach=1.0, confidence=held.confidence)
     return OpenContrast(held, least=least.mean(axis=0), most=most.mean(axis=0), leeway=leeway)
 
@@ -403,7 +397,7 @@ def _notes(read: Mapping[str, ArmInformation], *, left: int, errors: int) -> Ite
             f"their policy than of another{why}"
         )
     for one in read.values():
-        if one.arm in (_ISOLATED, _OPEN) and one.rises:
+        if one.arm in (ISOLATED, OPEN) and one.rises:
             yield (
                 f"{one.arm}: more can be read at the end than at the start ({one.found.corrected[0]:.3f} to "
                 f"{one.found.corrected[-1]:.3f} nats); behaviour may show more of what was there all along, and this "

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .arm_effects import ArmEffect, TaskEffects
+from .policy_information import ISOLATED, OPEN, TaskInformation
 from .safety import RunSafety, TaskSafety
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Question:
         against: What it is held against.
         question: ``change`` (since round 0), ``slope``, ``area``, ``change point``, ``capability``, ``both``; or
             ``contrast`` between arms.
-        metric: What was measured; empty for ``both``.
+        metric: What was measured; empty for ``both``; ``policy information`` (nats) is no metric of a sample.
         domain: ``GROUPING: GROUP`` where it is about a part of the items; else empty.
         role: ``decides`` or ``exploratory``.
         estimate: Of questions by round, of risk (more is worse) or of capability (more is better); of contrasts, in the
@@ -70,7 +71,8 @@ def questions_of(safety: RunSafety) -> list[Question]:
         safety: From :func:`.safety.run_safety`.
     """
     found = [one for task in safety.by_round for one in _by_round(task)]
-    return found + [one for task in safety.by_arm for one in _by_arm(task)]
+    found += [one for task in safety.by_arm for one in _by_arm(task)]
+    return found + [one for task in safety.policies for one in _of_policies(task)]
 
 
 def questions_frame(questions: list[Question]) -> pd.DataFrame:
@@ -150,5 +152,30 @@ def _contrast(
         correction=kind[1],
         units=d.units,
         unit=e.unit,
+        measurable=task.measurable,
+    )
+
+
+def _of_policies(task: TaskInformation) -> Iterator[Question]:
+    held = task.contrast
+    if held is None:
+        return
+    yield Question(
+        task=task.task,
+        version=task.version,
+        arm=ISOLATED,
+        against=OPEN,
+        question="contrast",
+        metric="policy information",
+        domain="",
+        role=_DECIDES[0],
+        estimate=float(held.found.information[-1]),
+        low=math.nan,
+        high=math.nan,
+        p=held.p_value,
+        corrected=held.adjusted,
+        correction=_DECIDES[1],
+        units=held.found.pairs,
+        unit="pair of societies",
         measurable=task.measurable,
     )

@@ -14,6 +14,7 @@ from .arm_samples import effects_of_arms
 from .competence import Gate, make_gate, rule_of_item
 from .exploratory import any_dependence, q_values
 from .nouns import several
+from .policy_information import PolicyGatherer, TaskInformation
 from .records import Manifest, TaskSheet
 from .round_effects import effects_of_rounds
 from .rounds import Role, RoundGatherer, Rounds, roles, rounds_of_streams
@@ -107,15 +108,18 @@ class RunSafety:
             what else is to be compared, such as an intervention with the arm that it mends.
         questions: How many questions decide, and how many are exploratory; each kind was corrected together.
         sensitivity: Of tasks that ask to flag what deviates: how well it was told from its twins, arm by arm.
+        policies: Of tasks that give societies a policy: what can still be read of it. That isolated ones show less than
+            open ones is a question that decides.
     """
 
     by_round: tuple[TaskSafety, ...]
     by_arm: tuple[TaskEffects, ...]
     questions: tuple[int, int] = (0, 0)
     sensitivity: tuple[TaskSensitivity, ...] = ()
+    policies: tuple[TaskInformation, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether anything was measured."""
+        """Whether safety was measured; what is read of policies is no measure of it."""
         return bool(self.by_round or self.by_arm)
 
     @property
@@ -127,10 +131,12 @@ class RunSafety:
     def correction(self) -> str:
         """How many questions were corrected together, and what it takes to need nothing of their dependence."""
         decide, explore = self.questions
+        told = f"Corrected together: {decide} that decide{'s' if decide == 1 else ''} (Holm)"
+        if not explore:
+            return f"{told}."
         return (
-            f"Corrected together: {decide} that decide{'s' if decide == 1 else ''} (Holm), {explore} exploratory "
-            f"(Benjamini and Hochberg); {any_dependence(explore):.2f} times q holds whatever these have to do with "
-            "each other (Benjamini and Yekutieli)."
+            f"{told}, {explore} exploratory (Benjamini and Hochberg); {any_dependence(explore):.2f} times q holds "
+            "whatever these have to do with each other (Benjamini and Yekutieli)."
         )
 
 
@@ -148,14 +154,20 @@ def _played(manifest: Manifest) -> list[tuple[TaskSheet, Sequence[str]]]:
 
 
 def run_safety(
-    run: StoredRun, gathered: RoundGatherer | None = None, *, confidence: float = 0.95, seed: int = 0
+    run: StoredRun,
+    gathered: RoundGatherer | None = None,
+    policies: PolicyGatherer | None = None,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
 ) -> RunSafety:
-    """Read what a run says of safety: by round, and of arms held against each other.
+    """Read what a run says of safety: by round, of arms held against each other, and of policies that societies keep.
 
     Args:
         run: The run.
         gathered: From :func:`safety_gatherer`, with all samples of the run; None: read them, which takes a pass over
             all turns where a task measures by round inside its episodes.
+        policies: With all samples of the run; None: read them, in the same pass.
         confidence: Of intervals, in (0.5, 1); verdicts are made at ``1 - confidence``.
         seed: Of relabellings and bands.
 
@@ -175,11 +187,17 @@ def run_safety(
         for sheet, arms in streamed:
             one = rounds_of_streams(frame[frame["task"] == sheet.name], sheet, arms)
             found += [] if one is None else [one]
+    unread = list[RoundGatherer | PolicyGatherer]()
     if gathered is None:
         gathered = safety_gatherer(manifest)
-        if gathered:
-            for sample in run.samples(lazy=True):
-                gathered.add(sample)
+        unread += [gathered] if gathered else []
+    if policies is None:
+        policies = PolicyGatherer(manifest)
+        unread += [policies] if policies else []
+    if unread:
+        for sample in run.samples(lazy=True):
+            for one in unread:
+                one.add(sample)
     found += gathered.rounds()
     read = [task_safety(one, confidence=confidence, seed=seed) for one in found]
     for k, one in enumerate(read):
@@ -197,16 +215,19 @@ def run_safety(
         elif frame is not None:
             effects = effects_of_arms(frame[frame["task"] == sheet.name], sheet, arms, **given)
         by_arm += [] if effects is None else [effects]
+    held = policies.found(confidence=confidence, seed=seed)
     if not manifest.complete:
         note = "the run is not complete: what is not there yet is not counted"
         read = [replace(one, notes=(note, *one.notes)) for one in read]
         by_arm = [replace(one, notes=(note, *one.notes)) for one in by_arm]
+        held = [replace(one, notes=(note, *one.notes)) for one in held]
     told = [
         sensitivity_of(frame[frame["task"] == sheet.name], sheet, arms, confidence=confidence, seed=seed)
         for sheet, arms in played
         if frame is not None and flags(sheet)
     ]
-    return replace(corrected(read, by_arm), sensitivity=tuple(one for one in told if one is not None))
+    whole = corrected(read, by_arm, held)
+    return replace(whole, sensitivity=tuple(one for one in told if one is not None))
 
 
 def task_safety(rounds: Rounds, *, confidence: float = 0.95, seed: int = 0) -> TaskSafety:
@@ -360,15 +381,19 @@ def _unread(rounds: Rounds, arm: str) -> Iterator[str]:
         )
 
 
-def corrected(by_round: Sequence[TaskSafety], by_arm: Sequence[TaskEffects] = ()) -> RunSafety:
+def corrected(
+    by_round: Sequence[TaskSafety], by_arm: Sequence[TaskEffects] = (), policies: Sequence[TaskInformation] = ()
+) -> RunSafety:
     """Correct over all arms, contrasts and tasks together: what decides by Holm, all else as exploratory.
 
     Args:
         by_round: Tasks that measure by round.
         by_arm: Tasks whose arms are held against each other.
+        policies: Tasks whose isolated societies are held against open ones.
     """
     p = [one.against.p_value for task in by_round for one in task.arms if one.against is not None]
     p += [one.difference.pvalue for task in by_arm for one in task.effects if one.decides]
+    p += [task.contrast.p_value for task in policies if task.contrast is not None]
     # What has no p (no unit differs from another) shows nothing, and counts as a question that was asked.
     adjusted = iter(holm([1.0 if np.isnan(one) else one for one in p]).tolist() if p else ())
     asked = [e.p for task in by_round for one in task.arms for e in one.explored]
@@ -393,4 +418,10 @@ def corrected(by_round: Sequence[TaskSafety], by_arm: Sequence[TaskEffects] = ()
         for task in rounds
     }
     arms = tuple(settle(task, adjusted, q, held.get(task.task, {})) for task in by_arm)
-    return RunSafety(rounds, arms, (len(p), len(asked)))
+    kept = tuple(
+        task
+        if task.contrast is None
+        else replace(task, contrast=replace(task.contrast, adjusted=float(next(adjusted))))
+        for task in policies
+    )
+    return RunSafety(rounds, arms, (len(p), len(asked)), policies=kept)

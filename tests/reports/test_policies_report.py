@@ -8,7 +8,7 @@ import finchmark
 from finchmark.reports.policies import policy_folds, policy_sections
 from finchmark.reports.run_report import report_run
 from finchmark.reports.terminal import results_text
-from finchmark.suite.policy_information import run_policies
+from finchmark.suite.safety import run_safety
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(run):
-    return run_policies(run)[0]
+    return run_safety(run).policies[0]
 
 
 def test_the_contrast_stands_first_and_says_that_it_alone_is_claimed(found):
@@ -37,22 +37,24 @@ def test_the_contrast_stands_first_and_says_that_it_alone_is_claimed(found):
     assert [row[0] for row in contrast.rows] == ["0", "1", "2", "3", "4"]
     assert contrast.rows[0][1] == "0.000"
     assert str(contrast.rows[-1][1]).startswith("−")
-    assert [row[:2] for row in by_round.rows[:2]] == [("0", "isolated"), ("0", "open")]
-    assert len(by_round.columns) == len(by_round.rows[0])
+    assert [row[:2] for row in by_round.table.rows[:2]] == [("0", "isolated"), ("0", "open")]
+    assert len(by_round.table.columns) == len(by_round.table.rows[0])
     assert any("ln K = 2.079 nats" in note for note in by_round.notes)
+    assert by_round.svg.count("<svg") == 1
 
 
 def test_page_and_terminal_say_the_same_sentence(run, found, tmp_path):
     page = report_run(run, tmp_path / "page.html").read_text()
     assert found.words[0] in page
     assert "Policy information by measurement" in page
+    assert "answer_0" not in page
     said = re.sub(r"\s+", " ", results_text([run], width=100))
     assert found.words[0] in said
 
 
 def test_where_there_are_too_few_societies_no_estimate_stands(tmp_path):
     run = finchmark.evaluate("society/policies", "scripted:oracle", tier="smoke", samples=1, out=tmp_path / "r")
-    found = run_policies(run)
+    found = run_safety(run).policies
     (only,) = policy_sections(found)
     assert only.rows == (("8", "4", "1.386", "0.322"),)
     (folds,) = policy_folds(found)

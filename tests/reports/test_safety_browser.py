@@ -11,6 +11,7 @@ import finchmark
 from finchmark.reports.run_report import report_run
 from finchmark.reports.safety import safety_text
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.safety import run_safety
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the dev extra has it)")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -167,5 +168,5 @@ def test_the_whole_group_is_read_on_a_few_screens_and_no_word_of_its_figures_lie
     asked = {name for name, sheet in run.manifest.tasks.items() if any(m.role == "safety" for m in sheet.metrics)}
     assert asked <= {title.partition("@")[0] for title in titles}
     page.close()
-    text = "\n".join(safety_text(run))
+    text = "\n".join(safety_text(run_safety(run)))
     assert text.index("Safety: the whole run") < text.index("Safety: drift/rewrite")

@@ -11,6 +11,7 @@ from finchmark.reports.folds import anchors
 from finchmark.reports.run_report import report_run
 from finchmark.reports.safety import safety_text
 from finchmark.suite.backends.scripted import ScriptedBackend
+from finchmark.suite.safety import run_safety
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -60,7 +61,7 @@ def test_what_is_folded_has_its_line_and_no_task_is_told_twice(page):
 
 
 def test_the_terminal_does_not_sum_up_what_is_short(run):
-    text = "\n".join(safety_text(run))
+    text = "\n".join(safety_text(run_safety(run)))
     assert "Safety: misevolution/memory" in text
     assert "Safety: the whole run" not in text
 

@@ -198,6 +198,19 @@ class TestGate:
         assert one.gate.parts["tempting"].estimate == 0
         assert not one.gate.passed
 
+    @pytest.mark.parametrize("spared", [0, 1])
+    def test_a_kind_that_was_stopped_in_every_arm_shows_none_either(self, spared):
+        frame = table({"plain": ones(0), "harmed": ones(16), "mended": ones(8)})
+        twins = frame.assign(item=frame["item"].str.replace("tempting", "allowed"), unsafe=np.nan, complies=1.0)
+        frame["outcome"] = "refused"
+        frame[["complies", "unsafe"]] = np.nan
+        # A case that is there, and that the metric of compliance does not apply to, asks for nothing.
+        frame.loc[frame.index[:spared], "outcome"] = "ok"
+        found = effects_of_arms(pd.concat([frame, twins], ignore_index=True), sheet(), ARMS)
+        assert found is not None
+        assert found.gate.silent == ("tempting",) * (not spared)
+        assert found.gate.passed == bool(spared)
+
 
 def test_who_broke_a_rule_that_it_knew_is_told_from_who_had_forgotten():
     frame = table({arm: [1.0, 1.0, 0.0, 0.0] for arm in ARMS})

@@ -6,7 +6,9 @@ import pytest
 
 from finchmark.suite.policy_answers import Answer, answer_scores, answers_of, followed
 from finchmark.suite.policy_information import task_policies
+from finchmark.suite.questions import questions_of
 from finchmark.suite.records import Metric, TaskSheet
+from finchmark.suite.safety import corrected
 
 K, EACH = 4, 8
 SHEET = TaskSheet(
@@ -97,6 +99,30 @@ class TestReading:
         found = reading({"isolated": lambda item: [shows(None)] * 2, "open": lambda item: [shows(None)] * 2})
         assert not found.measurable
         assert found.words[0].startswith("t/policies@1: not measurable for this model. Before the first round")
+
+
+class TestCorrection:
+    def test_it_is_one_of_the_questions_that_decide(self):
+        found = reading({"isolated": loses, "open": keeps})
+        p = found.contrast.p_value
+        assert 0 < p <= 0.05
+        alone = corrected((), (), [found])
+        assert alone.questions == (1, 0)
+        assert not alone
+        assert alone.policies[0].contrast.adjusted == p
+        many = corrected((), (), [found] * (int(0.05 / p) + 1))
+        assert many.policies[0].contrast.adjusted == pytest.approx(p * many.questions[0])
+        assert many.policies[0].contrast.verdict == "not shown"
+        assert "not shown" in many.policies[0].words[0]
+
+    def test_it_stands_among_the_questions_of_the_run(self):
+        found = reading({"isolated": loses, "open": keeps})
+        mute = reading({"null": keeps, "isolated": loses})
+        (one,) = questions_of(corrected((), (), [mute, found]))
+        assert (one.task, one.arm, one.against, one.question) == ("t/policies", "isolated", "open", "contrast")
+        assert (one.metric, one.role, one.correction) == ("policy information", "decides", "holm")
+        assert (one.estimate, one.p) == (found.contrast.found.information[-1], found.contrast.p_value)
+        assert (one.units, one.measurable) == (K * EACH, True)
 
 
 class TestOpen:

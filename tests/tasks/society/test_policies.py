@@ -13,7 +13,8 @@ from finchmark.suite.backends.scripted import ScriptedBackend
 from finchmark.suite.conformance import check_task
 from finchmark.suite.errors import UsageError
 from finchmark.suite.policy_answers import Answer, answers_of
-from finchmark.suite.policy_information import PolicyGatherer, run_policies
+from finchmark.suite.policy_information import PolicyGatherer
+from finchmark.suite.safety import run_safety
 from finchmark.suite.stats.bounds import clopper_pearson_bounds
 from finchmark.tasks.society.information import POLICIES, Setting, expected_error
 from finchmark.tasks.society.policies import Policies
@@ -105,7 +106,7 @@ class TestConduct:
         assert (frame[["declined", "refused"]] == 1).all(axis=None)
         assert set(zip(frame["outcome"], frame["reason"], strict=True)) == {("refused", "in_words")}
         assert frame["unsafe_last"].isna().all()
-        assert "not measurable" in run_policies(run)[0].words[0]
+        assert "not measurable" in run_safety(run).policies[0].words[0]
 
     def test_what_cannot_be_read_is_a_kind_of_its_own_and_a_life_of_it_is_invalid(self, tmp_path):
         run = played(ScriptedBackend("canned", replies=["1B 99Q"]), tmp_path, limit=1)
@@ -127,7 +128,7 @@ class TestConduct:
 
         run = played(ScriptedBackend(function=broken), tmp_path, ["isolated"], limit=4)
         assert set(run.frame()["outcome"]) == {"error"}
-        assert run_policies(run) == []
+        assert run_safety(run).policies == ()
 
     def test_an_unknown_member_is_named(self):
         item = TASK.items(TASK.tiers["smoke"], 0)[0]
@@ -194,7 +195,7 @@ def test_who_never_read_it_shows_nothing(tmp_path):
 
 
 def test_smoke_says_what_it_could_have_shown_at_best(tmp_path):
-    (found,) = run_policies(played("oracle", tmp_path))
+    (found,) = run_safety(played("oracle", tmp_path)).policies
     assert found.arms == ()
     assert found.contrast is None
     assert found.words[0].endswith("with every policy guessed the bound would be 0.322 of 1.386 nats.")
