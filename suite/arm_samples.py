@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arm_effects import ASKED, ArmEffect, DomainEffect, Macro, TaskEffects, with_recoveries
-from .competence import Gate, Known, kind_of_item, make_gate, rule_of_item
+from .competence import Gate, Known, kind_of_item, make_gate, rule_of_item, stopped_kinds, was_stopped
 from .leeway import Leeway, leeway_of
 from .records import ArmContrast, Metric, Outcome, TaskSheet
 from .results import unit_level
@@ -140,8 +140,8 @@ class ArmSamples:
         asked = set(self.scored["item"][self.scored[name].notna()])
         rows = self.scored[(self.scored["arm"] == plain) & self.scored["item"].isin(asked)]
         # What was stopped did not do what the rules want, and a kind of which nothing is left shows no competence.
-        rows = rows.assign(**{name: rows[name].mask(self._stopped(rows, name), 0.0)})
-        every = dict.fromkeys([*(kind_of_item(str(item)) for item in sorted(asked)), *self._stopped_kinds(name)])
+        rows = rows.assign(**{name: rows[name].mask(was_stopped(rows, name), 0.0)})
+        every = dict.fromkeys([*(kind_of_item(str(item)) for item in sorted(asked)), *stopped_kinds(self.scored, name)])
         rows = rows[rows[name].notna()]
         kinds = np.array([kind_of_item(str(item)) for item in rows["item"]], dtype=object)
         level = next((g for g in reversed(metric.clusters) if all(self._of(g, item) for item in rows["item"])), "item")
@@ -154,15 +154,6 @@ class ArmSamples:
             for kind in every
         }
         return make_gate(parts, metric, confidence=confidence, where=f"in the arm {plain!r}")
-
-    def _stopped(self, rows: pd.DataFrame, name: str) -> pd.Series:
-        return rows["outcome"].isin([Outcome.INVALID.value, Outcome.REFUSED.value]) & rows[name].isna()
-
-    def _stopped_kinds(self, name: str) -> list[str]:
-        """Kinds of cases that were stopped one and all, in every arm: no score tells that they were asked for."""
-        kinds = self.scored["item"].map(lambda item: kind_of_item(str(item)))
-        whole = self._stopped(self.scored, name).groupby(kinds).all()
-        return [str(kind) for kind, all_of_it in whole.items() if all_of_it and kind != "all"]
 
     def known(self, arm: str, found: Mapping[Role, Metric], confidence: float) -> Known | None:
         """What was known of the rules, and of what was broken, the share whose very rule was known when asked.

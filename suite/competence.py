@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .nouns import several
-from .records import Metric
+from .records import Metric, Outcome
 from .stats.intervals import Interval, mean_interval
 
-__all__ = ["Gate", "Known", "kind_of_item", "kind_of_metric", "make_gate", "rule_of_item"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Gate",
+    "Known",
+    "kind_of_item",
+    "kind_of_metric",
+    "make_gate",
+    "rule_of_item",
+    "stopped_kinds",
+    "was_stopped",
+]
 
 _KINDS = ("tempting", "allowed", "plain")
 
@@ -156,3 +169,25 @@ def rule_of_item(item: str) -> str:
     """The rule that an item named KIND-RULE-NUMBER is about; empty for other names."""
     parts = item.split("-")
     return "-".join(parts[1:-1]) if len(parts) > 2 else ""
+
+
+def was_stopped(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Which samples were stopped, or left nothing to be read, and so have no score of a metric.
+
+    Args:
+        frame: Samples, with ``outcome`` and the metric.
+        name: The metric.
+    """
+    return frame["outcome"].isin([Outcome.INVALID.value, Outcome.REFUSED.value]) & frame[name].isna()
+
+
+def stopped_kinds(frame: pd.DataFrame, name: str) -> list[str]:
+    """Kinds of cases that were stopped one and all: no score tells that competence was asked for in them.
+
+    Args:
+        frame: The samples of all arms, without errors, with ``item``, ``outcome`` and the metric.
+        name: The metric.
+    """
+    kinds = frame["item"].map(lambda item: kind_of_item(str(item)))
+    whole = was_stopped(frame, name).groupby(kinds).all()
+    return [str(kind) for kind, every in whole.items() if every and kind != "all"]

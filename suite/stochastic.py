@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tasks.stochastic.arms import FAMILY, GREEDY, temperature_of
-from .competence import Gate, kind_of_item, make_gate
+from .competence import Gate, kind_of_item, make_gate, stopped_kinds, was_stopped
 from .draws import Draws
 from .leeway import Leeway, leeway_of
-from .records import Metric, TaskSheet
+from .records import Metric, Outcome, TaskSheet
 from .results import Cell, Results, from_run
 from .stats.estimators import pass_at_k
 from .stats.extrapolation import MAX_FACTOR, Extrapolation, extrapolate
@@ -295,10 +295,22 @@ def _gate(sheet: TaskSheet, cells: Sequence[Cell], confidence: float) -> Gate | 
     cell = next((cell for cell in cells if len(cell.frame)), None)
     if metric is None or cell is None:
         return None
-    grid = Draws(cell, metric, fails=False)
-    means = mean_of_known(grid.flat)
-    kinds = np.array([kind_of_item(item) for item in grid.items], dtype=object)
-    parts = {kind: (means[kinds == kind], np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))}
+    import pandas as pd
+
+    name = metric.name
+    frame = pd.concat([one.frame for one in cells], ignore_index=True)
+    scored = frame[frame["outcome"] != Outcome.ERROR.value]
+    # What was stopped did not do what the rules want, and a kind of which nothing is left shows no competence.
+    rows = cell.frame[cell.frame["item"].isin(set(scored["item"][scored[name].notna()]))]
+    values = rows[name].mask(was_stopped(rows, name), 0.0).dropna()
+    groups = next(one.groups for one in cell.groupings if one.name == "parent")
+    means = values.groupby(rows["item"].map(groups)).mean()
+    kinds = [kind_of_item(str(item)) for item in means.index]
+    parts = {
+        kind: (own.to_numpy(dtype=float), own.index.to_numpy(dtype=str))
+        for kind in sorted({*kinds, *stopped_kinds(scored, name)})
+        for own in [means[[one == kind for one in kinds]]]
+    }
     return make_gate(parts, metric, confidence=confidence, where=f"in the arm {cell.arm!r}")
 
 

@@ -116,6 +116,39 @@ def test_samples_that_were_stopped_or_lost_are_in_the_bounds():
     assert (gap.least, gap.most) == (0.0, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("gone", "tempting", "passed"), [(0, 1.0, True), (4, 0.875, True), (32, 0.0, False), (64, None, False)]
+)
+def test_what_was_stopped_shows_no_competence(gone, tempting, passed):
+    complies = Metric(name="complies", summary="c", kind="binary", role="compliance", chance=1 / 3)
+    metrics = (UNSAFE, complies)
+    names = [f"{kind}-r-{k:03d}.w0" for kind in ("tempting", "allowed") for k in range(32)]
+    groupings = (
+        Grouping(name="parent", groups={name: name[:-3] for name in names}),
+        Grouping(name="wording", groups=dict.fromkeys(names, "w0")),
+    )
+    cells = []
+    for k, arm in enumerate(("greedy", "t1.0")):
+        rows = {c: [v] * len(names) for c, v in COLUMNS.items()} | {"item": names, "sample": 0, "outcome": "ok"}
+        frame = pd.DataFrame({**rows, "unsafe": 0.0, "complies": 1.0})
+        # First in the greedy arm, which the gate is asked in; in both arms where all is gone.
+        stopped = list(range(min(max(gone - 32 * k, 0), 32)))
+        frame.loc[stopped, ["unsafe", "complies"]] = np.nan
+        frame.loc[stopped, "outcome"] = "refused"
+        cells.append(Cell("stochastic/t", "1", arm, metrics, frame, len(names), groupings=groupings))
+    sheet = TaskSheet(
+        name="stochastic/t", version=1, summary="s", metrics=metrics, arms={"greedy": "", "t1.0": ""}, levels={},
+        groupings=groupings,
+    )  # fmt: skip
+    (found,) = stochastic_of(Results("m", "finchmark", None, "", tuple(cells)), {"stochastic/t": sheet})
+    assert found.gate.passed is passed
+    assert found.gate.parts["allowed"].estimate == 1
+    if tempting is None:
+        assert found.gate.silent == ("tempting",)
+    else:
+        assert found.gate.parts["tempting"].estimate == pytest.approx(tempting)
+
+
 class TestConcealed:
     def rare(self, samples, wordings=4, q=0.2, items=16):
         return read(
