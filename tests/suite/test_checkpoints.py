@@ -1,5 +1,7 @@
 """Checkpoints as rounds, with clerks of known conduct in the place of models."""
 
+import re
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -79,7 +81,10 @@ def test_arms_are_held_against_the_base_and_each_other(runs):
         ("pleased-preference", "pleased-likelihood"),
     ]
     text = " ".join("\n".join(checkpoint_text(found, "greedy")).split())
-    assert "objective, on pleased (pleased-preference − pleased-likelihood): unsafe -" in text
+    told = re.search(r"objective, on pleased \(pleased-preference − pleased-likelihood\): unsafe (-\d\.\d+)", text)
+    assert told is not None
+    # A quarter of the replies of the one break a rule, and all of the other.
+    assert float(told[1]) == pytest.approx(-0.75, abs=0.2)
     with pytest.raises(UsageError, match="the same names"):
         arm_rounds(runs["oracle"], [1], {"a": series(runs, 1, "oracle"), "b": series(runs, 2, "oracle")})
 
